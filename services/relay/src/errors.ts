@@ -1,0 +1,127 @@
+import { PipelineError } from '@outbound/service-kit';
+
+/** What the relay does about an error: try again with back-off, wait as a standby, or stop for a person. */
+export type RecoveryAction = 'retry' | 'standby' | 'halt';
+
+interface Recovery {
+  readonly action: RecoveryAction;
+  /** Exit code of the process when it halts; distinct per remedy, so that a supervisor can tell them apart. */
+  readonly exitCode: number;
+  /** One sentence for the person who has to act. */
+  readonly remedy: string;
+}
+
+const retry = (remedy: string): Recovery => ({ action: 'retry', exitCode: 1, remedy });
+const halt = (exitCode: number, remedy: string): Recovery => ({ action: 'halt', exitCode, remedy });
+
+/**
+ * Every code, and what follows from it. Retry is a short list on purpose: what is not known to heal by itself stops the relay
+ * with its own exit code and one sentence (I8). `docs/errors.md` is held equal to this table by a test.
+ */
+export const recoveries = {
+  CONFIG_INVALID: halt(2, 'Correct the named setting and start again.'),
+  SOURCE_CONNECTION_LOST: retry(
+    'Check that Postgres runs and can be reached; the relay reconnects by itself.',
+  ),
+  SOURCE_AUTH_FAILED: halt(
+    10,
+    'Check user, password and pg_hba.conf in RELAY_DATABASE_URL; the role needs LOGIN and REPLICATION.',
+  ),
+  SOURCE_SLOT_BUSY: {
+    action: 'standby',
+    exitCode: 1,
+    remedy: 'Another relay holds the slot; this one takes over when it is free.',
+  },
+  SOURCE_SLOT_MISSING: halt(
+    11,
+    'Data gap: the slot was dropped, so changes since then are not in the log for us. Recover with a new slot and a republish of the outbox.',
+  ),
+  SOURCE_SLOT_INVALIDATED: halt(
+    11,
+    'Data gap: Postgres gave up the slot (wal_status=lost). Recover with a new slot and a republish of the outbox; raise max_slot_wal_keep_size.',
+  ),
+  SOURCE_SLOT_MISMATCH: halt(
+    12,
+    'The slot belongs to another plugin or database: name another slot in RELAY_SLOT.',
+  ),
+  SOURCE_PUBLICATION_MISSING: halt(
+    13,
+    'Run the migrations: they create the publication before any slot.',
+  ),
+  SOURCE_PUBLICATION_WRONG: halt(
+    13,
+    'Alter the publication so that it publishes inserts of the outbox, unfiltered and through its root.',
+  ),
+  SOURCE_WAL_LEVEL: halt(14, 'Set wal_level = logical in postgresql.conf and restart Postgres.'),
+  SOURCE_UNSUPPORTED: halt(
+    14,
+    'Connect to a Postgres primary of version 15 or later, directly and not through a pooler.',
+  ),
+  SOURCE_OUTBOX_MISSING: halt(
+    13,
+    'Run the migrations: the outbox table is not there, or has not the columns that the relay reads.',
+  ),
+  DECODE_PROTOCOL: halt(
+    15,
+    'The replication stream does not follow the protocol: report it with this message; nothing was acknowledged past it.',
+  ),
+  EVENT_MALFORMED: halt(
+    20,
+    'Look at the named outbox row; if its event may be left out, list its id in RELAY_SKIP_EVENTS and start again.',
+  ),
+  EVENT_TYPE_UNKNOWN: halt(
+    20,
+    'Deploy a relay that knows this event type; if the event may be left out, list its id in RELAY_SKIP_EVENTS.',
+  ),
+  EVENT_TOO_LARGE: halt(
+    20,
+    'The event exceeds what Kafka takes; if it may be left out, list its id in RELAY_SKIP_EVENTS.',
+  ),
+  SINK_UNAVAILABLE: retry(
+    'Check that Kafka runs and can be reached; the relay goes on trying and Postgres keeps the changes.',
+  ),
+  SINK_AUTH_FAILED: halt(
+    30,
+    'Check the Kafka credentials and the ACLs: write and describe on the topics, describe and write on the transactional id.',
+  ),
+  SINK_TOPIC_MISSING: halt(
+    31,
+    'Run the provisioning: topics are created from their declarations, never by a write.',
+  ),
+  SINK_TOPIC_MISMATCH: halt(
+    31,
+    'The topic differs from its declaration; alter the topic or the declaration. Never add partitions to a keyed topic.',
+  ),
+  SINK_REJECTED: halt(
+    32,
+    'Kafka refuses the records for good; the message names the topic and the reason.',
+  ),
+  SINK_FENCED: {
+    action: 'standby',
+    exitCode: 1,
+    remedy: 'A newer relay has taken over; this one waits for the slot again.',
+  },
+  INVARIANT_BROKEN: halt(
+    70,
+    'This is a defect of the relay: report it with this message; nothing was acknowledged past it.',
+  ),
+} as const satisfies Record<string, Recovery>;
+
+export type RelayErrorCode = keyof typeof recoveries;
+
+/** An error of the relay; its code decides what happens next. */
+export class RelayError extends PipelineError<RelayErrorCode> {
+  get recovery(): Recovery {
+    return recoveries[this.code];
+  }
+}
+
+/** Any thrown value as a RelayError; what is not known is a defect, and halts. */
+export function toRelayError(thrown: unknown): RelayError {
+  if (thrown instanceof RelayError) return thrown;
+  return new RelayError(
+    'INVARIANT_BROKEN',
+    thrown instanceof Error ? thrown.message : String(thrown),
+    { cause: thrown },
+  );
+}

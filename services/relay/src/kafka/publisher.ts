@@ -1,0 +1,55 @@
+import type { SourceIdentity, SourcePosition } from '../wal/source-position.ts';
+import type { OutboundRecord } from './outbound-record.ts';
+
+/** Records of one lane, in order. The same object is sent again after a failure: its content is its identity for Kafka's deduplication. */
+export interface LaneBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: readonly OutboundRecord[];
+}
+
+/** A batch that the broker has confirmed. */
+export interface Delivery {
+  readonly topic: string;
+  readonly partition: number;
+  /** Offset of the first record; -1 where the broker does not say (a duplicate that it removed). */
+  readonly baseOffset: bigint;
+}
+
+/** Partition leadership as last heard: which lanes share a send. Stale knowledge costs a round trip, never an event. */
+export interface PublisherSession {
+  /** Number of partitions of a topic, as checked at opening. */
+  partitionCount(topic: string): number;
+  /** The broker that leads this partition, as last heard. */
+  leaderOf(topic: string, partition: number): number;
+  /**
+   * The position of our own last record in each partition, keyed by `laneKey`, read after older producers were fenced.
+   * A partition without an entry is unknown: publish again.
+   */
+  readonly tails: ReadonlyMap<string, SourcePosition>;
+  /**
+   * Sends the batches, at most one per lane, and resolves with those that the brokers confirmed. A batch that is missing from the
+   * answer may or may not be stored: send the very same batch again. Never call it for a lane that is in flight.
+   * **Order**: a lane's batch is stored after every batch of that lane confirmed before; a repeated batch is stored once.
+   * @throws RelayError SINK_* — after a rejection only the same batches may be sent on this session, in any grouping.
+   * SINK_FENCED means that a newer session exists: this one must never send again.
+   */
+  send(batches: readonly LaneBatch[]): Promise<readonly Delivery[]>;
+  /** Gives up the connections. Never rejects; bounded in time. What is in flight may still be stored. */
+  close(): Promise<void>;
+}
+
+/** Port: where records go. Real form: `kafka-publisher.ts`; in-memory form: the simulator's. */
+export interface Publisher {
+  /**
+   * Fences every older session of the same source (from this session's first write to a partition, none of theirs is accepted there),
+   * checks the topics against their declarations and reads the partitions' tails.
+   * @throws RelayError SINK_*
+   */
+  open(identity: SourceIdentity): Promise<PublisherSession>;
+}
+
+/** One string for a (topic, partition). */
+export function laneKey(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
