@@ -80,6 +80,12 @@ export const recoveries = {
   SINK_UNAVAILABLE: retry(
     'Check that Kafka runs and can be reached; the relay goes on trying and Postgres keeps the changes.',
   ),
+  SINK_PARTITION_UNAVAILABLE: retry(
+    'A partition has no leader or too few replicas in sync: bring the brokers back; other partitions flow meanwhile.',
+  ),
+  SINK_SESSION_BROKEN: retry(
+    'Kafka no longer knows this producer or its sequence; the relay opens a new session by itself.',
+  ),
   SINK_AUTH_FAILED: halt(
     30,
     'Check the Kafka credentials and the ACLs: write and describe on the topics, describe and write on the transactional id.',
@@ -109,8 +115,22 @@ export const recoveries = {
 
 export type RelayErrorCode = keyof typeof recoveries;
 
-/** An error of the relay; its code decides what happens next. */
+interface RelayErrorOptions extends ErrorOptions {
+  /** Id of the outbox event that the error is about, if it is about one. */
+  eid?: string | undefined;
+}
+
+/**
+ * An error of the relay; its code decides what happens next. After SINK_UNAVAILABLE (a broker) the same send is tried again as it is;
+ * after SINK_PARTITION_UNAVAILABLE each lane is tried alone, so that one partition does not hold the others;
+ * SINK_SESSION_BROKEN and every SOURCE_* of action `retry` end the session, and a new one starts.
+ */
 export class RelayError extends PipelineError<RelayErrorCode> {
+  readonly eid: string | undefined;
+  constructor(code: RelayErrorCode, message: string, options?: RelayErrorOptions) {
+    super(code, message, options);
+    this.eid = options?.eid;
+  }
   get recovery(): Recovery {
     return recoveries[this.code];
   }

@@ -16,11 +16,9 @@ export interface Delivery {
   readonly baseOffset: bigint;
 }
 
-/** Partition leadership as last heard: which lanes share a send. Stale knowledge costs a round trip, never an event. */
+/** A producer that has fenced its predecessors. Replaced as a whole when it can't go on. */
 export interface PublisherSession {
-  /** Number of partitions of a topic, as checked at opening. */
-  partitionCount(topic: string): number;
-  /** The broker that leads this partition, as last heard. */
+  /** The broker that leads this partition, as last heard: lanes of one leader share a send. Stale knowledge costs a round trip, never an event. */
   leaderOf(topic: string, partition: number): number;
   /**
    * The position of our own last record in each partition, keyed by `laneKey`, read after older producers were fenced.
@@ -35,6 +33,8 @@ export interface PublisherSession {
    * SINK_FENCED means that a newer session exists: this one must never send again.
    */
   send(batches: readonly LaneBatch[]): Promise<readonly Delivery[]>;
+  /** True when this session has to be replaced soon (its age, or a sequence near its wrap): the core drains and opens another. */
+  mustRenew(): boolean;
   /** Gives up the connections. Never rejects; bounded in time. What is in flight may still be stored. */
   close(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export interface PublisherSession {
 export interface Publisher {
   /**
    * Fences every older session of the same source (from this session's first write to a partition, none of theirs is accepted there),
-   * checks the topics against their declarations and reads the partitions' tails.
+   * checks the topics against their declarations (the partition count is the declared one, or SINK_TOPIC_MISMATCH) and reads the partitions' tails.
    * @throws RelayError SINK_*
    */
   open(identity: SourceIdentity): Promise<PublisherSession>;

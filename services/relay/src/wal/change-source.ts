@@ -4,6 +4,8 @@ import type { SourceIdentity } from './source-position.ts';
 
 /** What a source tells its reader, in log order, synchronously: a listener must not throw. */
 export interface ChangeListener {
+  /** The slot is taken and this is the log it reads. Comes once, before any message, possibly before `open` resolves. */
+  opened(identity: SourceIdentity): void;
   /**
    * One pgoutput message (protocol 1, text, committed transactions only).
    * `bytes` is a view into a buffer that is reused: whatever is kept past the call must be copied.

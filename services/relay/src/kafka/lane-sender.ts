@@ -1,0 +1,202 @@
+import type { TrackedTransaction } from '../ack/ack-tracker.ts';
+import type { Clock } from '../clock.ts';
+import { toRelayError, type RelayError } from '../errors.ts';
+import { Lanes, type TrackedBatch } from './lanes.ts';
+import { recordBytes, type OutboundRecord } from './outbound-record.ts';
+import { laneKey, type Delivery, type PublisherSession } from './publisher.ts';
+import { afterFailedSend, laneShare, type SendLimits } from './send-plan.ts';
+
+export interface LaneSenderOptions {
+  readonly clock: Clock;
+  readonly limits: SendLimits;
+  readonly backoffMs: (attempt: number) => number;
+  /** Resolves when a send may start; rejects when this process may no longer send. */
+  readonly prove: () => Promise<void>;
+  readonly onDelivered: (batch: TrackedBatch) => void;
+  /** The record is in its partition already, from before a restart. */
+  readonly onSkipped: (record: OutboundRecord, transaction: TrackedTransaction) => void;
+  readonly onSendFailed: (error: RelayError, attempt: number) => void;
+  /** This session can't go on. Called once. */
+  readonly onFailed: (error: RelayError) => void;
+}
+
+/**
+ * Brings queued records to Kafka: one send in flight per leader broker, covering all its ready lanes. A batch is sent until it is
+ * confirmed, always the same one, and the lane waits meanwhile. Knows nothing of transactions but whom to tell (I1, I3, I7).
+ */
+export class LaneSender {
+  readonly #options: LaneSenderOptions;
+  readonly #lanes = new Lanes();
+  readonly #stopped = new AbortController();
+  readonly #busyLeaders = new Set<number>();
+  readonly #tasks = new Set<Promise<void>>();
+  #session: PublisherSession | undefined;
+  #isPumpDue = false;
+  #bytes = 0;
+  #drained: (() => void)[] = [];
+
+  constructor(options: LaneSenderOptions) {
+    this.#options = options;
+  }
+
+  /** Bytes of records that are not confirmed yet (I9). */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isIdle(): boolean {
+    return this.#bytes === 0;
+  }
+
+  /** Queued and unconfirmed records per lane, for metrics. */
+  depths(): Map<string, number> {
+    const depths = new Map<string, number>();
+    for (const lane of this.#lanes.all())
+      depths.set(laneKey(lane.topic, lane.partition), lane.length);
+    return depths;
+  }
+
+  enqueue(record: OutboundRecord, transaction: TrackedTransaction): void {
+    this.#bytes += recordBytes(record);
+    this.#lanes.lane(record.topic, record.partition).push(record, transaction);
+    this.#schedulePump();
+  }
+
+  /** Begins sending; until then records only queue. */
+  start(session: PublisherSession): void {
+    for (const [key, tail] of session.tails) {
+      const slash = key.lastIndexOf('/');
+      this.#lanes.lane(key.slice(0, slash), Number(key.slice(slash + 1))).tail = tail;
+    }
+    this.#session = session;
+    this.#schedulePump();
+  }
+
+  /** Resolves when every queued record is confirmed, or when the sender was stopped. */
+  async drained(): Promise<void> {
+    if (this.isIdle || this.#stopped.signal.aborted) return;
+    await new Promise<void>((resolve) => this.#drained.push(resolve));
+  }
+
+  /** Starts no further send. Sends that are out are not waited for: closing the session ends them. */
+  stop(): void {
+    this.#stopped.abort();
+    this.#tellDrained();
+  }
+
+  /** Resolves when no send is out any more. Call it after the session was closed. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#tasks);
+  }
+
+  /** Once per turn: a read from the socket queues many records, and they shall share a send. */
+  #schedulePump(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    queueMicrotask(() => {
+      this.#isPumpDue = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    const session = this.#session;
+    if (!session || this.#stopped.signal.aborted) return;
+    const ready = this.#lanes.readyByLeader((topic, partition) =>
+      session.leaderOf(topic, partition),
+    );
+    for (const [leader, lanes] of ready) {
+      if (this.#busyLeaders.has(leader)) continue;
+      const share = laneShare(this.#options.limits, lanes.length);
+      const batches: TrackedBatch[] = [];
+      for (const lane of lanes) {
+        const batch = lane.take(share, ({ record, transaction }) => {
+          this.#bytes -= recordBytes(record);
+          this.#options.onSkipped(record, transaction);
+        });
+        if (batch) batches.push(batch);
+      }
+      if (batches.length === 0) continue;
+      this.#busyLeaders.add(leader);
+      this.#run(this.#sendGroup(session, batches, () => this.#busyLeaders.delete(leader)));
+    }
+    if (this.isIdle) this.#tellDrained();
+  }
+
+  /** Keeps hold of a task, so that none is left floating: its failure ends the session. */
+  #run(task: Promise<void>): void {
+    const settled = task
+      .catch((thrown: unknown) => {
+        if (this.#stopped.signal.aborted) return;
+        this.stop();
+        this.#options.onFailed(toRelayError(thrown));
+      })
+      .finally(() => this.#tasks.delete(settled));
+    this.#tasks.add(settled);
+  }
+
+  /**
+   * Sends the batches until each is confirmed. `release` frees the leader for other lanes: at the end, or when the batches are sent
+   * apart because one of them may be what fails.
+   */
+  async #sendGroup(
+    session: PublisherSession,
+    batches: readonly TrackedBatch[],
+    release: () => void,
+  ): Promise<void> {
+    let unconfirmed = batches;
+    for (let attempt = 0; unconfirmed.length > 0;) {
+      try {
+        await this.#options.prove();
+        if (this.#stopped.signal.aborted) return;
+        const missing = this.#confirm(unconfirmed, await session.send(unconfirmed));
+        // A leader moved while kafkajs tried again, and it answered without this lane (trap 3.1-1): the same batch once more.
+        attempt = missing.length < unconfirmed.length ? 0 : attempt + 1;
+        unconfirmed = missing;
+        if (attempt === 0) continue;
+      } catch (thrown) {
+        const error = toRelayError(thrown);
+        if (this.#stopped.signal.aborted) return;
+        const next = afterFailedSend(error, { batchCount: unconfirmed.length, attempt });
+        if (next === 'end') throw error;
+        this.#options.onSendFailed(error, attempt);
+        attempt += 1;
+        if (next === 'apart') {
+          for (const batch of unconfirmed)
+            this.#run(this.#sendGroup(session, [batch], () => undefined));
+          break;
+        }
+      }
+      await this.#options.clock.sleep(this.#options.backoffMs(attempt), this.#stopped.signal);
+      if (this.#stopped.signal.aborted) return;
+    }
+    release();
+    this.#schedulePump();
+  }
+
+  /** Books what was confirmed and gives back what was not. */
+  #confirm(
+    batches: readonly TrackedBatch[],
+    deliveries: readonly Delivery[],
+  ): readonly TrackedBatch[] {
+    const confirmed = new Set(deliveries.map(({ topic, partition }) => laneKey(topic, partition)));
+    const missing: TrackedBatch[] = [];
+    for (const batch of batches) {
+      if (!confirmed.has(laneKey(batch.topic, batch.partition))) {
+        missing.push(batch);
+        continue;
+      }
+      batch.lane.confirm(batch);
+      this.#bytes -= batch.bytes;
+      this.#options.onDelivered(batch);
+    }
+    if (this.isIdle) this.#tellDrained();
+    return missing;
+  }
+
+  #tellDrained(): void {
+    const waiting = this.#drained;
+    this.#drained = [];
+    for (const resolve of waiting) resolve();
+  }
+}

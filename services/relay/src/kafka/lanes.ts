@@ -1,0 +1,147 @@
+import type { TrackedTransaction } from '../ack/ack-tracker.ts';
+import { comparePositions, type SourcePosition } from '../wal/source-position.ts';
+import { recordBytes, type OutboundRecord } from './outbound-record.ts';
+import { laneKey, type LaneBatch } from './publisher.ts';
+
+/** A record in its lane, with the transaction that waits for it. */
+interface QueuedRecord {
+  readonly record: OutboundRecord;
+  readonly transaction: TrackedTransaction;
+}
+
+/** A batch with what its delivery means. One object from its making to its confirmation, however often it is sent. */
+export interface TrackedBatch extends LaneBatch {
+  readonly lane: Lane;
+  /** The transaction of each record, same order as `records`. */
+  readonly transactions: readonly TrackedTransaction[];
+  readonly bytes: number;
+}
+
+/** The records of one partition in commit order. At most one batch of a lane is out at a time: that is what keeps the order (I3). */
+export class Lane {
+  readonly topic: string;
+  readonly partition: number;
+  /** What the partition already holds of ours; records at or before it are left out (I7). */
+  tail: SourcePosition | undefined;
+  #queue: QueuedRecord[] = [];
+  #head = 0;
+  #out: TrackedBatch | undefined;
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic;
+    this.partition = partition;
+  }
+
+  get isReady(): boolean {
+    return this.#out === undefined && this.#head < this.#queue.length;
+  }
+
+  get isEmpty(): boolean {
+    return this.#out === undefined && this.#head === this.#queue.length;
+  }
+
+  get length(): number {
+    return this.#queue.length - this.#head + (this.#out?.records.length ?? 0);
+  }
+
+  push(record: OutboundRecord, transaction: TrackedTransaction): void {
+    this.#queue.push({ record, transaction });
+  }
+
+  /**
+   * Takes the next batch out, at least one record if there is one, and no other until it is confirmed.
+   * Records that the partition already holds go to `skipped` instead.
+   */
+  take(
+    limits: { records: number; bytes: number },
+    skipped: (queued: QueuedRecord) => void,
+  ): TrackedBatch | undefined {
+    if (this.#out)
+      throw new Error(`lane ${laneKey(this.topic, this.partition)} has a batch out already`);
+    const records: OutboundRecord[] = [];
+    const transactions: TrackedTransaction[] = [];
+    let bytes = 0;
+    for (; this.#head < this.#queue.length && records.length < limits.records; this.#head += 1) {
+      const queued = this.#queue[this.#head];
+      if (!queued) break;
+      if (this.tail && comparePositions(queued.record.position, this.tail) <= 0) {
+        skipped(queued);
+        continue;
+      }
+      const size = recordBytes(queued.record);
+      if (records.length > 0 && bytes + size > limits.bytes) break;
+      records.push(queued.record);
+      transactions.push(queued.transaction);
+      bytes += size;
+    }
+    this.#compact();
+    if (records.length === 0) return undefined;
+    this.#out = {
+      topic: this.topic,
+      partition: this.partition,
+      lane: this,
+      records,
+      transactions,
+      bytes,
+    };
+    return this.#out;
+  }
+
+  /** The batch is stored: the lane is free for the next one. */
+  confirm(batch: TrackedBatch): void {
+    if (this.#out !== batch)
+      throw new Error(
+        `lane ${laneKey(this.topic, this.partition)} was told of a batch that is not out`,
+      );
+    this.#out = undefined;
+  }
+
+  /** Gives the memory of what was taken back, at a cost that is constant per record. */
+  #compact(): void {
+    if (this.#head === this.#queue.length) {
+      this.#queue = [];
+      this.#head = 0;
+    } else if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}
+
+/** All lanes, and which of them have something to send. */
+export class Lanes {
+  readonly #lanes = new Map<string, Lane>();
+
+  /** The lane of a partition; made when it is first asked for. */
+  lane(topic: string, partition: number): Lane {
+    const key = laneKey(topic, partition);
+    let lane = this.#lanes.get(key);
+    if (!lane) {
+      lane = new Lane(topic, partition);
+      this.#lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  all(): Iterable<Lane> {
+    return this.#lanes.values();
+  }
+
+  get isEmpty(): boolean {
+    for (const lane of this.#lanes.values()) if (!lane.isEmpty) return false;
+    return true;
+  }
+
+  /** Lanes that may send now, by the broker that leads them. */
+  readyByLeader(leaderOf: (topic: string, partition: number) => number): Map<number, Lane[]> {
+    const ready = new Map<number, Lane[]>();
+    for (const lane of this.#lanes.values()) {
+      if (!lane.isReady) continue;
+      const leader = leaderOf(lane.topic, lane.partition);
+      const lanes = ready.get(leader);
+      if (lanes) lanes.push(lane);
+      else ready.set(leader, [lane]);
+    }
+    return ready;
+  }
+}

@@ -1,0 +1,41 @@
+import type { RelayError } from '../errors.ts';
+
+/** Bounds of one send. */
+export interface SendLimits {
+  /** Records in one send over all its lanes. More would make a lone event of another lane wait longer for its turn. */
+  readonly recordsPerSend: number;
+  /** Bytes of one lane's batch, as `recordBytes` counts them: it has to stay under the topic's `max.message.bytes`. */
+  readonly bytesPerBatch: number;
+}
+
+export const defaultSendLimits: SendLimits = { recordsPerSend: 2000, bytesPerBatch: 900 * 1024 };
+
+/** What each of `laneCount` ready lanes may put into the next send: every ready lane gets a share, so none waits for another's backlog. */
+export function laneShare(
+  limits: SendLimits,
+  laneCount: number,
+): { records: number; bytes: number } {
+  return {
+    records: Math.max(1, Math.floor(limits.recordsPerSend / laneCount)),
+    bytes: limits.bytesPerBatch,
+  };
+}
+
+/**
+ * What follows a failed send. `together`: the same batches in one send again. `apart`: each batch in its own send, since one of
+ * them may be the cause and must not hold the others. `end`: this session can't go on.
+ * Order: in every case the same batches, never others (kafkajs rolled the sequences back, so Kafka removes what it already has).
+ */
+export function afterFailedSend(
+  error: RelayError,
+  { batchCount, attempt }: { batchCount: number; attempt: number },
+): 'together' | 'apart' | 'end' {
+  switch (error.code) {
+    case 'SINK_UNAVAILABLE':
+      return batchCount > 1 && attempt >= 2 ? 'apart' : 'together';
+    case 'SINK_PARTITION_UNAVAILABLE':
+      return batchCount > 1 ? 'apart' : 'together';
+    default:
+      return 'end';
+  }
+}

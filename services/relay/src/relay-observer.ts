@@ -1,0 +1,47 @@
+import type { RelayError } from './errors.ts';
+import type { OutboundRecord } from './kafka/outbound-record.ts';
+import type { LaneBatch } from './kafka/publisher.ts';
+import type { Lsn } from './wal/lsn.ts';
+
+/**
+ * Where a relay is. `standby`: another one holds the slot. `connecting`: taking the slot, opening Kafka.
+ * `streaming`: reading and publishing. `recovering`: waiting before the next try. `stopping`: draining.
+ */
+export type RelayState =
+  'standby' | 'connecting' | 'streaming' | 'recovering' | 'stopping' | 'stopped';
+
+/** What is known of the running session, read when somebody asks. */
+export interface SessionGauges {
+  readonly ackLsn: Lsn;
+  readonly inFlightBytes: number;
+  readonly isPaused: boolean;
+  /** Queued and unconfirmed records by `topic/partition`. */
+  readonly laneDepths: ReadonlyMap<string, number>;
+}
+
+/** Who watches a relay: logs, metrics, readiness, tests. Must not throw, and changes nothing. */
+export interface RelayObserver {
+  stateChanged(state: RelayState): void;
+  /** A session began; `gauges` can be read until it ended. */
+  sessionStarted(gauges: () => SessionGauges): void;
+  /** A session ended; without an error it was stopped or renewed. `retryInMs` is undefined when no other follows. */
+  sessionEnded(error: RelayError | undefined, retryInMs: number | undefined): void;
+  /** A read event was left out, because the operator listed it. */
+  eventSkipped(eid: string, reason: RelayError): void;
+  /** Kafka confirmed a batch. */
+  batchDelivered(batch: LaneBatch): void;
+  /** The record was in its partition already. */
+  recordSkipped(record: OutboundRecord): void;
+  /** A send, or the opening of a session with Kafka, failed and is tried again. */
+  sendFailed(error: RelayError, attempt: number): void;
+}
+
+export const silentObserver: RelayObserver = {
+  stateChanged: () => undefined,
+  sessionStarted: () => undefined,
+  sessionEnded: () => undefined,
+  eventSkipped: () => undefined,
+  batchDelivered: () => undefined,
+  recordSkipped: () => undefined,
+  sendFailed: () => undefined,
+};

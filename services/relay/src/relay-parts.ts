@@ -1,0 +1,32 @@
+import type { EventType } from '@outbound/schemas';
+import type { Clock } from './clock.ts';
+import type { ReachFailPoint } from './fail-points.ts';
+import type { Publisher } from './kafka/publisher.ts';
+import type { SendLimits } from './kafka/send-plan.ts';
+import type { RelayObserver } from './relay-observer.ts';
+import type { ChangeSource } from './wal/change-source.ts';
+
+export interface RelaySettings {
+  readonly limits: SendLimits;
+  /** Reading pauses when more than this is unconfirmed (I9). */
+  readonly maxInFlightBytes: number;
+  /** How long a stop, a renewal or a halt waits for what is in flight. */
+  readonly drainMs: number;
+  /** A pause of the process longer than this puts the possession of the slot in doubt: below `wal_sender_timeout`. */
+  readonly stallLimitMs: number;
+  /** Event ids to leave out if they can't be published; an operator's decision, logged for each. */
+  readonly skipEvents: ReadonlySet<string>;
+}
+
+/** Everything a relay is made of. The same assembly runs in production, in the simulator and in tests. */
+export interface RelayParts {
+  readonly source: ChangeSource;
+  readonly publisher: Publisher;
+  readonly eventTypes: ReadonlyMap<string, EventType>;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly settings: RelaySettings;
+  readonly observer: RelayObserver;
+  readonly failPoint: ReachFailPoint;
+}

@@ -1,0 +1,122 @@
+import { toRelayError, type RelayError } from './errors.ts';
+import type { PublisherSession } from './kafka/publisher.ts';
+import { Pipeline } from './pipeline.ts';
+import { recoveryDelayMs } from './recovery-delay.ts';
+import type { RelayParts } from './relay-parts.ts';
+import { StallGuard } from './stall-guard.ts';
+import type { ChangeStream } from './wal/change-source.ts';
+
+const heartbeatMs = 250;
+
+/**
+ * One life of the relay: take the slot, fence older producers, stream until something ends it. Resolves when the signal aborted or the
+ * producer had to be renewed; in both cases what was read is drained first, if it can be within `drainMs`.
+ *
+ * The order is the promise: the slot comes before the producer, so that only its holder fences; and the slot is given up after the
+ * last send was answered or the session closed, so that a successor never meets our sends (what still arrives late, it fences).
+ * @throws RelayError for every other end.
+ */
+export async function runSession(parts: RelayParts, signal: AbortSignal): Promise<void> {
+  const { source, clock, settings, observer, failPoint } = parts;
+  const ended = new SessionEnd();
+  const guard = new StallGuard({
+    limitMs: settings.stallLimitMs,
+    nowMs: clock.nowMs(),
+    holdsSlot: () => stream.holdsSlot(),
+  });
+  const pipeline = new Pipeline(parts, {
+    prove: async () => {
+      guard.observe(clock.nowMs());
+      await guard.prove();
+    },
+    onEnd: (reason) => ended.end(reason),
+  });
+  const stream: ChangeStream = await source.open(pipeline);
+  const finished = new AbortController();
+  const stopped = AbortSignal.any([signal, ended.signal]);
+  let heartbeat: Promise<void> | undefined;
+  let session: PublisherSession | undefined;
+  try {
+    pipeline.attach(stream);
+    failPoint('after-slot-before-publisher');
+    session = await openPublisher(parts, stream, stopped);
+    if (session) {
+      failPoint('after-fence-before-send');
+      const opened = session;
+      heartbeat = beat(parts, finished.signal, () => {
+        guard.observe(clock.nowMs());
+        if (opened.mustRenew()) ended.end('renew');
+      });
+      pipeline.start(session);
+      observer.stateChanged('streaming');
+      observer.sessionStarted(() => pipeline.gauges());
+      await aborted(stopped);
+    }
+    const reason = ended.reason;
+    if (signal.aborted) observer.stateChanged('stopping');
+    if (reason === undefined || reason === 'renew' || reason.recovery.action === 'halt')
+      await pipeline.drain(settings.drainMs);
+    failPoint('after-drain-before-close');
+    if (reason !== undefined && reason !== 'renew' && !signal.aborted) throw reason;
+  } finally {
+    finished.abort();
+    pipeline.stop();
+    await session?.close();
+    await pipeline.settled();
+    await stream.close();
+    await heartbeat;
+  }
+}
+
+/** Why a session ended; the first reason stands. */
+class SessionEnd {
+  readonly #controller = new AbortController();
+  reason: RelayError | 'renew' | undefined;
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  end(reason: RelayError | 'renew'): void {
+    if (this.reason !== undefined) return;
+    this.reason = reason;
+    this.#controller.abort();
+  }
+}
+
+/** Opens the producer, again and again while Kafka can't be reached: the slot stays ours, Postgres keeps the log. Undefined if stopped meanwhile. */
+async function openPublisher(
+  parts: RelayParts,
+  stream: ChangeStream,
+  stopped: AbortSignal,
+): Promise<PublisherSession | undefined> {
+  for (let attempt = 0; !stopped.aborted; attempt += 1) {
+    try {
+      return await parts.publisher.open(stream.identity);
+    } catch (thrown) {
+      const error = toRelayError(thrown);
+      if (error.recovery.action !== 'retry') throw error;
+      parts.observer.sendFailed(error, attempt);
+      await parts.clock.sleep(recoveryDelayMs(attempt, parts.random), stopped);
+    }
+  }
+  return undefined;
+}
+
+async function beat(
+  { clock }: RelayParts,
+  finished: AbortSignal,
+  onBeat: () => void,
+): Promise<void> {
+  while (!finished.aborted) {
+    await clock.sleep(heartbeatMs, finished);
+    onBeat();
+  }
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) =>
+    signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
+}
