@@ -1,0 +1,160 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { runStep } from './run-step.ts';
+
+/**
+ * `npm test`: every suite, one after the other, each with what it needs. A missing prerequisite is an error with its remedy;
+ * a suite is left out only by name (`npm test -- --without docker`). Ends with the line `N passed, N failed`.
+ */
+const help = `Usage: npm test -- [--only NAME ...] [--without NAME ...]
+Suites: check, unit-node24, pg, kafka, system, docker`;
+
+interface Suite {
+  readonly name: string;
+  /** What must be there, as a sentence with the remedy, or undefined if it is. */
+  readonly lacks?: () => string | undefined;
+  readonly run: (report: string) => readonly [string, ...string[]];
+  readonly env?: Record<string, string>;
+}
+
+function answers(command: string, ...args: string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'ignore', timeout: 20_000 });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const lacksPostgres15 = () =>
+  existsSync('/usr/lib/postgresql/15/bin/postgres')
+    ? undefined
+    : 'PostgreSQL 15 is not installed: apt-get install postgresql-15';
+const lacksKafka = () =>
+  !answers('java', '-version')
+    ? 'Java is not installed: install a JDK or JRE of version 17 or later (apt-get install openjdk-17-jre-headless)'
+    : answers('mvn', '-v')
+      ? undefined
+      : 'Maven is not installed: apt-get install maven (it fetches the Kafka jars once)';
+const lacksDocker = () =>
+  answers('docker', 'info')
+    ? undefined
+    : 'no Docker engine answers: start one, or leave the suite out with --without docker';
+
+const vitest = (project: string) => (report: string) =>
+  [
+    'npx',
+    'vitest',
+    'run',
+    '--project',
+    project,
+    '--reporter',
+    'default',
+    '--reporter',
+    'json',
+    '--outputFile.json',
+    report,
+  ] as const;
+
+const suites: readonly Suite[] = [
+  { name: 'unit', run: vitest('unit') },
+  {
+    name: 'unit-node24',
+    run: (report) => [
+      'npx',
+      '-y',
+      '-p',
+      'node@24',
+      'node',
+      'node_modules/vitest/vitest.mjs',
+      ...vitest('unit')(report).slice(2),
+    ],
+  },
+  { name: 'pg', run: vitest('pg'), lacks: lacksPostgres15 },
+  { name: 'kafka', run: vitest('kafka'), lacks: lacksKafka },
+  { name: 'system', run: vitest('system'), lacks: () => lacksPostgres15() ?? lacksKafka() },
+  { name: 'docker', run: vitest('docker'), lacks: lacksDocker },
+];
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true, default: [] },
+    without: { type: 'string', multiple: true, default: [] },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (values.help) {
+  console.log(help);
+  process.exit(0);
+}
+const names = new Set(['check', ...suites.map(({ name }) => name)]);
+const unknown = [...values.only, ...values.without].filter((name) => !names.has(name));
+if (unknown.length > 0) {
+  console.error(`no suite is called ${unknown.join(', ')}\n${help}`);
+  process.exit(2);
+}
+const isWanted = (name: string) =>
+  (values.only.length === 0 || values.only.includes(name)) && !values.without.includes(name);
+
+const missing = suites
+  .filter(({ name }) => isWanted(name))
+  .flatMap(({ name, lacks }) => lacks?.() ?? []);
+if (missing.length > 0) {
+  console.error(
+    `Before the tests can run:\n${[...new Set(missing)].map((sentence) => `- ${sentence}`).join('\n')}`,
+  );
+  process.exit(1);
+}
+
+const reports = 'node_modules/.cache/test-reports';
+rmSync(reports, { recursive: true, force: true });
+mkdirSync(reports, { recursive: true });
+const startedMs = performance.now();
+let passed = 0;
+let failed = 0;
+const rows: string[] = [];
+
+for (const [name, command] of [
+  ['build', ['npm', 'run', '--silent', 'build']],
+  ['check', ['npm', 'run', '--silent', 'check']],
+] as const) {
+  if (name === 'check' && !isWanted('check')) continue;
+  const result = await runStep(name, command, { echo: true });
+  rows.push(
+    `${name.padEnd(12)} ${result.code === 0 ? 'ok' : 'failed'} (${(result.durationMs / 1000).toFixed(0)} s)`,
+  );
+  if (result.code !== 0) failed += 1;
+}
+
+for (const suite of suites.filter(({ name }) => isWanted(name))) {
+  console.log(`\n━━ ${suite.name} ━━`);
+  const report = `${reports}/${suite.name}.json`;
+  const result = await runStep(suite.name, suite.run(report), { echo: true });
+  const counts = readCounts(report);
+  passed += counts.passed;
+  // A suite that ended badly without a failing test (a crash, an unhandled error, no test at all) is a failure all the same.
+  const failures =
+    counts.failed + ((result.code !== 0 || counts.passed === 0) && counts.failed === 0 ? 1 : 0);
+  failed += failures;
+  rows.push(
+    `${suite.name.padEnd(12)} ${counts.passed} passed, ${failures} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''} (${(result.durationMs / 1000).toFixed(0)} s)`,
+  );
+}
+
+console.log(
+  `\n${rows.join('\n')}\nin all ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n\n${passed} passed, ${failed} failed`,
+);
+process.exitCode = failed > 0 ? 1 : 0;
+
+function readCounts(report: string): { passed: number; failed: number; skipped: number } {
+  if (!existsSync(report)) return { passed: 0, failed: 0, skipped: 0 };
+  const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  ) as Record<string, number | undefined>;
+  return {
+    passed: numPassedTests ?? 0,
+    failed: numFailedTests ?? 0,
+    skipped: numPendingTests ?? 0,
+  };
+}

@@ -1,0 +1,175 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { RelayErrorCode } from './errors.ts';
+import type { RelayObserver, RelayState, SessionGauges } from './relay-observer.ts';
+import type { SlotHealth } from './wal/slot-health.ts';
+
+const states = [
+  'standby',
+  'connecting',
+  'streaming',
+  'recovering',
+  'stopping',
+  'stopped',
+] as const satisfies readonly RelayState[];
+const walStatuses = ['reserved', 'extended', 'unreserved', 'lost', 'unknown'] as const;
+
+/**
+ * The relay's metrics: an observer that counts. What is not known is absent or NaN, never 0 (I11). Labels never hold a key or an
+ * event id. `docs/metrics.md` is held equal to what is registered here by a test.
+ */
+export function createRelayMetrics(
+  registry: Registry,
+  wallMs: () => number,
+): { observer: RelayObserver; slot: (health: SlotHealth | undefined) => void } {
+  const registers = [registry];
+  let gauges: (() => SessionGauges) | undefined;
+
+  const published = new Counter({
+    name: 'relay_records_published_total',
+    help: 'Records that Kafka has confirmed, by topic.',
+    labelNames: ['topic'],
+    registers,
+  });
+  const publishedBytes = new Counter({
+    name: 'relay_published_bytes_total',
+    help: 'Bytes of keys and values that Kafka has confirmed.',
+    registers,
+  });
+  const already = new Counter({
+    name: 'relay_records_already_published_total',
+    help: 'Records left out because their partition held them from before a restart.',
+    registers,
+  });
+  const leftOut = new Counter({
+    name: 'relay_events_left_out_total',
+    help: 'Events left out because the operator listed them in RELAY_SKIP_EVENTS.',
+    registers,
+  });
+  const lag = new Histogram({
+    name: 'relay_delivery_lag_seconds',
+    help: 'From the commit in Postgres to the confirmation by Kafka, for each record.',
+    buckets: [
+      0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600,
+    ],
+    registers,
+  });
+  const lastDelivery = new Gauge({
+    name: 'relay_last_delivery_timestamp_seconds',
+    help: 'When Kafka last confirmed a batch; absent before the first.',
+    registers,
+  });
+  const sendFailures = new Counter({
+    name: 'relay_send_failures_total',
+    help: 'Sends, or openings of a producer, that failed and are tried again, by error code.',
+    labelNames: ['code'],
+    registers,
+  });
+  const reconnects = new Counter({
+    name: 'relay_reconnects_total',
+    help: 'Sessions that ended with an error, by the side that failed.',
+    labelNames: ['side'],
+    registers,
+  });
+  const state = new Gauge({
+    name: 'relay_state',
+    help: 'One for the state the relay is in, zero for the others.',
+    labelNames: ['state'],
+    registers,
+  });
+  new Gauge({
+    name: 'relay_inflight_bytes',
+    help: 'Read and not confirmed yet; reading pauses at RELAY_MAX_IN_FLIGHT_BYTES.',
+    registers,
+    collect() {
+      this.set(gauges?.().inFlightBytes ?? NaN);
+    },
+  });
+  new Gauge({
+    name: 'relay_reading_paused',
+    help: 'One while back-pressure holds reading.',
+    registers,
+    collect() {
+      this.set(gauges ? Number(gauges().isPaused) : NaN);
+    },
+  });
+  new Gauge({
+    name: 'relay_lane_depth_records',
+    help: 'Records queued or unconfirmed, by topic and partition.',
+    labelNames: ['topic', 'partition'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [lane, depth] of gauges?.().laneDepths ?? []) {
+        const slash = lane.lastIndexOf('/');
+        this.set({ topic: lane.slice(0, slash), partition: lane.slice(slash + 1) }, depth);
+      }
+    },
+  });
+  const walLag = new Gauge({
+    name: 'relay_wal_lag_bytes',
+    help: 'Log written by Postgres beyond what the slot has confirmed; NaN when unknown.',
+    registers,
+  });
+  const retained = new Gauge({
+    name: 'relay_slot_retained_wal_bytes',
+    help: 'Log that Postgres keeps for the slot (from restart_lsn); NaN when unknown.',
+    registers,
+  });
+  const safe = new Gauge({
+    name: 'relay_slot_safe_wal_bytes',
+    help: 'Log that can still be written before Postgres gives the slot up; NaN when unknown or without a limit.',
+    registers,
+  });
+  const slotStatus = new Gauge({
+    name: 'relay_slot_status',
+    help: "One for the slot's wal_status, zero for the others.",
+    labelNames: ['status'],
+    registers,
+  });
+
+  const setState = (current: RelayState) => {
+    for (const each of states) state.set({ state: each }, Number(each === current));
+  };
+  const setSlot = (health: SlotHealth | undefined) => {
+    const status = walStatuses.find((each) => each === health?.walStatus) ?? 'unknown';
+    for (const each of walStatuses) slotStatus.set({ status: each }, Number(each === status));
+    walLag.set(health?.lagBytes ?? NaN);
+    retained.set(health?.retainedBytes ?? NaN);
+    safe.set(health?.safeBytes ?? NaN);
+  };
+  setSlot(undefined);
+
+  return {
+    slot: setSlot,
+    observer: {
+      stateChanged: setState,
+      sessionStarted: (read) => {
+        gauges = read;
+      },
+      sessionEnded: (error) => {
+        gauges = undefined;
+        if (error) reconnects.inc({ side: sideOf(error.code) });
+      },
+      eventSkipped: () => leftOut.inc(),
+      recordSkipped: () => already.inc(),
+      sendFailed: (error) => sendFailures.inc({ code: error.code }),
+      batchDelivered: ({ topic, records }) => {
+        const nowMs = wallMs();
+        let bytes = 0;
+        for (const { key, value, commitTimeMs } of records) {
+          // The clocks of two machines may differ: a negative lag is no lag.
+          lag.observe(Math.max(0, nowMs - commitTimeMs) / 1000);
+          bytes += key.length + (value?.length ?? 0);
+        }
+        published.inc({ topic }, records.length);
+        publishedBytes.inc(bytes);
+        lastDelivery.set(nowMs / 1000);
+      },
+    },
+  };
+}
+
+function sideOf(code: RelayErrorCode): 'postgres' | 'kafka' | 'relay' {
+  if (code.startsWith('SOURCE_')) return 'postgres';
+  return code.startsWith('SINK_') ? 'kafka' : 'relay';
+}

@@ -1,0 +1,14 @@
+import type { RelayObserver } from './relay-observer.ts';
+
+/** One observer that tells several. */
+export function observers(...each: readonly Partial<RelayObserver>[]): RelayObserver {
+  return {
+    stateChanged: (...args) => each.forEach((observer) => observer.stateChanged?.(...args)),
+    sessionStarted: (...args) => each.forEach((observer) => observer.sessionStarted?.(...args)),
+    sessionEnded: (...args) => each.forEach((observer) => observer.sessionEnded?.(...args)),
+    eventSkipped: (...args) => each.forEach((observer) => observer.eventSkipped?.(...args)),
+    batchDelivered: (...args) => each.forEach((observer) => observer.batchDelivered?.(...args)),
+    recordSkipped: (...args) => each.forEach((observer) => observer.recordSkipped?.(...args)),
+    sendFailed: (...args) => each.forEach((observer) => observer.sendFailed?.(...args)),
+  };
+}
