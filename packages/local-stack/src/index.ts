@@ -1,0 +1,10 @@
+export { StackError } from './errors.ts';
+export { freePorts } from './free-ports.ts';
+export { startPostgres } from './start-postgres.ts';
+export type {
+  PostgresMajor,
+  PostgresOptions,
+  PostgresServer,
+  StopMode,
+} from './postgres-server.ts';
+export type { StackForm } from './stack-form.ts';

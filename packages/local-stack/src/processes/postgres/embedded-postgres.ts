@@ -1,0 +1,173 @@
+import { chown, mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { StackError } from '../../errors.ts';
+import { freePorts } from '../../free-ports.ts';
+import { createDatabase, answers } from '../../postgres-client.ts';
+import type { PostgresOptions, PostgresServer, StopMode } from '../../postgres-server.ts';
+import { startGuardian, type Guardian } from '../guardian.ts';
+import { demotion, unprivilegedAccount, type RunAs } from '../run-as.ts';
+import { launch, logEnd, type ServerProcess } from '../server-process.ts';
+import { postgresBinaries, type PostgresBinaries } from './binaries.ts';
+import { settingsFile } from './settings.ts';
+import { removeSharedMemory } from './shared-memory.ts';
+import { createDataDir, settingsFileName, superuser } from './template.ts';
+
+const startTimeoutMs = 60_000;
+const bindTries = 5;
+const stopSignal = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const;
+
+interface Installation {
+  readonly major: 15 | 18;
+  readonly binaries: PostgresBinaries;
+  readonly account: RunAs | undefined;
+  readonly dataDir: string;
+  readonly temporary: boolean;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly guardian: Guardian;
+}
+
+/** Starts a Postgres as our own process. @throws StackError when it cannot start, with the end of its log. */
+export async function startEmbeddedPostgres(options: PostgresOptions): Promise<PostgresServer> {
+  const { major = 18, settings = {} } = options;
+  const [binaries, account, guardian] = await Promise.all([
+    postgresBinaries(major),
+    unprivilegedAccount(),
+    startGuardian(),
+  ]);
+  try {
+    const temporary = options.dataDir === undefined;
+    const dataDir = resolve(
+      options.dataDir ?? (await mkdtemp(join(tmpdir(), `outbound-postgres-${major}-`))),
+    );
+    if (temporary) await guardian.remove(dataDir);
+    const installation = { major, binaries, account, dataDir, temporary, settings, guardian };
+    await prepareDataDir(installation);
+    const server = await firstStart(installation, options.port);
+    return serverOn(installation, server.port, server.process);
+  } catch (error) {
+    await guardian.leave();
+    throw error;
+  }
+}
+
+async function prepareDataDir({ major, binaries, account, dataDir }: Installation): Promise<void> {
+  await mkdir(dataDir, { recursive: true });
+  const found = await readFile(join(dataDir, 'PG_VERSION'), 'utf8').catch(() => undefined);
+  if (found === undefined) await createDataDir(dataDir, major, binaries, account);
+  else if (found.trim() !== String(major))
+    throw new StackError(
+      `${dataDir} holds data of Postgres ${found.trim()}, not ${major}: choose another folder or delete it`,
+    );
+  else if (account && (await stat(dataDir)).uid !== account.uid)
+    throw new StackError(
+      `${dataDir} belongs to another user than ${account.name}, who runs Postgres for root: chown -R ${account.name} ${dataDir}`,
+    );
+}
+
+/** A port that was free when we looked can be taken when the server binds it: then another is tried, unless the caller chose it. */
+async function firstStart(
+  installation: Installation,
+  wanted: number | undefined,
+): Promise<{ port: number; process: ServerProcess }> {
+  for (let tries = 1; ; tries++) {
+    const port = wanted ?? (await freePorts(1))[0] ?? 0;
+    try {
+      return { port, process: await run(installation, port) };
+    } catch (error) {
+      const log = await logEnd(logFileOf(installation));
+      await removeTemporary(
+        installation,
+        wanted === undefined && isBindRace(log) && tries < bindTries,
+      );
+      if (wanted === undefined && isBindRace(log) && tries < bindTries) continue;
+      throw error;
+    }
+  }
+}
+
+function isBindRace(log: string): boolean {
+  return log.includes('could not bind') && log.includes('Address already in use');
+}
+
+const logFileOf = ({ dataDir }: Installation): string => join(dataDir, 'outbound.log');
+
+async function run(installation: Installation, port: number): Promise<ServerProcess> {
+  const { major, binaries, account, dataDir, settings, guardian, temporary } = installation;
+  const settingsPath = join(dataDir, settingsFileName);
+  await writeFile(settingsPath, settingsFile(port, settings), { mode: 0o600 });
+  const logFile = logFileOf(installation);
+  await (await open(logFile, 'a', 0o600)).close();
+  if (account)
+    for (const path of [settingsPath, logFile]) await chown(path, account.uid, account.gid);
+  const server = await launch({
+    what: `Postgres ${major}`,
+    command: [binaries.postgres, '-D', dataDir],
+    cwd: dataDir,
+    env: { PATH: process.env['PATH'], TZ: 'UTC', LC_ALL: 'C', PGTZ: 'UTC' },
+    logFile,
+    demotion: await demotion(account, [binaries.postgres, settingsPath]),
+    guardian,
+    lastSignal: temporary ? 'QUIT' : 'INT',
+    graceSeconds: temporary ? 5 : 15,
+  });
+  await server.untilReady(async () => answers(urlOf(port)), startTimeoutMs);
+  return server;
+}
+
+const urlOf = (port: number): string =>
+  `postgres://${superuser.name}:${superuser.password}@127.0.0.1:${port}/postgres`;
+
+async function removeTemporary({ temporary, dataDir }: Installation, keep: boolean): Promise<void> {
+  if (!temporary || keep) return;
+  await removeSharedMemory(dataDir);
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+function serverOn(installation: Installation, port: number, first: ServerProcess): PostgresServer {
+  const { major, dataDir, guardian } = installation;
+  let current: ServerProcess | undefined = first;
+  let closed = false;
+  const running = (): ServerProcess => {
+    if (!current?.isRunning())
+      throw new StackError(`Postgres on port ${port} is not running: start() it first`);
+    return current;
+  };
+  const stop = async (mode: StopMode = 'fast', { timeoutMs = 60_000 } = {}) =>
+    running().end(stopSignal[mode], timeoutMs);
+  const close = async (): Promise<void> => {
+    if (closed) return;
+    closed = true;
+    if (current?.isRunning()) {
+      await current.resume();
+      // Nobody will read temporary data again; the shutdown of kept data gets its time.
+      const mode = installation.temporary ? 'immediate' : 'fast';
+      await stop(mode, { timeoutMs: 15_000 }).catch(async () => current?.kill());
+    }
+    await removeTemporary(installation, false);
+    await guardian.leave();
+  };
+  return {
+    form: 'processes',
+    major,
+    url: urlOf(port),
+    port,
+    dataDir,
+    logFile: logFileOf(installation),
+    get pid() {
+      return running().pid;
+    },
+    createDatabase: async (name, template) => createDatabase(urlOf(port), name, template),
+    stop,
+    kill: async () => running().kill(),
+    start: async () => {
+      if (closed) throw new StackError(`Postgres on port ${port} was closed and its data is gone`);
+      if (current?.isRunning()) throw new StackError(`Postgres on port ${port} is running already`);
+      current = await run(installation, port);
+    },
+    pause: async () => running().pause(),
+    resume: async () => running().resume(),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

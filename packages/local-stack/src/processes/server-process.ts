@@ -1,0 +1,126 @@
+import { spawn } from 'node:child_process';
+import { open, readFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { Socket } from 'node:net';
+import { StackError } from '../errors.ts';
+import { pollUntil } from '../poll-until.ts';
+import type { Guardian } from './guardian.ts';
+import { freezeTree, isAlive, killTree, signalIfAlive, thawTree } from './process-tree.ts';
+import type { Demotion } from './run-as.ts';
+
+export interface Launch {
+  /** What it is, for messages: `Postgres 18`. */
+  readonly what: string;
+  readonly command: readonly [string, ...string[]];
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly logFile: string;
+  readonly demotion?: Demotion;
+  readonly guardian: Guardian;
+  /** How the guardian ends it. */
+  readonly lastSignal: 'INT' | 'QUIT' | 'TERM';
+  readonly graceSeconds: number;
+}
+
+/** One run of a server, from its launch to its end. */
+export interface ServerProcess {
+  readonly pid: number;
+  isRunning(): boolean;
+  /** Asks until `ask` has an answer. @throws StackError with the end of the log, at once if the server ends before that. */
+  untilReady(ask: () => Promise<boolean>, timeoutMs: number): Promise<void>;
+  /** Sends the signal and waits for the end. @throws StackError if the server is still there at the deadline. */
+  end(signal: NodeJS.Signals, timeoutMs: number): Promise<{ durationMs: number }>;
+  /** SIGKILL, children included. */
+  kill(): Promise<void>;
+  /** SIGSTOP, children included. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+}
+
+/**
+ * Starts a server in a session of its own (a Ctrl-C at the terminal is for us, not for it), output to its log file.
+ * It is run through a shell that waits for our word, and that word is given once the guardian knows the pid, so there is no
+ * moment in which our death would leave a server behind.
+ */
+export async function launch(options: Launch): Promise<ServerProcess> {
+  const { what, command, cwd, env, logFile, demotion, guardian } = options;
+  const log = await open(logFile, 'a');
+  const child = spawn(
+    '/bin/sh',
+    ['-c', 'read -r go && exec "$@" </dev/null', 'sh', ...(demotion?.prefix ?? []), ...command],
+    { detached: true, cwd, env, stdio: ['pipe', log.fd, log.fd], ...demotion?.ids },
+  );
+  try {
+    await once(child, 'spawn');
+  } catch (error) {
+    throw new StackError(`${what} could not be started in ${cwd}`, { cause: error });
+  } finally {
+    await log.close();
+  }
+  const { stdin, pid } = child;
+  if (pid === undefined || !(stdin instanceof Socket))
+    throw new StackError(`${what} did not start`);
+  child.unref();
+  stdin.unref();
+  stdin.on('error', () => undefined);
+  await guardian.watch(pid, options.lastSignal, options.graceSeconds);
+  stdin.end('go\n');
+
+  const isRunning = (): boolean =>
+    child.exitCode === null && child.signalCode === null && isAlive(pid);
+  const ended = async (timeoutMs: number): Promise<void> => {
+    await pollUntil(() => !isRunning(), {
+      what: `the end of ${what} (pid ${pid})`,
+      timeoutMs,
+      intervalMs: 5,
+    });
+    await guardian.unwatch();
+  };
+  return {
+    pid,
+    isRunning,
+    untilReady: async (ask, timeoutMs) => {
+      const fail = async (why: string, cause?: unknown): Promise<never> => {
+        throw new StackError(`${what} ${why}. Its log ends with:\n${await logEnd(logFile)}`, {
+          cause,
+        });
+      };
+      try {
+        await pollUntil(async () => (await ask()) || !isRunning(), {
+          what,
+          timeoutMs,
+          intervalMs: 15,
+        });
+      } catch (error) {
+        await killTree(pid);
+        await ended(1_000);
+        await fail(`was not ready within ${timeoutMs} ms`, error);
+      }
+      if (isRunning()) return;
+      await ended(1_000);
+      await fail(
+        `ended while it started (${child.signalCode ?? `exit code ${child.exitCode ?? '?'}`})`,
+      );
+    },
+    end: async (signal, timeoutMs) => {
+      const start = performance.now();
+      signalIfAlive(pid, signal);
+      await ended(timeoutMs);
+      return { durationMs: performance.now() - start };
+    },
+    kill: async () => {
+      await killTree(pid);
+      await ended(1_000);
+    },
+    pause: async () => {
+      await freezeTree(pid);
+    },
+    resume: async () => thawTree(pid),
+  };
+}
+
+/** The last lines of a log, for an error message. */
+export async function logEnd(logFile: string, lines = 15): Promise<string> {
+  const text = await readFile(logFile, 'utf8').catch(() => '(no log)');
+  return text.trimEnd().split('\n').slice(-lines).join('\n');
+}

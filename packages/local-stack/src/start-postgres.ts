@@ -1,0 +1,7 @@
+import type { PostgresOptions, PostgresServer } from './postgres-server.ts';
+import { startEmbeddedPostgres } from './processes/postgres/embedded-postgres.ts';
+
+/** Starts a Postgres and comes back when it takes connections. @throws StackError saying what is missing or the end of its log. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  return startEmbeddedPostgres(options);
+}
