@@ -1,0 +1,35 @@
+export { PipelineError } from './errors.ts';
+export {
+  describeConfig,
+  readConfig,
+  redactConfig,
+  settingName,
+  type Environment,
+  type SettingRow,
+} from './config.ts';
+export {
+  flagSetting,
+  integerSetting,
+  listSetting,
+  postgresUrlSetting,
+  type SettingMeta,
+} from './setting.ts';
+export { maskUrlCredentials, redact } from './redact.ts';
+export {
+  createLogger,
+  errorForLog,
+  logLevels,
+  quietLogger,
+  type LogFields,
+  type Logger,
+  type LogLevel,
+} from './logger.ts';
+export { createMetricsRegistry } from './metrics.ts';
+export {
+  startAdminServer,
+  type AdminServer,
+  type CheckResult,
+  type ReadinessCheck,
+} from './admin-server.ts';
+export { backoffMs } from './backoff.ts';
+export { runUntilSignal, type Lifecycle, type ProcessHost } from './lifecycle.ts';
