@@ -1,0 +1,294 @@
+import { RelayError } from '../errors.ts';
+import type { ChangeListener, ChangeStream, SourceProgress } from './change-source.ts';
+import type { ConnectionSettings } from './connection-config.ts';
+import { judgeLiveness, livenessCheckMs } from './liveness.ts';
+import { lsnFromBytes, maxLsn, noLsn, type Lsn } from './lsn.ts';
+import { ReplicationLink, type LinkListener, type LinkSession } from './replication-link.ts';
+import type { Sentinel } from './sentinel.ts';
+import { judgePublication } from './source-checks.ts';
+import { readPublication, type SourceNames } from './source-facts.ts';
+import type { SourceIdentity } from './source-position.ts';
+import {
+  defaultStatusTiming,
+  encodeStandbyStatus,
+  statusDueInMs,
+  statusIntervalMs,
+  statusToSend,
+  type StatusTiming,
+} from './standby-status.ts';
+import { hex } from './tuple.ts';
+
+export interface PostgresStreamOptions {
+  readonly settings: ConnectionSettings;
+  readonly names: SourceNames;
+  readonly listener: ChangeListener;
+  readonly sentinel: Sentinel;
+  readonly isPartitioned: boolean;
+  /** Longest silence towards the server. Defaults to 5,000 ms; less if `wal_sender_timeout` is short. */
+  readonly statusIntervalMs?: number;
+  /** How often the publication is looked at while streaming. Defaults to 10,000 ms. */
+  readonly checkIntervalMs?: number;
+  readonly onWarning: (message: string) => void;
+}
+
+const closeTimeoutMs = 2000;
+
+/**
+ * An open stream: passes messages on, answers the server in time whatever the reader does, and ends once, with a reason.
+ * Back-pressure pauses the socket and nothing else: status updates, the watchdog and the checks go on, because a server that hears
+ * nothing ends the connection even while it is the one that waits. All timing is monotonic.
+ */
+export class PostgresStream implements ChangeStream, LinkListener {
+  readonly #options: PostgresStreamOptions;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #link: ReplicationLink | undefined;
+  #session: LinkSession | undefined;
+  #timing: StatusTiming = defaultStatusTiming;
+  #receivedLsn: Lsn = noLsn;
+  #progress: SourceProgress = { ackLsn: noLsn, idle: false };
+  #sentFlushLsn: Lsn = noLsn;
+  #sentMs = -Infinity;
+  #isReplyDue = false;
+  #statusTimer: NodeJS.Timeout | undefined;
+  #statusAtMs = Infinity;
+  #heardMs = 0;
+  #askedMs: number | undefined;
+  #isPaused = false;
+  #isClosed = false;
+  #isChecking = false;
+
+  private constructor(options: PostgresStreamOptions) {
+    this.#options = options;
+  }
+
+  /** @throws RelayError SOURCE_* */
+  static async open(options: PostgresStreamOptions): Promise<PostgresStream> {
+    const stream = new PostgresStream(options);
+    const { settings, names } = options;
+    const { slot, publication } = names;
+    const link = await ReplicationLink.open({ settings, slot, publication, listener: stream });
+    stream.#attach(link);
+    return stream;
+  }
+
+  get identity(): SourceIdentity {
+    if (!this.#session) throw new RelayError('INVARIANT_BROKEN', 'the stream has not begun');
+    return this.#session.identity;
+  }
+
+  report(progress: SourceProgress): void {
+    this.#progress = progress;
+    this.#schedule();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#link?.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    // The silence was ours.
+    this.#heardMs = performance.now();
+    this.#link?.resume();
+  }
+
+  async holdsSlot(): Promise<boolean> {
+    const pid = this.#session?.backendPid;
+    return this.#options.sentinel.ask('asking who holds the slot', async (client) => {
+      const { rows } = await client.query<{ active_pid: number | null }>(
+        'select active_pid from pg_replication_slots where slot_name = $1',
+        [this.#options.names.slot],
+      );
+      return pid !== undefined && rows[0]?.active_pid === pid;
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#link?.write(this.#frame(false));
+      this.#stop();
+    }
+    this.#options.sentinel.close();
+    await this.#link?.finish(closeTimeoutMs);
+  }
+
+  /** The server stops: tells it how far we are and lets go at once, so that it need not wait for us. The reader hears `closed`. */
+  release(reason: RelayError): void {
+    if (this.#isClosed) return;
+    const link = this.#link;
+    const status = this.#frame(false);
+    this.#ended(reason);
+    // The slot keeps what the server has read of this; what it has not read comes again.
+    const cut = setTimeout(() => link?.fail(reason), 200);
+    link?.write(status, () => {
+      clearTimeout(cut);
+      link.fail(reason);
+    });
+  }
+
+  started(session: LinkSession): void {
+    this.#session = session;
+    this.#options.listener.opened(session.identity);
+  }
+
+  frame(bytes: Buffer): void {
+    if (this.#isClosed) return;
+    const kind = bytes[0];
+    if (kind === 0x77 /* w: XLogData: Int64 start, Int64 end, Int64 time, then the message */) {
+      if (bytes.length < 25) throw truncatedFrame(bytes);
+      // First, so that a position that the reader reports from within the call is one that was received.
+      this.#receivedLsn = maxLsn(this.#receivedLsn, lsnFromBytes(bytes, 1));
+      this.#options.listener.message(bytes.subarray(25));
+    } else if (kind === 0x6b /* k: keepalive: Int64 end, Int64 time, Int8 reply requested */) {
+      if (bytes.length < 18) throw truncatedFrame(bytes);
+      const walEnd = lsnFromBytes(bytes, 1);
+      this.#receivedLsn = maxLsn(this.#receivedLsn, walEnd);
+      if (bytes[17] === 1) this.#isReplyDue = true;
+      this.#options.listener.keepalive(walEnd);
+      this.#schedule();
+    } else {
+      throw new RelayError(
+        'DECODE_PROTOCOL',
+        `a frame of unknown kind ${kind === undefined ? 'none' : hex(kind)}; expected w or k`,
+      );
+    }
+  }
+
+  warning(message: string): void {
+    // 18 decodes on without a publication that was not there at this place of the log: rows before it exists again are left out.
+    if (/skipped loading publication/.test(message) || message.startsWith('55000')) {
+      const { publication } = this.#options.names;
+      throw new RelayError(
+        'SOURCE_PUBLICATION_MISSING',
+        `publication "${publication}" did not exist where the log is being read, so the server leaves out rows: a data gap (${message})`,
+      );
+    }
+    this.#options.onWarning(message);
+  }
+
+  ended(reason: RelayError): void {
+    this.#ended(reason);
+  }
+
+  #attach(link: ReplicationLink): void {
+    this.#link = link;
+    // It may have ended between its start and here.
+    if (this.#isClosed) return;
+    const { walSenderTimeoutMs = 0 } = this.#session ?? {};
+    const wantedMs = this.#options.statusIntervalMs ?? defaultStatusTiming.intervalMs;
+    this.#timing = {
+      ...defaultStatusTiming,
+      intervalMs: statusIntervalMs(wantedMs, walSenderTimeoutMs),
+    };
+    this.#heardMs = performance.now();
+    link.onRead(() => {
+      this.#heardMs = performance.now();
+    });
+    this.#timers.push(
+      setInterval(() => this.#watch(walSenderTimeoutMs), livenessCheckMs(walSenderTimeoutMs)),
+      setInterval(() => {
+        if (!this.#isChecking) this.#checkPublication().catch(() => undefined);
+      }, this.#options.checkIntervalMs ?? 10_000),
+    );
+    if (this.#isPaused) link.pause();
+    this.#schedule();
+  }
+
+  /** Sends a status update if one is due, and sees to it that the next comes in time. */
+  #schedule(): void {
+    if (this.#isClosed || !this.#link) return;
+    const nowMs = performance.now();
+    const dueInMs = statusDueInMs(this.#status(), nowMs, this.#timing);
+    if (dueInMs <= 0) return this.#send(false);
+    const atMs = nowMs + dueInMs;
+    if (atMs >= this.#statusAtMs) return;
+    clearTimeout(this.#statusTimer);
+    this.#statusAtMs = atMs;
+    this.#statusTimer = setTimeout(() => {
+      this.#statusAtMs = Infinity;
+      this.#schedule();
+    }, Math.ceil(dueInMs));
+  }
+
+  #send(replyRequested: boolean): void {
+    this.#link?.write(this.#frame(replyRequested));
+    this.#schedule();
+  }
+
+  #frame(replyRequested: boolean): Buffer {
+    const status = statusToSend(this.#status(), replyRequested);
+    this.#sentFlushLsn = maxLsn(this.#sentFlushLsn, status.flush);
+    this.#sentMs = performance.now();
+    this.#isReplyDue = false;
+    if (replyRequested) this.#askedMs = this.#sentMs;
+    return encodeStandbyStatus(status, Date.now());
+  }
+
+  #status() {
+    return {
+      receivedLsn: this.#receivedLsn,
+      progress: this.#progress,
+      sentFlushLsn: this.#sentFlushLsn,
+      sentMs: this.#sentMs,
+      isReplyDue: this.#isReplyDue,
+    };
+  }
+
+  #watch(walSenderTimeoutMs: number): void {
+    const state = {
+      heardMs: this.#heardMs,
+      askedMs: this.#askedMs,
+      isPaused: this.#isPaused,
+      walSenderTimeoutMs,
+    };
+    const liveness = judgeLiveness(state, performance.now());
+    if (liveness === 'ask') this.#send(true);
+    if (liveness === 'lost')
+      this.#link?.fail(
+        new RelayError(
+          'SOURCE_CONNECTION_LOST',
+          `Postgres was silent for twice its wal_sender_timeout (${walSenderTimeoutMs} ms), although it was asked to answer`,
+        ),
+      );
+  }
+
+  /** The publication can be altered under a running stream; what it leaves out then would be lost without an error. */
+  async #checkPublication(): Promise<void> {
+    const { sentinel, names, isPartitioned } = this.#options;
+    this.#isChecking = true;
+    try {
+      const publication = await sentinel.ask('looking at the publication', (client) =>
+        readPublication(client, names),
+      );
+      judgePublication(publication, names, isPartitioned);
+    } catch (thrown) {
+      // A server that can't be asked is the stream's affair; a publication that is wrong ends it.
+      if (thrown instanceof RelayError && thrown.code.startsWith('SOURCE_PUBLICATION_'))
+        this.#link?.fail(thrown);
+    } finally {
+      this.#isChecking = false;
+    }
+  }
+
+  #ended(reason: RelayError): void {
+    if (this.#isClosed) return;
+    this.#stop();
+    this.#options.sentinel.close();
+    this.#options.listener.closed(reason);
+  }
+
+  #stop(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#statusTimer);
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+}
+
+function truncatedFrame(bytes: Buffer): RelayError {
+  return new RelayError(
+    'DECODE_PROTOCOL',
+    `a frame of kind ${hex(bytes[0] ?? 0)} has ${bytes.length} bytes, too few for its header`,
+  );
+}
