@@ -99,7 +99,7 @@ const isWanted = (name: string) =>
 
 const missing = suites
   .filter(({ name }) => isWanted(name))
-  .flatMap(({ name, lacks }) => lacks?.() ?? []);
+  .flatMap(({ lacks }) => lacks?.() ?? []);
 if (missing.length > 0) {
   console.error(
     `Before the tests can run:\n${[...new Set(missing)].map((sentence) => `- ${sentence}`).join('\n')}`,

@@ -61,21 +61,24 @@ export class Pipeline implements ChangeListener {
       onSendFailed: (error, attempt) => parts.observer.sendFailed(error, attempt),
       onFailed: (error) => this.#end(error),
     });
-    this.#assembler = new TransactionAssembler({
-      begin: () => {
-        this.#transaction = this.#tracker.begin();
+    this.#assembler = new TransactionAssembler(
+      {
+        begin: () => {
+          this.#transaction = this.#tracker.begin();
+        },
+        relation: (relation) => this.#decoder.useRelation(relation),
+        insert: (tuple, position, commitTimeMs) => {
+          const event = this.#decodable(() => this.#decoder.decode(tuple, position, commitTimeMs));
+          if (event) this.#publish(event);
+        },
+        commit: (endLsn) => {
+          if (this.#transaction) this.#tracker.commit(this.#transaction, endLsn);
+          this.#transaction = undefined;
+          this.#progressed();
+        },
       },
-      relation: (relation) => this.#decoder.useRelation(relation),
-      insert: (tuple, position, commitTimeMs) => {
-        const event = this.#decodable(() => this.#decoder.decode(tuple, position, commitTimeMs));
-        if (event) this.#publish(event);
-      },
-      commit: (endLsn) => {
-        if (this.#transaction) this.#tracker.commit(this.#transaction, endLsn);
-        this.#transaction = undefined;
-        this.#progressed();
-      },
-    });
+      parts.settings.outbox,
+    );
   }
 
   opened(identity: SourceIdentity): void {

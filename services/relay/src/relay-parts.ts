@@ -5,8 +5,11 @@ import type { Publisher } from './kafka/publisher.ts';
 import type { SendLimits } from './kafka/send-plan.ts';
 import type { RelayObserver } from './relay-observer.ts';
 import type { ChangeSource } from './wal/change-source.ts';
+import type { OutboxTable } from './wal/outbox-table.ts';
 
 export interface RelaySettings {
+  /** The table whose inserts are events. */
+  readonly outbox: OutboxTable;
   readonly limits: SendLimits;
   /** Reading pauses when more than this is unconfirmed (I9). */
   readonly maxInFlightBytes: number;

@@ -62,7 +62,8 @@ export async function runSession(parts: RelayParts, signal: AbortSignal): Promis
     finished.abort();
     pipeline.stop();
     await session?.close();
-    await pipeline.settled();
+    // A send that outlives its closed session is left behind: the next session fences it.
+    await Promise.race([pipeline.settled(), clock.sleep(settings.drainMs)]);
     await stream.close();
     await heartbeat;
   }

@@ -1,0 +1,153 @@
+import {
+  createLogger,
+  createMetricsRegistry,
+  PipelineError,
+  readConfig,
+  redactConfig,
+  runUntilSignal,
+  startAdminServer,
+} from '@outbound/service-kit';
+import packageJson from '../package.json' with { type: 'json' };
+import { systemClock } from './clock.ts';
+import { configPrefix, configSchema, parseFailPoint, type RelayConfig } from './config.ts';
+import { recoveries, toRelayError } from './errors.ts';
+import { loadEventTypes } from './event-types-module.ts';
+import { noFailPoint, type ReachFailPoint } from './fail-points.ts';
+import { createKafkaPublisher } from './kafka/kafka-publisher.ts';
+import { defaultSendLimits } from './kafka/send-plan.ts';
+import { withTopicPrefix } from './kafka/topic-prefix.ts';
+import { createLogObserver } from './log-observer.ts';
+import { createRelayMetrics } from './metrics.ts';
+import { observers } from './observers.ts';
+import { Readiness } from './readiness.ts';
+import { runRelay } from './relay.ts';
+import { judgeSlot, monitorSlot } from './slot-monitor.ts';
+import { createNoticeLog } from './source-notice-log.ts';
+import { PostgresSource } from './wal/postgres-source.ts';
+import type { SlotHealth } from './wal/slot-health.ts';
+
+/** Reads the environment, or ends the process with one sentence per wrong setting. */
+function configOrExit(): RelayConfig {
+  try {
+    return readConfig(configPrefix, configSchema, process.env);
+  } catch (thrown) {
+    if (!(thrown instanceof PipelineError)) throw thrown;
+    process.stderr.write(`relay: ${thrown.message}\n`);
+    process.exit(recoveries.CONFIG_INVALID.exitCode);
+  }
+}
+
+/** Kills this process at the named point: what a crash between two lines does, for the system tests. */
+function failPointFrom(setting: string | undefined): ReachFailPoint {
+  const wanted = setting === undefined ? undefined : parseFailPoint(setting);
+  if (!wanted) return noFailPoint;
+  let reached = 0;
+  return (point) => {
+    if (point !== wanted.name) return;
+    reached += 1;
+    if (reached === wanted.count) process.kill(process.pid, 'SIGKILL');
+  };
+}
+
+const config = configOrExit();
+const logger = createLogger({ service: 'relay', level: config.logLevel });
+
+await runUntilSignal(
+  async ({ signal, onClose }) => {
+    logger.info({ component: 'config', config: redactConfig(configSchema, config) }, 'starting');
+    const registry = createMetricsRegistry({ prefix: 'relay_', version: packageJson.version });
+    const metrics = createRelayMetrics(registry, () => systemClock.wallMs());
+    const readiness = new Readiness();
+    let slotHealth: SlotHealth | undefined;
+    const observer = observers(createLogObserver(logger), metrics.observer, readiness.observer);
+    const connection = { databaseUrl: config.databaseUrl };
+    const [schema = '', name = ''] = config.outboxTable.split('.');
+    const outbox = { schema, name };
+
+    const admin = await startAdminServer({
+      host: config.adminHost,
+      port: config.adminPort,
+      registry,
+      checks: {
+        relay: () => readiness.relay,
+        kafka: () => readiness.kafka,
+        slot: () => judgeSlot(slotHealth, config.walBudgetBytes),
+      },
+    });
+    onClose('admin server', () => admin.close());
+    logger.info({ component: 'admin', host: config.adminHost, port: admin.port }, 'listening');
+
+    const stopMonitor = new AbortController();
+    const monitor = monitorSlot(
+      {
+        connection,
+        slot: config.slot,
+        walBudgetBytes: config.walBudgetBytes,
+        outboxRetentionHours: config.outboxRetentionHours,
+        housekeepingIntervalMs: config.housekeepingIntervalMs,
+        clock: systemClock,
+        logger,
+        onHealth: (health) => {
+          slotHealth = health;
+          metrics.slot(health);
+        },
+      },
+      stopMonitor.signal,
+    );
+    onClose('slot monitor', async () => {
+      stopMonitor.abort();
+      await monitor;
+    });
+
+    try {
+      const eventTypes = withTopicPrefix(
+        await loadEventTypes(config.eventTypes),
+        config.topicPrefix,
+      );
+      await runRelay(
+        {
+          source: new PostgresSource({
+            ...connection,
+            slot: config.slot,
+            publication: config.publication,
+            outbox,
+            failover: config.failoverSlot,
+            statusIntervalMs: config.statusIntervalMs,
+            onNotice: createNoticeLog(logger),
+          }),
+          publisher: createKafkaPublisher({ settings: config, eventTypes, logger }),
+          eventTypes,
+          clock: systemClock,
+          random: Math.random,
+          settings: {
+            outbox,
+            limits: { ...defaultSendLimits, recordsPerSend: config.recordsPerSend },
+            maxInFlightBytes: config.maxInFlightBytes,
+            drainMs: config.drainMs,
+            stallLimitMs: config.stallLimitMs,
+            skipEvents: new Set(config.skipEvents ?? []),
+          },
+          observer,
+          failPoint: failPointFrom(config.failPoint),
+        },
+        signal,
+      );
+      return 0;
+    } catch (thrown) {
+      const error = toRelayError(thrown);
+      logger.fatal(
+        {
+          component: 'relay',
+          code: error.code,
+          eid: error.eid,
+          remedy: error.recovery.remedy,
+          error,
+        },
+        'the relay stopped and needs a person',
+      );
+      process.stderr.write(`relay: ${error.code}: ${error.message}. ${error.recovery.remedy}\n`);
+      return error.recovery.exitCode;
+    }
+  },
+  { logger, deadlineMs: 9500 },
+);

@@ -1,0 +1,92 @@
+import type { Logger } from '@outbound/service-kit';
+import type { Clock } from './clock.ts';
+import { toRelayError } from './errors.ts';
+import type { ConnectionSettings } from './wal/connection-config.ts';
+import { Sentinel } from './wal/sentinel.ts';
+import { readSlotHealth, type SlotHealth } from './wal/slot-health.ts';
+
+const pollMs = 5000;
+
+export interface SlotMonitorOptions {
+  readonly connection: ConnectionSettings;
+  readonly slot: string;
+  /** Above this the retained log is an alarm. */
+  readonly walBudgetBytes: number;
+  /** How long published rows stay in the outbox. */
+  readonly outboxRetentionHours: number;
+  /** How often old outbox partitions are dropped and new ones made; 0 leaves that to somebody else. */
+  readonly housekeepingIntervalMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** What was just learned; undefined means unknown. */
+  readonly onHealth: (health: SlotHealth | undefined) => void;
+}
+
+/** What the slot monitor says when readiness asks. */
+export type SlotVerdict = { readonly ok: boolean; readonly detail: string };
+
+/**
+ * Judges the slot's health against the budget. Unknown is not ok (I11); a lost slot is a data gap.
+ */
+export function judgeSlot(health: SlotHealth | undefined, walBudgetBytes: number): SlotVerdict {
+  if (!health)
+    return { ok: false, detail: 'unknown: Postgres was not asked yet, or has no such slot' };
+  if (health.walStatus === 'lost') return { ok: false, detail: 'lost: Postgres gave up the slot' };
+  const { retainedBytes } = health;
+  if (retainedBytes !== undefined && retainedBytes > walBudgetBytes)
+    return {
+      ok: false,
+      detail: `over budget: Postgres keeps ${retainedBytes} bytes of log for the slot, more than ${walBudgetBytes}`,
+    };
+  return { ok: true, detail: health.walStatus ?? 'unknown' };
+}
+
+/** Asks Postgres about the slot every five seconds, beside the stream, until the signal aborts; and keeps the outbox's partitions in order. Never rejects. */
+export async function monitorSlot(options: SlotMonitorOptions, signal: AbortSignal): Promise<void> {
+  const { clock, logger, slot, walBudgetBytes, onHealth } = options;
+  let sentinel: Sentinel | undefined;
+  let wasOverBudget = false;
+  let housekeptMs: number | undefined;
+  while (!signal.aborted) {
+    try {
+      sentinel ??= await Sentinel.open(
+        { ...options.connection, applicationName: 'outbound-relay-monitor' },
+        () => undefined,
+      );
+      const health = await sentinel.ask('reading the health of the slot', (client) =>
+        readSlotHealth(client, slot),
+      );
+      onHealth(health);
+      const isOverBudget =
+        health?.retainedBytes !== undefined && health.retainedBytes > walBudgetBytes;
+      if (isOverBudget !== wasOverBudget)
+        logger[isOverBudget ? 'error' : 'info'](
+          { component: 'slot', slot, retainedBytes: health?.retainedBytes, walBudgetBytes },
+          isOverBudget
+            ? 'Postgres keeps more log for the slot than the budget allows'
+            : 'the retained log is within the budget again',
+        );
+      wasOverBudget = isOverBudget;
+      if (
+        options.housekeepingIntervalMs > 0 &&
+        (housekeptMs === undefined || clock.nowMs() - housekeptMs >= options.housekeepingIntervalMs)
+      ) {
+        housekeptMs = clock.nowMs();
+        const hours = options.outboxRetentionHours;
+        await sentinel.ask('keeping the outbox in order', (client) =>
+          client.query('select public.outbox_housekeeping(make_interval(hours => $1))', [hours]),
+        );
+        logger.debug({ component: 'housekeeping' }, 'outbox partitions are in order');
+      }
+    } catch (thrown) {
+      const error = toRelayError(thrown);
+      onHealth(undefined);
+      logger.warn(
+        { component: 'slot', slot, code: error.code, error },
+        'Postgres could not be asked about the slot',
+      );
+    }
+    await clock.sleep(pollMs, signal);
+  }
+  sentinel?.close();
+}
