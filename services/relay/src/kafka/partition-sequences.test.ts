@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { lsnFromText } from '../wal/lsn.ts';
+import { PartitionSequences } from './partition-sequences.ts';
+import type { LaneBatch } from './publisher.ts';
+
+function batch(count: number, partition = 0): LaneBatch {
+  return {
+    topic: 't',
+    partition,
+    records: Array.from({ length: count }, () => ({
+      topic: 't',
+      partition,
+      key: 'k',
+      value: null,
+      headers: {},
+      position: { commitLsn: lsnFromText('0/1'), index: 0 },
+      commitTimeMs: 0,
+    })),
+  };
+}
+
+describe('PartitionSequences', () => {
+  it('gives a batch the same number until it is confirmed, and the next one the number behind it', () => {
+    const sequences = new PartitionSequences();
+    const first = batch(5);
+    expect(sequences.begin(first)).toBe(0);
+    sequences.release(first);
+    expect(sequences.begin(first)).toBe(0);
+    sequences.confirm(first, 100n);
+    expect(sequences.begin(batch(2))).toBe(5);
+    expect(sequences.begin(batch(2, 1))).toBe(0);
+  });
+
+  it('refuses another batch after a failed one: Kafka could take it for the failed one and drop it (trap 3.1-2)', () => {
+    const sequences = new PartitionSequences();
+    const failed = batch(1);
+    sequences.begin(failed);
+    sequences.release(failed);
+    expect(() => sequences.begin(batch(1))).toThrow(
+      expect.objectContaining({ code: 'INVARIANT_BROKEN' }),
+    );
+  });
+
+  it('refuses a second send for a partition while one is out', () => {
+    const sequences = new PartitionSequences();
+    const sent = batch(1);
+    sequences.begin(sent);
+    expect(() => sequences.begin(sent)).toThrow('while a send is out');
+  });
+
+  it('continues at 0 behind 2^31 − 1 (trap 10c)', () => {
+    const sequences = new PartitionSequences(2 ** 31 - 2);
+    const first = batch(3);
+    expect(sequences.begin(first)).toBe(2 ** 31 - 2);
+    sequences.confirm(first, -1n);
+    expect(sequences.begin(batch(1))).toBe(1);
+  });
+
+  it('notices offsets that go back: the topic was made anew, or Kafka lost confirmed records', () => {
+    const sequences = new PartitionSequences();
+    const first = batch(5);
+    sequences.begin(first);
+    sequences.confirm(first, 100n);
+    const second = batch(1);
+    sequences.begin(second);
+    expect(() => sequences.confirm(second, 0n)).toThrow(
+      expect.objectContaining({ code: 'SINK_TOPIC_MISMATCH' }),
+    );
+  });
+});

@@ -1,0 +1,79 @@
+import { RelayError } from '../errors.ts';
+import { sequenceAfter } from './record-batch.ts';
+import { laneKey, type LaneBatch } from './publisher.ts';
+
+interface PartitionState {
+  next: number;
+  /** The batch that was given a number and is not confirmed. */
+  out: LaneBatch | undefined;
+  isInFlight: boolean;
+  /** Offset behind the last confirmed record; −1 before the first. */
+  endOffset: bigint;
+}
+
+/**
+ * Numbers the batches of one producer, per partition. A batch keeps its number until it is confirmed, however often it is sent, and no
+ * other batch gets one before: so Kafka stores a repeated batch once, and can never take another one for it (trap 3.1-2).
+ */
+export class PartitionSequences {
+  readonly #states = new Map<string, PartitionState>();
+  readonly #start: number;
+
+  /** `start`: the first number of every partition; 0 but in a test of the wrap at 2^31. */
+  constructor(start = 0) {
+    this.#start = start;
+  }
+
+  /**
+   * The number of the batch's first record; the batch is in flight from here until `confirm` or `release`.
+   * @throws RelayError INVARIANT_BROKEN if another batch of this partition is not confirmed, or this one is in flight: sending it could
+   * drop or double records.
+   */
+  begin(batch: LaneBatch): number {
+    const key = laneKey(batch.topic, batch.partition);
+    const state = this.#state(key);
+    if (state.isInFlight)
+      throw new RelayError('INVARIANT_BROKEN', `lane ${key} is sent to while a send is out`);
+    if (state.out && state.out !== batch)
+      throw new RelayError(
+        'INVARIANT_BROKEN',
+        `lane ${key} is given another batch while one is not confirmed`,
+      );
+    state.out = batch;
+    state.isInFlight = true;
+    return state.next;
+  }
+
+  /**
+   * The batch is stored, its first record at `baseOffset` (−1 if the broker did not say).
+   * @throws RelayError SINK_TOPIC_MISMATCH if it stands before what was confirmed earlier: the topic was made anew or Kafka has lost records.
+   */
+  confirm(batch: LaneBatch, baseOffset: bigint): void {
+    const key = laneKey(batch.topic, batch.partition);
+    const state = this.#state(key);
+    state.next = sequenceAfter(state.next, batch.records.length);
+    state.out = undefined;
+    state.isInFlight = false;
+    if (baseOffset < 0n) return;
+    if (baseOffset < state.endOffset)
+      throw new RelayError(
+        'SINK_TOPIC_MISMATCH',
+        `lane ${key}: records were confirmed up to offset ${state.endOffset - 1n}, and new ones are stored at ${baseOffset}: the topic was deleted and made anew, or Kafka lost confirmed records; compare the topic with the database`,
+      );
+    state.endOffset = baseOffset + BigInt(batch.records.length);
+  }
+
+  /** The send is over and says nothing of the batch: it keeps its number. */
+  release(batch: LaneBatch): void {
+    this.#state(laneKey(batch.topic, batch.partition)).isInFlight = false;
+  }
+
+  #state(key: string): PartitionState {
+    let state = this.#states.get(key);
+    if (!state) {
+      state = { next: this.#start, out: undefined, isInFlight: false, endOffset: -1n };
+      this.#states.set(key, state);
+    }
+    return state;
+  }
+}

@@ -1,0 +1,74 @@
+import { recordHeader, type EventType } from '@outbound/schemas';
+import { RelayError } from '../errors.ts';
+import type { OutboxEvent } from '../outbox/outbox-event.ts';
+import { sourcePositionToText } from '../wal/source-position.ts';
+import { partitionOf } from './murmur2.ts';
+import type { OutboundRecord } from './outbound-record.ts';
+import { aloneInBatchBytes, recordBound } from './record-batch.ts';
+import { maxMessageBytes } from './topic-plan.ts';
+
+/**
+ * The records of one event, one per route that its data_op goes to, in the order of the routes. The value is the payload itself,
+ * not a copy and not parsed (I5); key and partition depend on the aggregate id alone, so an entity stays in one lane per topic (I3).
+ * @throws RelayError EVENT_TOO_LARGE, with the event's id, if a topic would refuse the record: found before anything of it is sent.
+ */
+export function toRecords(
+  event: OutboxEvent,
+  eventType: EventType,
+  fingerprint: string,
+): OutboundRecord[] {
+  const headers = recordHeaders(event, eventType, fingerprint);
+  const records: OutboundRecord[] = [];
+  for (const route of eventType.routes) {
+    const form = route.forms[event.dataOp];
+    if (form === 'skip') continue;
+    const record: OutboundRecord = {
+      topic: route.topic,
+      partition: partitionOf(event.aggregateId, route.partitions),
+      key: event.aggregateId,
+      value: form === 'tombstone' ? null : event.payload,
+      headers,
+      position: event.position,
+      commitTimeMs: event.commitTimeMs,
+    };
+    refuseOversize(record, event.eid);
+    records.push(record);
+  }
+  return records;
+}
+
+/** CloudEvents binary mode and our own; one object for all records of the event. */
+function recordHeaders(
+  event: OutboxEvent,
+  eventType: EventType,
+  fingerprint: string,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    [recordHeader.specVersion]: '1.0',
+    [recordHeader.id]: event.eid,
+    [recordHeader.type]: eventType.name,
+    [recordHeader.source]: `/${eventType.owner}/${eventType.dataType}`,
+    [recordHeader.time]: event.createdAt,
+    [recordHeader.subject]: event.aggregateId,
+    [recordHeader.contentType]: 'application/json',
+    [recordHeader.dataOp]: event.dataOp,
+    [recordHeader.sourceLsn]: sourcePositionToText(event.position, fingerprint),
+  };
+  for (const name of [recordHeader.traceparent, recordHeader.flowId]) {
+    const value = event.headers[name];
+    if (value !== undefined) headers[name] = value;
+  }
+  return headers;
+}
+
+function refuseOversize(record: OutboundRecord, eid: string): void {
+  // The bound is cheap and nearly always enough; the exact size is asked for only near the limit.
+  if (recordBound(record) < maxMessageBytes / 2) return;
+  const bytes = aloneInBatchBytes(record);
+  if (bytes <= maxMessageBytes) return;
+  throw new RelayError(
+    'EVENT_TOO_LARGE',
+    `outbox event ${eid} takes ${bytes} bytes as a record of topic ${record.topic}, which takes ${maxMessageBytes} at the most`,
+    { eid },
+  );
+}

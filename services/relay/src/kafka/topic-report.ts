@@ -1,0 +1,20 @@
+import type { DeclaredTopic, TopicPlan } from './topic-plan.ts';
+
+/** The plan as a table for a terminal: one line per topic, one below it per field that differs. */
+export function provisionReport(declared: readonly DeclaredTopic[], plan: TopicPlan): string {
+  const created = new Set(plan.create.map(({ topic }) => topic));
+  const width = Math.max(5, ...declared.map(({ topic }) => topic.length));
+  const lines = [`${'TOPIC'.padEnd(width)}  PARTITIONS  POLICY   STATE`];
+  for (const { topic, partitions, cleanupPolicy } of declared) {
+    const drift = plan.drift.filter((field) => field.topic === topic);
+    const state = created.has(topic) ? 'created' : drift.length > 0 ? 'differs' : 'as declared';
+    lines.push(
+      `${topic.padEnd(width)}  ${String(partitions).padStart(10)}  ${cleanupPolicy.padEnd(7)}  ${state}`,
+    );
+    for (const { field, actual, declared: shall, breaking } of drift)
+      lines.push(
+        `${' '.repeat(width)}  ${field} is ${actual}, declared ${shall}${breaking ? ' (the relay refuses it)' : ''}`,
+      );
+  }
+  return lines.join('\n');
+}
