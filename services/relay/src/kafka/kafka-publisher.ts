@@ -1,0 +1,123 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { constants, gzip } from 'node:zlib';
+import { promisify } from 'node:util';
+import type { EventType } from '@outbound/schemas';
+import { RelayError } from '../errors.ts';
+import { sourceFingerprint, type SourceIdentity } from '../wal/source-position.ts';
+import { BrokerDirectory } from './broker-directory.ts';
+import type { KafkaConnection, KafkaLog } from './kafka-connection.ts';
+import { KafkaSession, sessionTiming, type SessionTiming } from './kafka-session.ts';
+import { loadKafkajs } from './kafkajs-internals.ts';
+import { fence, transactionalIdOf } from './producer-identity.ts';
+import type { Publisher, PublisherSession } from './publisher.ts';
+import type { BatchCompression } from './record-batch.ts';
+import { readTails } from './tail-reader.ts';
+import { declaredTopics, topicDrift, type DeclaredTopic } from './topic-plan.ts';
+import { readTopics, refuseBreaking } from './topic-state.ts';
+
+export interface KafkaPublisherOptions {
+  readonly connection: KafkaConnection;
+  /** Their routes name the topics, prefix included. */
+  readonly eventTypes: Iterable<EventType>;
+  readonly compression: 'none' | 'gzip';
+  readonly log: KafkaLog;
+  readonly timing?: SessionTiming;
+  /** First sequence of every partition; only a test of the wrap sets it. */
+  readonly firstSequence?: number;
+}
+
+/** How long a topic may be unknown at the start before it is missing: a broker that has just come up hears of topics a moment later. */
+const topicGraceMs = 3000;
+const coordinatorWithinMs = 10_000;
+
+const gzipCompression: BatchCompression = {
+  codec: 1,
+  // Level 1: on small JSON the higher ones cost several times the processor time for a few per cent.
+  compress: (records) => promisify(gzip)(records, { level: constants.Z_BEST_SPEED }),
+};
+
+/** The real `Publisher`: opens sessions to a Kafka cluster. */
+export class KafkaPublisher implements Publisher {
+  readonly #options: KafkaPublisherOptions;
+  readonly #declared: readonly DeclaredTopic[];
+
+  constructor(options: KafkaPublisherOptions) {
+    this.#options = options;
+    this.#declared = declaredTopics(options.eventTypes);
+  }
+
+  /**
+   * Order: topics are checked first, so that a wrong configuration fences nobody; then older sessions are fenced; then tails are read,
+   * so that what an older session still appends can only come before our own first record of a partition.
+   */
+  async open(identity: SourceIdentity): Promise<PublisherSession> {
+    loadKafkajs();
+    const { connection, log, compression, timing = sessionTiming, firstSequence } = this.#options;
+    const topics = this.#declared.map(({ topic }) => topic);
+    const directory = new BrokerDirectory(connection, topics, log);
+    try {
+      await this.#checkTopics(directory);
+      const transactionalId = transactionalIdOf(identity);
+      const producer = await fence(directory, transactionalId, coordinatorWithinMs);
+      const tails = await readTails(
+        directory,
+        this.#declared.flatMap(({ topic, partitions }) =>
+          Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+        ),
+        sourceFingerprint(identity),
+        log,
+      );
+      log.info(
+        {
+          component: 'kafka',
+          transactionalId,
+          producerId: String(producer.producerId),
+          producerEpoch: producer.producerEpoch,
+          brokers: directory.brokerCount,
+          tails: tails.size,
+        },
+        'producer open, older ones fenced',
+      );
+      return new KafkaSession({
+        directory,
+        identity: producer,
+        tails,
+        partitionCounts: new Map(
+          this.#declared.map(({ topic, partitions }) => [topic, partitions]),
+        ),
+        timing,
+        log,
+        compression: compression === 'gzip' ? gzipCompression : undefined,
+        ...(firstSequence === undefined ? {} : { firstSequence }),
+      });
+    } catch (thrown) {
+      directory.close();
+      throw thrown;
+    }
+  }
+
+  async #checkTopics(directory: BrokerDirectory): Promise<void> {
+    const { log } = this.#options;
+    const topics = this.#declared.map(({ topic }) => topic);
+    const deadline = performance.now() + topicGraceMs;
+    for (;;) {
+      await directory.refresh();
+      const missing = topics.filter((topic) => !directory.summary(topic));
+      if (missing.length === 0) break;
+      if (performance.now() > deadline)
+        throw new RelayError('SINK_TOPIC_MISSING', `topics do not exist: ${missing.join(', ')}`);
+      await delay(200);
+    }
+    const actual = new Map(
+      (await readTopics(directory, topics, log)).map((topic) => [topic.topic, topic]),
+    );
+    const drift = this.#declared.flatMap((declared) => {
+      const found = actual.get(declared.topic);
+      return found ? topicDrift(declared, found, directory.brokerCount) : [];
+    });
+    for (const { breaking, ...fields } of drift)
+      if (!breaking)
+        log.warn({ component: 'kafka', ...fields }, 'a topic differs from its declaration');
+    refuseBreaking(drift);
+  }
+}

@@ -1,0 +1,227 @@
+import { RelayError, toRelayError } from '../errors.ts';
+import type { SourcePosition } from '../wal/source-position.ts';
+import type { BrokerDirectory } from './broker-directory.ts';
+import type { KafkaLog } from './kafka-connection.ts';
+import { duplicateSequenceNumber, errorFromCode, unknownTopicOrPartition } from './kafka-errors.ts';
+import { PartitionSequences } from './partition-sequences.ts';
+import {
+  decodeProduceAnswer,
+  encodeProduceRequest,
+  produceVersion,
+  type PartitionAnswer,
+  type PartitionBatch,
+} from './produce-request.ts';
+import type { ProducerIdentity } from './producer-identity.ts';
+import { laneKey, type Delivery, type LaneBatch, type PublisherSession } from './publisher.ts';
+import { encodeRecordBatch, type BatchCompression } from './record-batch.ts';
+
+/** How a session behaves in time. Milliseconds. */
+export interface SessionTiming {
+  /** How long a broker waits for the replicas before it answers REQUEST_TIMED_OUT; the batch is then sent again. */
+  readonly replicationTimeoutMs: number;
+  readonly metadataRefreshMs: number;
+  /** The session asks to be replaced at this age: well below `transactional.id.expiration.ms` (trap 10e). */
+  readonly renewAfterMs: number;
+  /** A topic that the whole cluster has not known for this long is deleted; before, the brokers may only not have heard of it yet. */
+  readonly topicMissingMs: number;
+}
+
+export const sessionTiming: SessionTiming = {
+  replicationTimeoutMs: 3000,
+  metadataRefreshMs: 30_000,
+  renewAfterMs: 12 * 3_600_000,
+  topicMissingMs: 10_000,
+};
+
+export interface KafkaSessionParts {
+  readonly directory: BrokerDirectory;
+  readonly identity: ProducerIdentity;
+  readonly tails: ReadonlyMap<string, SourcePosition>;
+  /** The topics as they were checked: how many partitions each has. */
+  readonly partitionCounts: ReadonlyMap<string, number>;
+  readonly timing: SessionTiming;
+  readonly log: KafkaLog;
+  readonly compression: BatchCompression | undefined;
+  /** First sequence of every partition; only a test of the wrap sets it. */
+  readonly firstSequence?: number;
+}
+
+const produce = { name: 'Produce', key: 0, version: produceVersion } as const;
+
+/**
+ * One producer from its fencing to its end: gives batches their numbers, sends one request to each leader, and tells per partition what
+ * the brokers said. Tries nothing again by itself: the core does, with the same batches.
+ */
+export class KafkaSession implements PublisherSession {
+  readonly tails: ReadonlyMap<string, SourcePosition>;
+  readonly #parts: KafkaSessionParts;
+  readonly #sequences: PartitionSequences;
+  readonly #bornMs = performance.now();
+  readonly #refresher: NodeJS.Timeout;
+  #refreshing: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(parts: KafkaSessionParts) {
+    this.#parts = parts;
+    this.tails = parts.tails;
+    this.#sequences = new PartitionSequences(parts.firstSequence);
+    this.#refresher = setInterval(() => this.#refreshLeaders(), parts.timing.metadataRefreshMs);
+    this.#refresher.unref();
+  }
+
+  leaderOf(topic: string, partition: number): number {
+    return this.#parts.directory.leaderOf(topic, partition);
+  }
+
+  mustRenew(): boolean {
+    if (performance.now() - this.#bornMs >= this.#parts.timing.renewAfterMs) return true;
+    // A topic that has changed under us is looked at again by the next session, which refuses it.
+    for (const [topic, count] of this.#parts.partitionCounts) {
+      const summary = this.#parts.directory.summary(topic);
+      if (summary ? summary.partitions !== count : this.#isMissing(topic)) return true;
+    }
+    return false;
+  }
+
+  async send(batches: readonly LaneBatch[]): Promise<readonly Delivery[]> {
+    if (this.#isClosed) throw new RelayError('SINK_SESSION_BROKEN', 'this session is closed');
+    const failures: RelayError[] = [];
+    const deliveries: Delivery[] = [];
+    await Promise.all(
+      Array.from(this.#byLeader(batches), async ([leader, group]) => {
+        try {
+          await this.#sendTo(leader, group, deliveries, failures);
+        } catch (thrown) {
+          failures.push(toRelayError(thrown));
+        }
+      }),
+    );
+    if (failures.length > 0) this.#refreshLeaders();
+    const fatal = failures.find(isFatal);
+    if (fatal) throw fatal;
+    // What was confirmed is the answer; the core asks for the rest again, and hears why if nothing at all was confirmed.
+    if (deliveries.length === 0 && failures[0])
+      throw failures.find(({ code }) => code === 'SINK_PARTITION_UNAVAILABLE') ?? failures[0];
+    return deliveries;
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#refresher);
+    this.#parts.directory.close();
+    return this.#refreshing ?? Promise.resolve();
+  }
+
+  async #sendTo(
+    leader: number,
+    batches: readonly LaneBatch[],
+    deliveries: Delivery[],
+    failures: RelayError[],
+  ): Promise<void> {
+    if (leader < 0) {
+      for (const batch of batches) failures.push(this.#withoutLeader(batch));
+      return;
+    }
+    const { directory, timing } = this.#parts;
+    const begun: LaneBatch[] = [];
+    try {
+      const encoded: PartitionBatch[] = [];
+      for (const batch of batches) {
+        const firstSequence = this.#sequences.begin(batch);
+        begun.push(batch);
+        encoded.push(await this.#encode(batch, firstSequence));
+      }
+      const { answers } = await directory
+        .link(leader)
+        .askEncoded(
+          produce,
+          encodeProduceRequest(encoded, timing.replicationTimeoutMs),
+          readAnswer,
+        );
+      const byLane = new Map(answers.map((row) => [laneKey(row.topic, row.partition), row]));
+      for (const batch of batches) {
+        const answer = byLane.get(laneKey(batch.topic, batch.partition));
+        const failure = answer
+          ? this.#take(batch, answer, deliveries)
+          : new RelayError('SINK_UNAVAILABLE', `broker ${leader} left a lane out of its answer`);
+        if (failure) failures.push(failure);
+      }
+    } finally {
+      for (const batch of begun) this.#sequences.release(batch);
+    }
+  }
+
+  /** Books one row of the answer; gives the error if it is not a confirmation. */
+  #take(batch: LaneBatch, answer: PartitionAnswer, deliveries: Delivery[]): RelayError | undefined {
+    const { topic, partition } = batch;
+    const { code, detail } = answer;
+    if (code === 0 || code === duplicateSequenceNumber) {
+      const baseOffset = code === 0 ? answer.baseOffset : -1n;
+      this.#sequences.confirm(batch, baseOffset);
+      deliveries.push({ topic, partition, baseOffset });
+      return undefined;
+    }
+    if (code === unknownTopicOrPartition && this.#isMissing(topic)) return missing(topic);
+    return errorFromCode(code, `partition ${laneKey(topic, partition)}`, detail);
+  }
+
+  #withoutLeader({ topic, partition }: LaneBatch): RelayError {
+    if (this.#isMissing(topic)) return missing(topic);
+    return new RelayError(
+      'SINK_PARTITION_UNAVAILABLE',
+      `partition ${laneKey(topic, partition)} has no leader`,
+    );
+  }
+
+  #isMissing(topic: string): boolean {
+    return (this.#parts.directory.unknownForMs(topic) ?? 0) >= this.#parts.timing.topicMissingMs;
+  }
+
+  async #encode(batch: LaneBatch, firstSequence: number): Promise<PartitionBatch> {
+    const { identity, compression } = this.#parts;
+    return {
+      topic: batch.topic,
+      partition: batch.partition,
+      batch: await encodeRecordBatch(batch.records, { ...identity, firstSequence }, compression),
+    };
+  }
+
+  #byLeader(batches: readonly LaneBatch[]): Map<number, LaneBatch[]> {
+    const groups = new Map<number, LaneBatch[]>();
+    for (const batch of batches) {
+      const leader = this.leaderOf(batch.topic, batch.partition);
+      const group = groups.get(leader);
+      if (group) group.push(batch);
+      else groups.set(leader, [batch]);
+    }
+    return groups;
+  }
+
+  /** In the background: a send never waits for it. A failure is told, and the next send or the timer asks again. */
+  #refreshLeaders(): void {
+    if (this.#isClosed || this.#refreshing) return;
+    this.#refreshing = this.#parts.directory
+      .refresh()
+      .catch((thrown: unknown) => {
+        if (this.#isClosed) return;
+        const { code, message } = toRelayError(thrown);
+        this.#parts.log.warn({ component: 'kafka', code, error: message }, 'no fresh metadata');
+      })
+      .finally(() => {
+        this.#refreshing = undefined;
+      });
+  }
+}
+
+function isFatal({ code }: RelayError): boolean {
+  return code !== 'SINK_UNAVAILABLE' && code !== 'SINK_PARTITION_UNAVAILABLE';
+}
+
+function missing(topic: string): RelayError {
+  return new RelayError('SINK_TOPIC_MISSING', `topic ${topic} does not exist any more`);
+}
+
+function readAnswer(payload: Buffer) {
+  const { answers, throttleMs } = decodeProduceAnswer(payload);
+  return { answers, clientSideThrottleTime: throttleMs };
+}

@@ -1,0 +1,125 @@
+import { createRequire } from 'node:module';
+import { describe, expect, it, vi } from 'vitest';
+import { kafkaCode } from './kafka-errors.ts';
+import { loadKafkajs, quietQueue } from './kafkajs-internals.ts';
+
+const load = createRequire(import.meta.url);
+
+describe('loadKafkajs', () => {
+  it('refuses any version but the proven one', () => {
+    vi.resetModules();
+    expect(() => loadKafkajs(() => ({ version: '2.2.5' }))).toThrow(
+      'kafkajs is 2.2.5, and this relay relies on the insides of 2.2.4',
+    );
+    expect(loadKafkajs()).toBeDefined();
+  });
+});
+
+describe('quietQueue (trap 3.2-10)', () => {
+  interface Queue {
+    readonly pending: unknown[];
+    readonly inflight: Map<number, unknown>;
+    throttledUntil: number;
+    push(request: object): void;
+    fulfillRequest(answer: object): void;
+    scheduleCheckPendingRequests(): void;
+    destroy(): void;
+  }
+  const RequestQueue = load('kafkajs/src/network/requestQueue') as new (options: object) => Queue;
+  const ignore = () => undefined;
+  const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+  const newQueue = () =>
+    new RequestQueue({
+      maxInFlightRequests: 1,
+      requestTimeout: 1000,
+      enforceRequestTimeout: false,
+      clientId: 'c',
+      broker: 'b',
+      logger,
+    });
+  const request = (correlationId: number, sent: number[]) => ({
+    entry: {
+      correlationId,
+      apiName: 'x',
+      apiKey: 0,
+      apiVersion: 0,
+      resolve: ignore,
+      reject: ignore,
+    },
+    expectResponse: true,
+    sendRequest: () => sent.push(correlationId),
+  });
+
+  function wakeUps(queue: Queue): number {
+    vi.useFakeTimers();
+    try {
+      const sent: number[] = [];
+      queue.push(request(1, sent));
+      queue.fulfillRequest({ correlationId: 1, payload: null, size: 0 });
+      let count = 0;
+      const schedule = queue.scheduleCheckPendingRequests.bind(queue);
+      queue.scheduleCheckPendingRequests = () => {
+        count += 1;
+        schedule();
+      };
+      vi.advanceTimersByTime(1000);
+      expect(sent).toEqual([1]);
+      return count;
+    } finally {
+      queue.destroy();
+      vi.useRealTimers();
+    }
+  }
+
+  it('lets an idle connection sleep, where kafkajs wakes up every millisecond', () => {
+    const quiet = newQueue();
+    quietQueue(quiet);
+    expect(wakeUps(quiet)).toBe(0);
+    expect(wakeUps(newQueue())).toBeGreaterThan(500);
+  });
+
+  it('still sends what a throttled broker held back, and what waited for the one in flight', () => {
+    vi.useFakeTimers();
+    try {
+      const queue = newQueue();
+      quietQueue(queue);
+      const sent: number[] = [];
+      queue.throttledUntil = Date.now() + 200;
+      queue.push(request(1, sent));
+      queue.push(request(2, sent));
+      vi.advanceTimersByTime(150);
+      expect(sent).toEqual([]);
+      vi.advanceTimersByTime(100);
+      expect(sent).toEqual([1]);
+      queue.fulfillRequest({ correlationId: 1, payload: null, size: 0 });
+      expect(sent).toEqual([1, 2]);
+      queue.destroy();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe('kafkaCode', () => {
+  it('calls every code as kafkajs calls it, or by the newer name that Kafka gave it', () => {
+    const { createErrorFromCode } = load('kafkajs/src/protocol/error') as {
+      createErrorFromCode: (code: number) => { type: string };
+    };
+    const renamed: Record<string, string> = {
+      UNKNOWN: 'UNKNOWN_SERVER_ERROR',
+      NOT_LEADER_FOR_PARTITION: 'NOT_LEADER_OR_FOLLOWER',
+      GROUP_LOAD_IN_PROGRESS: 'COORDINATOR_LOAD_IN_PROGRESS',
+      GROUP_COORDINATOR_NOT_AVAILABLE: 'COORDINATOR_NOT_AVAILABLE',
+      NOT_COORDINATOR_FOR_GROUP: 'NOT_COORDINATOR',
+    };
+    for (let code = -1; code <= 88; code += 1) {
+      const { type } = createErrorFromCode(code);
+      const { name } = kafkaCode(code);
+      if (!name.startsWith('Kafka error')) expect(name).toBe(renamed[type] ?? type);
+    }
+  });
+
+  it('takes a code that is not known for one that does not heal (I8)', () => {
+    expect(kafkaCode(9999)).toEqual({ name: 'Kafka error 9999', means: 'SINK_REJECTED' });
+  });
+});

@@ -1,0 +1,170 @@
+import { toRelayError, type RelayError } from '../errors.ts';
+import type { SourcePosition } from '../wal/source-position.ts';
+import type { BrokerDirectory } from './broker-directory.ts';
+import type { KafkaLog } from './kafka-connection.ts';
+import { errorFromCode, kafkaCode } from './kafka-errors.ts';
+import { laneKey } from './publisher.ts';
+import { lastOwnPosition, type StoredRecord } from './source-tail.ts';
+
+/** A partition, by name. */
+export interface PartitionName {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+interface OffsetsAnswer {
+  readonly responses: readonly {
+    readonly topic: string;
+    readonly partitions: readonly { partition: number; errorCode: number; offset: string }[];
+  }[];
+}
+
+interface FetchAnswer {
+  readonly responses: readonly {
+    readonly topicName: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly errorCode: number;
+      readonly messages: readonly StoredRecord[];
+    }[];
+  }[];
+}
+
+/** How far back our own last record is looked for, in offsets: a few first, since nearly always the very last record is ours. */
+const lookBack = [8n, 256n, 4096n];
+const fetchBytes = 1_048_576;
+const latest = -1;
+const earliest = -2;
+const readUncommitted = 0;
+
+/**
+ * Reads the position of our own last record in each partition; one that is missing is unknown, which costs duplicates and never an
+ * event (I7). Unknown is: none of ours within the last 4,096 offsets, a codec that is not ours to read, no leader, no permission to read.
+ */
+export async function readTails(
+  directory: BrokerDirectory,
+  partitions: readonly PartitionName[],
+  fingerprint: string,
+  log: KafkaLog,
+): Promise<Map<string, SourcePosition>> {
+  const tails = new Map<string, SourcePosition>();
+  const byLeader = new Map<number, PartitionName[]>();
+  for (const name of partitions) {
+    const leader = directory.leaderOf(name.topic, name.partition);
+    const group = byLeader.get(leader);
+    if (group) group.push(name);
+    else byLeader.set(leader, [name]);
+  }
+  await Promise.all(
+    Array.from(byLeader, async ([leader, group]) => {
+      try {
+        await readFromLeader(directory, leader, group, fingerprint, tails);
+      } catch (thrown) {
+        const { code, message } = toRelayError(thrown);
+        log.warn(
+          { component: 'kafka', code, error: message, partitions: group.length },
+          'tails unknown: what was in flight before the start is published again',
+        );
+      }
+    }),
+  );
+  return tails;
+}
+
+async function readFromLeader(
+  directory: BrokerDirectory,
+  leader: number,
+  group: readonly PartitionName[],
+  fingerprint: string,
+  tails: Map<string, SourcePosition>,
+): Promise<void> {
+  const [ends, starts] = await Promise.all([
+    listOffsets(directory, leader, group, latest),
+    listOffsets(directory, leader, group, earliest),
+  ]);
+  const failures: RelayError[] = [];
+  // One after the other: a start is rare, and memory stays at one answer.
+  for (const { topic, partition } of group) {
+    const key = laneKey(topic, partition);
+    const start = starts.get(key);
+    const end = ends.get(key);
+    if (start === undefined || end === undefined || end <= start) continue;
+    try {
+      for (const distance of lookBack) {
+        const from: bigint = end - distance > start ? end - distance : start;
+        const position = await lastOwnBetween(directory, leader, { topic, partition }, from, end, {
+          fingerprint,
+        });
+        if (position) tails.set(key, position);
+        if (position || from === start) break;
+      }
+    } catch (thrown) {
+      failures.push(toRelayError(thrown));
+    }
+  }
+  if (failures[0]) throw failures[0];
+}
+
+/** Reads `[from, end)` and gives the position of the last record of ours in it. */
+async function lastOwnBetween(
+  directory: BrokerDirectory,
+  leader: number,
+  { topic, partition }: PartitionName,
+  from: bigint,
+  end: bigint,
+  { fingerprint }: { fingerprint: string },
+): Promise<SourcePosition | undefined> {
+  let last: SourcePosition | undefined;
+  for (let at = from; at < end;) {
+    const { responses } = await directory.link(leader).ask<FetchAnswer>('Fetch', {
+      replicaId: -1,
+      isolationLevel: readUncommitted,
+      maxWaitTime: 500,
+      minBytes: 1,
+      maxBytes: fetchBytes,
+      topics: [
+        {
+          topic,
+          partitions: [{ partition, fetchOffset: at.toString(), maxBytes: fetchBytes }],
+        },
+      ],
+    });
+    const answer = responses[0]?.partitions[0];
+    if (!answer) break;
+    if (answer.errorCode !== 0) throw errorFromCode(answer.errorCode, laneKey(topic, partition));
+    const { messages } = answer;
+    const lastRead = messages.at(-1);
+    // Compaction leaves batches without records: behind the last record there is nothing more to find.
+    if (!lastRead || BigInt(lastRead.offset) < at) break;
+    last = lastOwnPosition(messages, fingerprint) ?? last;
+    at = BigInt(lastRead.offset) + 1n;
+  }
+  return last;
+}
+
+async function listOffsets(
+  directory: BrokerDirectory,
+  leader: number,
+  group: readonly PartitionName[],
+  timestamp: typeof latest | typeof earliest,
+): Promise<Map<string, bigint>> {
+  const byTopic = new Map<string, { partition: number; timestamp: number }[]>();
+  for (const { topic, partition } of group) {
+    const list = byTopic.get(topic) ?? [];
+    list.push({ partition, timestamp });
+    byTopic.set(topic, list);
+  }
+  const { responses } = await directory.link(leader).ask<OffsetsAnswer>('ListOffsets', {
+    replicaId: -1,
+    isolationLevel: readUncommitted,
+    topics: Array.from(byTopic, ([topic, partitions]) => ({ topic, partitions })),
+  });
+  const offsets = new Map<string, bigint>();
+  for (const { topic, partitions } of responses)
+    for (const { partition, errorCode, offset } of partitions) {
+      if (errorCode === 0) offsets.set(laneKey(topic, partition), BigInt(offset));
+      else if (kafkaCode(errorCode).means === 'SINK_AUTH_FAILED')
+        throw errorFromCode(errorCode, laneKey(topic, partition));
+    }
+  return offsets;
+}

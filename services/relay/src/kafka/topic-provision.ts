@@ -1,0 +1,75 @@
+import { RelayError } from '../errors.ts';
+import { BrokerDirectory } from './broker-directory.ts';
+import type { KafkaConnection, KafkaLog } from './kafka-connection.ts';
+import { errorFromCode } from './kafka-errors.ts';
+import {
+  planTopics,
+  type DeclaredTopic,
+  type TopicPlan,
+  type TopicToCreate,
+} from './topic-plan.ts';
+import { readTopics } from './topic-state.ts';
+
+interface CreateAnswer {
+  readonly topicErrors: readonly {
+    readonly topic: string;
+    readonly errorCode: number;
+    readonly errorMessage: string | null;
+  }[];
+}
+
+const topicAlreadyExists = 36;
+
+/**
+ * Creates the topics that are missing and reports how the others differ; never alters one. Two runs at once are harmless.
+ * @throws RelayError SINK_UNAVAILABLE, SINK_AUTH_FAILED; SINK_REJECTED with the broker's reason if it won't create a topic.
+ */
+export async function provisionTopics(
+  connection: KafkaConnection,
+  declared: readonly DeclaredTopic[],
+  log: KafkaLog,
+): Promise<TopicPlan> {
+  const topics = declared.map(({ topic }) => topic);
+  const directory = new BrokerDirectory(connection, topics, log);
+  try {
+    await directory.refresh();
+    const actual = await readTopics(directory, topics, log);
+    const plan = planTopics(declared, actual, directory.brokerCount);
+    if (plan.create.length > 0) await createTopics(directory, plan.create);
+    return plan;
+  } finally {
+    directory.close();
+  }
+}
+
+async function createTopics(
+  directory: BrokerDirectory,
+  topics: readonly TopicToCreate[],
+): Promise<void> {
+  // Any broker passes it on to the controller.
+  const { topicErrors } = await directory.anyLink().ask<CreateAnswer>('CreateTopics', {
+    topics: topics.map(({ topic, partitions, replicationFactor, configs }) => ({
+      topic,
+      numPartitions: partitions,
+      replicationFactor,
+      configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
+    })),
+    validateOnly: false,
+    timeout: 15_000,
+  });
+  const failures = topicErrors.filter(
+    ({ errorCode }) => errorCode !== 0 && errorCode !== topicAlreadyExists,
+  );
+  const [first] = failures;
+  if (!first) return;
+  const error = errorFromCode(first.errorCode, `topic ${first.topic}`, first.errorMessage);
+  throw new RelayError(
+    error.code,
+    failures
+      .map(
+        ({ topic, errorCode, errorMessage }) =>
+          errorFromCode(errorCode, `topic ${topic}`, errorMessage).message,
+      )
+      .join('; '),
+  );
+}

@@ -1,0 +1,43 @@
+import { createLogger, PipelineError, readConfig } from '@outbound/service-kit';
+import { eventTypes } from '@outbound/schemas';
+import { z } from 'zod';
+import { RelayError, recoveries, toRelayError } from './errors.ts';
+import { kafkaConnection, kafkaSettings } from './kafka/kafka-settings.ts';
+import { declaredTopics } from './kafka/topic-plan.ts';
+import { withTopicPrefix } from './kafka/topic-prefix.ts';
+import { provisionTopics } from './kafka/topic-provision.ts';
+import { provisionReport } from './kafka/topic-report.ts';
+
+/**
+ * `provision`: creates the topics that are declared and missing, and prints what it did. Exit code 0; 31 if a topic differs from its
+ * declaration (nothing is altered); else the exit code of the error (docs/errors.md).
+ */
+async function provision(): Promise<number> {
+  // The relay's other settings may be in the same environment, and are not judged here.
+  const ours = Object.entries(process.env).filter(([name]) =>
+    /^RELAY_(KAFKA_|TOPIC_PREFIX)/.test(name),
+  );
+  const settings = readConfig('RELAY_', z.object(kafkaSettings), Object.fromEntries(ours));
+  const connection = kafkaConnection(settings, {
+    prefix: 'RELAY_',
+    isProduction: process.env['NODE_ENV'] === 'production',
+  });
+  const declared = declaredTopics(withTopicPrefix(eventTypes, settings.topicPrefix).values());
+  const log = createLogger({ service: 'provision', level: 'error' });
+  const plan = await provisionTopics(connection, declared, log);
+  process.stdout.write(`${provisionReport(declared, plan)}\n`);
+  return plan.drift.length > 0 ? recoveries.SINK_TOPIC_MISMATCH.exitCode : 0;
+}
+
+try {
+  process.exitCode = await provision();
+} catch (thrown) {
+  if (thrown instanceof PipelineError && !(thrown instanceof RelayError)) {
+    process.stderr.write(`${thrown.code}: ${thrown.message}\n`);
+    process.exitCode = recoveries.CONFIG_INVALID.exitCode;
+  } else {
+    const { code, message, recovery } = toRelayError(thrown);
+    process.stderr.write(`${code}: ${message}\n${recovery.remedy}\n`);
+    process.exitCode = recovery.exitCode;
+  }
+}
