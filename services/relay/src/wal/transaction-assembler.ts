@@ -26,6 +26,15 @@ export interface TransactionListener {
 }
 
 /**
+ * `lookalike`: another table with all the columns of the outbox: a partition, or the outbox renamed. Postgres announces a partition
+ * even when its rows come under the root's name, so only a row of it says that something is wrong.
+ */
+interface KnownRelation {
+  readonly relation: RelationMessage;
+  readonly role: 'outbox' | 'lookalike' | 'other';
+}
+
+/**
  * pgoutput messages → the outbox rows of each committed transaction, streamed: it holds the relations and one cursor, never a row, so
  * a transaction of any size passes through (I9). Only inserts into the outbox count; the index in a position counts them from 0.
  * One for each connection: Postgres announces every relation again on a new one.
@@ -34,8 +43,7 @@ export class TransactionAssembler {
   readonly #outbox: OutboxTable;
   readonly #listener: TransactionListener;
   readonly #tuple = new Tuple();
-  /** Relation by OID; null for one that is not the outbox. */
-  readonly #relations = new Map<number, RelationMessage | null>();
+  readonly #relations = new Map<number, KnownRelation>();
   /** The relation that the listener was told of last. */
   #current: RelationMessage | undefined;
   #transaction: BeginMessage | undefined;
@@ -95,39 +103,33 @@ export class TransactionAssembler {
   }
 
   #relation(relation: RelationMessage): void {
-    const isOutbox = relation.schema === this.#outbox.schema && relation.name === this.#outbox.name;
-    if (!isOutbox) this.#refuseOutboxLookalike(relation);
-    this.#relations.set(relation.relationId, isOutbox ? relation : null);
-    if (!isOutbox) return;
-    this.#current = relation;
-    this.#listener.relation(relation);
+    const role = this.#role(relation);
+    this.#relations.set(relation.relationId, { relation, role });
+    if (role === 'outbox') this.#use(relation);
   }
 
-  /** A partition published under its own name, or the outbox renamed: its rows would pass unseen, so this stops instead. */
-  #refuseOutboxLookalike(relation: RelationMessage): void {
-    const names = new Set(relation.columns.map((column) => column.name));
-    if (!outboxColumns.every((name) => names.has(name))) return;
-    throw new RelayError(
-      'SOURCE_PUBLICATION_WRONG',
-      `table "${relation.schema}"."${relation.name}" is published under its own name and has the columns of the outbox, ` +
-        `but the outbox is "${this.#outbox.schema}"."${this.#outbox.name}": its rows would be lost. ` +
-        'Set publish_via_partition_root = true if it is a partition; name it as the outbox, or take it out of the publication, if it is not',
-    );
+  #role({ schema, name, columns }: RelationMessage): KnownRelation['role'] {
+    if (schema === this.#outbox.schema && name === this.#outbox.name) return 'outbox';
+    const names = new Set(columns.map((column) => column.name));
+    return outboxColumns.every((column) => names.has(column)) ? 'lookalike' : 'other';
+  }
+
+  #use(outbox: RelationMessage): void {
+    this.#current = outbox;
+    this.#listener.relation(outbox);
   }
 
   #insert(bytes: Buffer): void {
     const transaction = this.#transaction;
     const relationId = insertRelationId(bytes);
     if (!transaction) throw disorder(`an insert into relation ${relationId} outside a transaction`);
-    const relation = this.#relations.get(relationId);
-    if (relation === undefined)
-      throw disorder(`an insert into relation ${relationId}, which was never announced`);
-    if (relation === null) return;
-    if (relation !== this.#current) {
-      // Dropped and created again: two OIDs under one name, and a row of the older one after the newer was announced.
-      this.#current = relation;
-      this.#listener.relation(relation);
-    }
+    const known = this.#relations.get(relationId);
+    if (!known) throw disorder(`an insert into relation ${relationId}, which was never announced`);
+    if (known.role === 'other') return;
+    const { relation } = known;
+    if (known.role === 'lookalike') throw this.#lookalike(relation);
+    // Dropped and created again: two OIDs under one name, and a row of the older one after the newer was announced.
+    if (relation !== this.#current) this.#use(relation);
     readInsertedRow(bytes, this.#tuple);
     if (this.#tuple.columnCount !== relation.columns.length)
       throw disorder(
@@ -136,6 +138,15 @@ export class TransactionAssembler {
     const position = { commitLsn: transaction.commitLsn, index: this.#index };
     this.#index += 1;
     this.#listener.insert(this.#tuple, position, transaction.commitTimeMs);
+  }
+
+  #lookalike({ schema, name }: RelationMessage): RelayError {
+    return new RelayError(
+      'SOURCE_PUBLICATION_WRONG',
+      `table "${schema}"."${name}" is published under its own name and has the columns of the outbox, ` +
+        `but the outbox is "${this.#outbox.schema}"."${this.#outbox.name}": its rows would be lost. ` +
+        'Set publish_via_partition_root = true if it is a partition; else take it out of the publication, or name it as the outbox',
+    );
   }
 
   #commit(bytes: Buffer): void {
