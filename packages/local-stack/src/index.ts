@@ -1,5 +1,15 @@
 export { StackError } from './errors.ts';
 export { freePorts } from './free-ports.ts';
+export { startKafka } from './start-kafka.ts';
+export type {
+  Endpoint,
+  KafkaBroker,
+  KafkaCluster,
+  KafkaOptions,
+  KafkaTool,
+  ToolOptions,
+  ToolResult,
+} from './kafka-cluster.ts';
 export { startPostgres } from './start-postgres.ts';
 export type {
   PostgresMajor,

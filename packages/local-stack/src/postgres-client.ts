@@ -1,10 +1,12 @@
 import pg from 'pg';
 
-/** Whether the server takes a connection and answers on it. */
-export async function answers(url: string): Promise<boolean> {
+/** Whether the server at `url` is the one on this data folder and answers. (On a chosen port, another one may be there already.) */
+export async function answers(url: string, dataDir: string): Promise<boolean> {
   return withClient(url, async (client) => {
-    await client.query('select 1');
-    return true;
+    const { rows } = await client.query<{ folder: string }>(
+      `select current_setting('data_directory') as folder`,
+    );
+    return rows[0]?.folder === dataDir;
   }).catch(() => false);
 }
 

@@ -104,7 +104,7 @@ describe('Postgres data', () => {
     await server.close();
     await server.close();
     await expect(stat(server.dataDir)).rejects.toThrow('ENOENT');
-    await expect(server.start()).rejects.toThrow('was closed');
+    await expect(server.start()).rejects.toThrow('closed for good');
   });
 
   it('is kept in a folder that the caller names, which another version refuses', async () => {

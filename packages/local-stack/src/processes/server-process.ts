@@ -5,7 +5,7 @@ import { Socket } from 'node:net';
 import { StackError } from '../errors.ts';
 import { pollUntil } from '../poll-until.ts';
 import type { Guardian } from './guardian.ts';
-import { freezeTree, isAlive, killTree, signalIfAlive, thawTree } from './process-tree.ts';
+import { freezeTree, killTree, signalIfAlive, thawTree } from './process-tree.ts';
 import type { Demotion } from './run-as.ts';
 
 export interface Launch {
@@ -63,18 +63,20 @@ export async function launch(options: Launch): Promise<ServerProcess> {
   child.unref();
   stdin.unref();
   stdin.on('error', () => undefined);
+  child.once('exit', () => {
+    // Its number may soon be another process's. A guardian that is gone guards nothing.
+    guardian.unwatch().catch(() => undefined);
+  });
   await guardian.watch(pid, options.lastSignal, options.graceSeconds);
   stdin.end('go\n');
 
-  const isRunning = (): boolean =>
-    child.exitCode === null && child.signalCode === null && isAlive(pid);
+  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
   const ended = async (timeoutMs: number): Promise<void> => {
     await pollUntil(() => !isRunning(), {
       what: `the end of ${what} (pid ${pid})`,
       timeoutMs,
       intervalMs: 5,
     });
-    await guardian.unwatch();
   };
   return {
     pid,

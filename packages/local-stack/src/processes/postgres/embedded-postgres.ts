@@ -7,6 +7,8 @@ import { createDatabase, answers } from '../../postgres-client.ts';
 import type { PostgresOptions, PostgresServer, StopMode } from '../../postgres-server.ts';
 import { startGuardian, type Guardian } from '../guardian.ts';
 import { demotion, unprivilegedAccount, type RunAs } from '../run-as.ts';
+import { once } from '../once.ts';
+import { restartable, type Restartable } from '../restartable.ts';
 import { launch, logEnd, type ServerProcess } from '../server-process.ts';
 import { postgresBinaries, type PostgresBinaries } from './binaries.ts';
 import { settingsFile } from './settings.ts';
@@ -35,18 +37,17 @@ export async function startEmbeddedPostgres(options: PostgresOptions): Promise<P
     unprivilegedAccount(),
     startGuardian(),
   ]);
+  const temporary = options.dataDir === undefined;
+  const dataDir = resolve(
+    options.dataDir ?? (await mkdtemp(join(tmpdir(), `outbound-postgres-${major}-`))),
+  );
+  const installation = { major, binaries, account, dataDir, temporary, settings, guardian };
   try {
-    const temporary = options.dataDir === undefined;
-    const dataDir = resolve(
-      options.dataDir ?? (await mkdtemp(join(tmpdir(), `outbound-postgres-${major}-`))),
-    );
     if (temporary) await guardian.remove(dataDir);
-    const installation = { major, binaries, account, dataDir, temporary, settings, guardian };
     await prepareDataDir(installation);
-    const server = await firstStart(installation, options.port);
-    return serverOn(installation, server.port, server.process);
+    return await firstStart(installation, options.port);
   } catch (error) {
-    await guardian.leave();
+    await cleanUp(installation);
     throw error;
   }
 }
@@ -69,18 +70,16 @@ async function prepareDataDir({ major, binaries, account, dataDir }: Installatio
 async function firstStart(
   installation: Installation,
   wanted: number | undefined,
-): Promise<{ port: number; process: ServerProcess }> {
+): Promise<PostgresServer> {
   for (let tries = 1; ; tries++) {
     const port = wanted ?? (await freePorts(1))[0] ?? 0;
+    const process = restartable(`Postgres on port ${port}`, async () => run(installation, port));
     try {
-      return { port, process: await run(installation, port) };
+      await process.start();
+      return serverOn(installation, port, process);
     } catch (error) {
-      const log = await logEnd(logFileOf(installation));
-      await removeTemporary(
-        installation,
-        wanted === undefined && isBindRace(log) && tries < bindTries,
-      );
-      if (wanted === undefined && isBindRace(log) && tries < bindTries) continue;
+      const retry = wanted === undefined && tries < bindTries;
+      if (retry && isBindRace(await logEnd(logFileOf(installation)))) continue;
       throw error;
     }
   }
@@ -111,42 +110,35 @@ async function run(installation: Installation, port: number): Promise<ServerProc
     lastSignal: temporary ? 'QUIT' : 'INT',
     graceSeconds: temporary ? 5 : 15,
   });
-  await server.untilReady(async () => answers(urlOf(port)), startTimeoutMs);
+  await server.untilReady(async () => answers(urlOf(port), dataDir), startTimeoutMs);
   return server;
 }
 
 const urlOf = (port: number): string =>
   `postgres://${superuser.name}:${superuser.password}@127.0.0.1:${port}/postgres`;
 
-async function removeTemporary({ temporary, dataDir }: Installation, keep: boolean): Promise<void> {
-  if (!temporary || keep) return;
-  await removeSharedMemory(dataDir);
-  await rm(dataDir, { recursive: true, force: true });
+async function cleanUp({ temporary, dataDir, guardian }: Installation): Promise<void> {
+  if (temporary) {
+    await removeSharedMemory(dataDir);
+    await rm(dataDir, { recursive: true, force: true });
+  }
+  await guardian.leave();
 }
 
-function serverOn(installation: Installation, port: number, first: ServerProcess): PostgresServer {
-  const { major, dataDir, guardian } = installation;
-  let current: ServerProcess | undefined = first;
-  let closed = false;
-  const running = (): ServerProcess => {
-    if (!current?.isRunning())
-      throw new StackError(`Postgres on port ${port} is not running: start() it first`);
-    return current;
-  };
+function serverOn(installation: Installation, port: number, server: Restartable): PostgresServer {
+  const { major, dataDir, temporary } = installation;
   const stop = async (mode: StopMode = 'fast', { timeoutMs = 60_000 } = {}) =>
-    running().end(stopSignal[mode], timeoutMs);
-  const close = async (): Promise<void> => {
-    if (closed) return;
-    closed = true;
-    if (current?.isRunning()) {
-      await current.resume();
+    server.process().end(stopSignal[mode], timeoutMs);
+  const close = once(async () => {
+    server.retire();
+    if (server.isRunning()) {
+      await server.resume();
       // Nobody will read temporary data again; the shutdown of kept data gets its time.
-      const mode = installation.temporary ? 'immediate' : 'fast';
-      await stop(mode, { timeoutMs: 15_000 }).catch(async () => current?.kill());
+      const mode = temporary ? 'immediate' : 'fast';
+      await stop(mode, { timeoutMs: 15_000 }).catch(server.kill);
     }
-    await removeTemporary(installation, false);
-    await guardian.leave();
-  };
+    await cleanUp(installation);
+  });
   return {
     form: 'processes',
     major,
@@ -155,18 +147,14 @@ function serverOn(installation: Installation, port: number, first: ServerProcess
     dataDir,
     logFile: logFileOf(installation),
     get pid() {
-      return running().pid;
+      return server.process().pid;
     },
     createDatabase: async (name, template) => createDatabase(urlOf(port), name, template),
     stop,
-    kill: async () => running().kill(),
-    start: async () => {
-      if (closed) throw new StackError(`Postgres on port ${port} was closed and its data is gone`);
-      if (current?.isRunning()) throw new StackError(`Postgres on port ${port} is running already`);
-      current = await run(installation, port);
-    },
-    pause: async () => running().pause(),
-    resume: async () => running().resume(),
+    kill: server.kill,
+    start: server.start,
+    pause: server.pause,
+    resume: server.resume,
     close,
     [Symbol.asyncDispose]: close,
   };

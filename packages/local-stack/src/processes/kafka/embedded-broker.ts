@@ -1,0 +1,108 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { KafkaBroker, KafkaOptions } from '../../kafka-cluster.ts';
+import { startGuardian } from '../guardian.ts';
+import { once } from '../once.ts';
+import { restartable } from '../restartable.ts';
+import { launch, type ServerProcess } from '../server-process.ts';
+import { brokerProperties, host, propertiesText, type NodeConfig } from './broker-properties.ts';
+import { clusterView } from './metadata-probe.ts';
+import { quickStart, tidyJvm, type KafkaRuntime } from './runtime.ts';
+import { formatLogDir } from './storage.ts';
+
+const startTimeoutMs = 90_000;
+
+export interface BrokerSetup {
+  readonly runtime: KafkaRuntime;
+  readonly jvm: NonNullable<KafkaOptions['jvm']>;
+  readonly heapMb: number;
+  readonly clusterId: string;
+  /** Log folder, settings and log of this broker. */
+  readonly folder: string;
+  readonly temporary: boolean;
+  readonly config: Omit<NodeConfig, 'logDir'>;
+}
+
+export interface EmbeddedBroker extends KafkaBroker {
+  /** Where to ask it who is alive. */
+  readonly probePort: number;
+  isRunning(): boolean;
+  close(): Promise<void>;
+}
+
+/** A broker that is configured and formatted, and not started. */
+export async function prepareBroker(setup: BrokerSetup): Promise<EmbeddedBroker> {
+  const { runtime, folder, temporary, config, clusterId } = setup;
+  const { nodeId, advertised } = config;
+  const own = config.ports.get(nodeId);
+  if (!own) throw new TypeError(`node ${nodeId} has no ports`);
+  const logDir = join(folder, 'data');
+  const logFile = join(folder, 'kafka.log');
+  const settingsFile = join(folder, 'server.properties');
+  await mkdir(join(folder, 'tmp'), { recursive: true });
+  await formatLogDir(logDir, {
+    nodeId,
+    clusterId,
+    bootstrapCheckpoint: runtime.bootstrapCheckpoint,
+  });
+  await writeFile(settingsFile, propertiesText(brokerProperties({ ...config, logDir })));
+  const guardian = await startGuardian();
+  if (temporary) await guardian.remove(folder);
+
+  const run = async (): Promise<ServerProcess> => {
+    const server = await launch({
+      what: `Kafka node ${nodeId}`,
+      command: [
+        runtime.java,
+        `-Xmx${setup.heapMb}m`,
+        ...(setup.jvm === 'quick' ? quickStart : ['-XX:+UseG1GC']),
+        ...runtime.archive,
+        ...tidyJvm(join(folder, 'tmp')),
+        `-Dlog4j2.configurationFile=${runtime.brokerLogging}`,
+        '-cp',
+        runtime.classPath,
+        'kafka.Kafka',
+        settingsFile,
+      ],
+      cwd: folder,
+      env: { PATH: process.env['PATH'], TZ: 'UTC' },
+      logFile,
+      guardian,
+      lastSignal: 'TERM',
+      graceSeconds: temporary ? 0 : 20,
+    });
+    await server.untilReady(async () => {
+      const view = await clusterView(own.broker);
+      return view.clusterId === clusterId && view.aliveNodes.includes(nodeId);
+    }, startTimeoutMs);
+    return server;
+  };
+  const server = restartable(`Kafka node ${nodeId}`, run);
+  return {
+    nodeId,
+    address: `${advertised.host}:${advertised.port}`,
+    directAddress: `${host}:${own.broker}`,
+    probePort: own.broker,
+    logFile,
+    get pid() {
+      return server.process().pid;
+    },
+    isRunning: server.isRunning,
+    start: server.start,
+    kill: server.kill,
+    pause: server.pause,
+    resume: server.resume,
+    stop: async ({ timeoutMs = 60_000 } = {}) => server.process().end('SIGTERM', timeoutMs),
+    close: once(async () => {
+      server.retire();
+      if (server.isRunning()) {
+        if (temporary) await server.kill();
+        else {
+          await server.resume();
+          await server.process().end('SIGTERM', 20_000).catch(server.kill);
+        }
+      }
+      await guardian.leave();
+    }),
+  };
+}

@@ -1,0 +1,7 @@
+import type { KafkaCluster, KafkaOptions } from './kafka-cluster.ts';
+import { startEmbeddedKafka } from './processes/kafka/embedded-kafka.ts';
+
+/** Starts Kafka and comes back when every broker knows all of them. @throws StackError saying what is missing or the end of a log. */
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
+  return startEmbeddedKafka(options);
+}
