@@ -18,3 +18,4 @@ export type {
   StopMode,
 } from './postgres-server.ts';
 export type { StackForm } from './stack-form.ts';
+export { startStack, type Stack, type StackOptions } from './stack.ts';

@@ -1,8 +1,10 @@
-import { mkdir, mkdtemp, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { StackError } from '../errors.ts';
 import { pollUntil } from '../poll-until.ts';
+import { startGuardian, type Guardian } from './guardian.ts';
 import { isAlive } from './process-tree.ts';
 
 /** Where what is costly to make is kept between runs: `$XDG_CACHE_HOME/outbound`, else `~/.cache/outbound`. */
@@ -11,12 +13,12 @@ export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /**
- * The folder `name` of the cache, made by `build` if it is not there yet. It appears complete or not at all: it is built beside its place and renamed.
+ * The folder `name` of the cache, made by `build` if it is not there yet; its guardian is for what it leaves elsewhere meanwhile. It appears complete or not at all: it is built beside its place and renamed.
  * Safe between processes: a lock spares them the double work, and if it fails, the first rename wins.
  */
 export async function cached(
   name: string,
-  build: (folder: string) => Promise<void>,
+  build: (folder: string, guardian: Guardian) => Promise<void>,
   root: string = cacheRoot(),
 ): Promise<string> {
   const place = join(root, name);
@@ -29,21 +31,22 @@ export async function cached(
       },
     );
   });
-  const unlock = await lock(`${place}.lock`);
+  const guardian = await startGuardian();
+  const unlock = await lock(`${place}.lock`, guardian);
+  const draft = `${place}.draft-${randomUUID().slice(0, 8)}`;
+  await guardian.remove(draft);
   try {
     if (await exists(place)) return place;
-    const draft = await mkdtemp(`${place}.draft-`);
-    try {
-      await build(draft);
-      await rename(draft, place).catch(async (error: unknown) => {
-        if (!(await exists(place))) throw error;
-      });
-    } finally {
-      await rm(draft, { recursive: true, force: true });
-    }
+    await mkdir(draft);
+    await build(draft, guardian);
+    await rename(draft, place).catch(async (error: unknown) => {
+      if (!(await exists(place))) throw error;
+    });
     return place;
   } finally {
+    await rm(draft, { recursive: true, force: true });
     await unlock();
+    await guardian.leave();
   }
 }
 
@@ -55,7 +58,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** The lock holds its owner's pid, so that a lock whose owner died is taken over. */
-async function lock(path: string): Promise<() => Promise<void>> {
+async function lock(path: string, guardian: Guardian): Promise<() => Promise<void>> {
   await mkdir(dirname(path), { recursive: true });
   await pollUntil(
     async () => {
@@ -63,6 +66,7 @@ async function lock(path: string): Promise<() => Promise<void>> {
         const file = await open(path, 'wx');
         await file.writeFile(String(process.pid));
         await file.close();
+        await guardian.remove(path);
         return true;
       } catch {
         const owner = Number(await readFile(path, 'utf8').catch(() => ''));

@@ -1,5 +1,9 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { StackError } from '../errors.ts';
 
 /**
@@ -33,7 +37,14 @@ if [ -n "$pid" ] && alive "$pid"; then
   while alive "$pid"; do sleep 0.05; done
 fi
 [ -n "$after" ] && sh -c "$after" >/dev/null 2>&1
-[ "$#" -gt 0 ] && rm -rf -- "$@"
+# What we were writing there when we died may go on for a moment.
+tries=50
+while [ "$#" -gt 0 ] && [ "$tries" -gt 0 ]; do
+  rm -rf -- "$@" 2>/dev/null
+  for folder; do shift; [ -e "$folder" ] && set -- "$@" "$folder"; done
+  [ "$#" -gt 0 ] && sleep 0.2
+  tries=$((tries - 1))
+done
 exit 0
 `;
 
@@ -44,8 +55,10 @@ export interface Guardian {
   watch(pid: number, signal: 'INT' | 'QUIT' | 'TERM', graceSeconds: number): Promise<void>;
   /** Nothing runs at the moment. */
   unwatch(): Promise<void>;
-  /** A folder to remove at the end. */
+  /** A folder to remove at the end; it need not be there yet. */
   remove(folder: string): Promise<void>;
+  /** A new folder for temporary files that is removed at the end. Known to the guardian before it is made. */
+  temporaryFolder(prefix: string): Promise<string>;
   /** A shell command to run at the end. */
   after(command: string): Promise<void>;
   /** All is cleaned up already: go, and touch nothing. */
@@ -70,7 +83,8 @@ export async function startGuardian(): Promise<Guardian> {
   // If the guardian itself is killed, an order to it fails in its own callback; the event would only crash us.
   stdin.on('error', () => undefined);
   const order = async (line: string): Promise<void> => {
-    if (line.includes('\n')) throw new StackError(`a line break cannot be guarded: ${line}`);
+    if (line.includes('\n'))
+      throw new StackError(`a path with a line break cannot be guarded: ${line}`);
     await new Promise<void>((resolve, reject) => {
       stdin.write(`${line}\n`, (error) => {
         if (error) reject(new StackError('the guardian process is gone', { cause: error }));
@@ -87,6 +101,12 @@ export async function startGuardian(): Promise<Guardian> {
     },
     unwatch: async () => order('pid '),
     remove: async (folder) => order(`remove ${folder}`),
+    temporaryFolder: async (prefix) => {
+      const folder = join(tmpdir(), `${prefix}${randomUUID().slice(0, 8)}`);
+      await order(`remove ${folder}`);
+      await mkdir(folder, { mode: 0o700 });
+      return folder;
+    },
     after: async (command) => order(`after ${command}`),
     leave: async () => {
       if (child.exitCode === null && child.signalCode === null) await order('leave');

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { StackError } from '../errors.ts';
 import { pollUntil } from '../poll-until.ts';
+import { gated, goAhead } from './gate.ts';
 import type { Guardian } from './guardian.ts';
 import { freezeTree, killTree, signalIfAlive, thawTree } from './process-tree.ts';
 import type { Demotion } from './run-as.ts';
@@ -37,19 +38,18 @@ export interface ServerProcess {
   resume(): Promise<void>;
 }
 
-/**
- * Starts a server in a session of its own (a Ctrl-C at the terminal is for us, not for it), output to its log file.
- * It is run through a shell that waits for our word, and that word is given once the guardian knows the pid, so there is no
- * moment in which our death would leave a server behind.
- */
+/** Starts a server, gated, in a session of its own (a Ctrl-C at the terminal is for us, not for it), with its output in its log file. */
 export async function launch(options: Launch): Promise<ServerProcess> {
   const { what, command, cwd, env, logFile, demotion, guardian } = options;
   const log = await open(logFile, 'a');
-  const child = spawn(
-    '/bin/sh',
-    ['-c', 'read -r go && exec "$@" </dev/null', 'sh', ...(demotion?.prefix ?? []), ...command],
-    { detached: true, cwd, env, stdio: ['pipe', log.fd, log.fd], ...demotion?.ids },
-  );
+  const [shell, ...rest] = gated([...(demotion?.prefix ?? []), ...command]);
+  const child = spawn(shell, rest, {
+    detached: true,
+    cwd,
+    env,
+    stdio: ['pipe', log.fd, log.fd],
+    ...demotion?.ids,
+  });
   try {
     await once(child, 'spawn');
   } catch (error) {
@@ -68,7 +68,7 @@ export async function launch(options: Launch): Promise<ServerProcess> {
     guardian.unwatch().catch(() => undefined);
   });
   await guardian.watch(pid, options.lastSignal, options.graceSeconds);
-  stdin.end('go\n');
+  stdin.end(goAhead);
 
   const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
   const ended = async (timeoutMs: number): Promise<void> => {

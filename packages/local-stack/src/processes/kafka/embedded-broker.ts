@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KafkaBroker, KafkaOptions } from '../../kafka-cluster.ts';
 import { startGuardian } from '../guardian.ts';
@@ -17,9 +17,8 @@ export interface BrokerSetup {
   readonly jvm: NonNullable<KafkaOptions['jvm']>;
   readonly heapMb: number;
   readonly clusterId: string;
-  /** Log folder, settings and log of this broker. */
-  readonly folder: string;
-  readonly temporary: boolean;
+  /** Where log folder, settings and log of this broker are kept; temporary where it is not given. */
+  readonly folder: string | undefined;
   readonly config: Omit<NodeConfig, 'logDir'>;
 }
 
@@ -30,13 +29,19 @@ export interface EmbeddedBroker extends KafkaBroker {
   close(): Promise<void>;
 }
 
+/** Kafka's own folder within a broker's. */
+export const logDirIn = (folder: string): string => join(folder, 'data');
+
 /** A broker that is configured and formatted, and not started. */
 export async function prepareBroker(setup: BrokerSetup): Promise<EmbeddedBroker> {
-  const { runtime, folder, temporary, config, clusterId } = setup;
+  const { runtime, config, clusterId } = setup;
   const { nodeId, advertised } = config;
   const own = config.ports.get(nodeId);
   if (!own) throw new TypeError(`node ${nodeId} has no ports`);
-  const logDir = join(folder, 'data');
+  const guardian = await startGuardian();
+  const temporary = setup.folder === undefined;
+  const folder = setup.folder ?? (await guardian.temporaryFolder(`outbound-kafka-${nodeId}-`));
+  const logDir = logDirIn(folder);
   const logFile = join(folder, 'kafka.log');
   const settingsFile = join(folder, 'server.properties');
   await mkdir(join(folder, 'tmp'), { recursive: true });
@@ -46,8 +51,6 @@ export async function prepareBroker(setup: BrokerSetup): Promise<EmbeddedBroker>
     bootstrapCheckpoint: runtime.bootstrapCheckpoint,
   });
   await writeFile(settingsFile, propertiesText(brokerProperties({ ...config, logDir })));
-  const guardian = await startGuardian();
-  if (temporary) await guardian.remove(folder);
 
   const run = async (): Promise<ServerProcess> => {
     const server = await launch({
@@ -102,6 +105,7 @@ export async function prepareBroker(setup: BrokerSetup): Promise<EmbeddedBroker>
           await server.process().end('SIGTERM', 20_000).catch(server.kill);
         }
       }
+      if (temporary) await rm(folder, { recursive: true, force: true });
       await guardian.leave();
     }),
   };

@@ -1,5 +1,3 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { StackError } from '../../errors.ts';
 import { freePorts } from '../../free-ports.ts';
@@ -7,7 +5,7 @@ import type { Endpoint, KafkaCluster, KafkaOptions } from '../../kafka-cluster.t
 import { pollUntil } from '../../poll-until.ts';
 import { logEnd } from '../server-process.ts';
 import { host, type NodePorts } from './broker-properties.ts';
-import { prepareBroker, type EmbeddedBroker } from './embedded-broker.ts';
+import { logDirIn, prepareBroker, type EmbeddedBroker } from './embedded-broker.ts';
 import { clusterView } from './metadata-probe.ts';
 import { kafkaRuntime, type KafkaRuntime } from './runtime.ts';
 import { clusterIdOf, newKafkaId } from './storage.ts';
@@ -20,16 +18,14 @@ const clusterTimeoutMs = 60_000;
 export async function startEmbeddedKafka(options: KafkaOptions): Promise<KafkaCluster> {
   const { brokers: count = 1, log = () => undefined } = options;
   const runtime = await kafkaRuntime(log);
-  const temporary = options.dataDir === undefined;
   for (let tries = 1; ; tries++) {
-    const dataDir = resolve(options.dataDir ?? (await mkdtemp(join(tmpdir(), 'outbound-kafka-'))));
-    const brokers = await prepare({ ...options, dataDir }, runtime, count, temporary);
+    const brokers = await prepare(options, runtime, count);
     try {
       await startAll(brokers);
-      return clusterOf(brokers, { runtime, dataDir, temporary });
+      return clusterOf(brokers, runtime);
     } catch (error) {
       const logs = await Promise.all(brokers.map(async ({ logFile }) => logEnd(logFile, 200)));
-      await closeAll(brokers, { dataDir, temporary });
+      await closeAll(brokers);
       // A port that was free when we looked can be taken when the broker binds it.
       if (tries < bindTries && logs.some((text) => text.includes('Address already in use')))
         continue;
@@ -39,20 +35,21 @@ export async function startEmbeddedKafka(options: KafkaOptions): Promise<KafkaCl
 }
 
 async function prepare(
-  options: KafkaOptions & { dataDir: string },
+  options: KafkaOptions,
   runtime: KafkaRuntime,
   count: number,
-  temporary: boolean,
 ): Promise<EmbeddedBroker[]> {
-  const { dataDir, settings = {}, advertise, jvm = 'quick' } = options;
-  await mkdir(dataDir, { recursive: true });
+  const { settings = {}, advertise, jvm = 'quick' } = options;
+  const folderOf = (nodeId: number): string | undefined =>
+    options.dataDir === undefined ? undefined : join(resolve(options.dataDir), `broker-${nodeId}`);
   const all = await freePorts(count * 3);
   const ports = new Map<number, NodePorts>();
   for (let index = 0; index < count; index++) {
     const [client = 0, broker = 0, controller = 0] = all.slice(index * 3);
     ports.set(index + 1, { client, broker, controller });
   }
-  const clusterId = (await clusterIdOf(join(dataDir, 'broker-1', 'data'))) ?? newKafkaId();
+  const first = folderOf(1);
+  const clusterId = (first && (await clusterIdOf(logDirIn(first)))) ?? newKafkaId();
   const brokers: EmbeddedBroker[] = [];
   for (const [nodeId, { client }] of ports) {
     const own: Endpoint = { host, port: client };
@@ -62,8 +59,7 @@ async function prepare(
         jvm,
         heapMb: options.heapMb ?? (count === 1 ? 512 : 384),
         clusterId,
-        folder: join(dataDir, `broker-${nodeId}`),
-        temporary,
+        folder: folderOf(nodeId),
         config: {
           nodeId,
           ports,
@@ -91,19 +87,12 @@ async function startAll(brokers: readonly EmbeddedBroker[]): Promise<void> {
   );
 }
 
-async function closeAll(
-  brokers: readonly EmbeddedBroker[],
-  { dataDir, temporary }: { dataDir: string; temporary: boolean },
-): Promise<void> {
+async function closeAll(brokers: readonly EmbeddedBroker[]): Promise<void> {
   await Promise.all(brokers.map(async (broker) => broker.close()));
-  if (temporary) await rm(dataDir, { recursive: true, force: true });
 }
 
-function clusterOf(
-  brokers: EmbeddedBroker[],
-  kept: { runtime: KafkaRuntime; dataDir: string; temporary: boolean },
-): KafkaCluster {
-  const close = async (): Promise<void> => closeAll(brokers, kept);
+function clusterOf(brokers: EmbeddedBroker[], runtime: KafkaRuntime): KafkaCluster {
+  const close = async (): Promise<void> => closeAll(brokers);
   const directBootstrap = brokers.map(({ directAddress }) => directAddress);
   return {
     form: 'processes',
@@ -118,8 +107,7 @@ function clusterOf(
         );
       return broker;
     },
-    tool: async (name, args, options) =>
-      runTool(kept.runtime, directBootstrap, name, args, options),
+    tool: async (name, args, options) => runTool(runtime, directBootstrap, name, args, options),
     stop: async () => {
       await Promise.all(brokers.filter((one) => one.isRunning()).map(async (one) => one.stop()));
     },

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { StackError } from '../../errors.ts';
 import { cached, cacheRoot } from '../cache.ts';
+import type { Guardian } from '../guardian.ts';
 
 export const kafkaVersion = '4.3.1';
 
@@ -38,16 +38,16 @@ export async function jarsAreCached(): Promise<boolean> {
 
 /** Kafka's class path, in an order that stays the same. Fetched with Maven once per machine. */
 export async function kafkaClassPath(log: (line: string) => void): Promise<string> {
-  const folder = await cached(jarsName, async (draft) => {
+  const folder = await cached(jarsName, async (draft, guardian) => {
     log(`fetching Apache Kafka ${kafkaVersion} with Maven (once)`);
-    await fetchJars(draft);
+    await fetchJars(draft, guardian);
   });
   const jars = (await readdir(folder)).filter((name) => name.endsWith('.jar')).sort();
   return jars.map((name) => join(folder, name)).join(':');
 }
 
-async function fetchJars(folder: string): Promise<void> {
-  const project = await mkdtemp(join(tmpdir(), 'outbound-maven-'));
+async function fetchJars(folder: string, guardian: Guardian): Promise<void> {
+  const project = await guardian.temporaryFolder('outbound-maven-');
   try {
     await mkdir(folder, { recursive: true });
     await writeFile(join(project, 'pom.xml'), pom);

@@ -1,14 +1,13 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { StackError } from '../../errors.ts';
 import { freePorts } from '../../free-ports.ts';
 import { decideForm } from '../../stack-form.ts';
 import { cached } from '../cache.ts';
-import { startGuardian } from '../guardian.ts';
+import type { Guardian } from '../guardian.ts';
 import { launch } from '../server-process.ts';
 import { brokerProperties, propertiesText } from './broker-properties.ts';
 import { hasMaven, findJava, type Java } from './java.ts';
@@ -78,14 +77,14 @@ async function preparedFolder(
     )
     .digest('hex')
     .slice(0, 12);
-  return cached(`kafka-prepared-${made}`, async (draft) => {
+  return cached(`kafka-prepared-${made}`, async (draft, guardian) => {
     log('preparing Kafka for fast starts (once)');
     await writeFile(join(draft, 'broker-log4j2.properties'), brokerLogging);
     await writeFile(join(draft, 'tool-log4j2.properties'), toolLogging);
-    const work = await mkdtemp(join(tmpdir(), 'outbound-kafka-prepare-'));
+    const work = await guardian.temporaryFolder('outbound-kafka-prepare-');
     try {
       await format(java, classPath, work, join(draft, checkpointName));
-      await archiveClasses(java, classPath, draft, work).catch((error: unknown) => {
+      await archiveClasses(java, classPath, draft, work, guardian).catch((error: unknown) => {
         log(
           `starts stay slower, this Java keeps no class archive: ${String(error).split('\n')[0]}`,
         );
@@ -134,6 +133,7 @@ async function archiveClasses(
   classPath: string,
   draft: string,
   work: string,
+  guardian: Guardian,
 ): Promise<void> {
   const logDir = join(work, 'data');
   await mkdir(logDir);
@@ -143,37 +143,30 @@ async function archiveClasses(
     clusterId: newKafkaId(),
     bootstrapCheckpoint: join(draft, checkpointName),
   });
-  const guardian = await startGuardian();
-  await guardian.remove(work);
-  await guardian.remove(draft);
-  try {
-    const broker = await launch({
-      what: 'Kafka, to archive its classes,',
-      command: [
-        java.command,
-        ...quickStart,
-        ...tidyJvm(work),
-        '-Xmx512m',
-        `-XX:ArchiveClassesAtExit=${join(draft, archiveName)}`,
-        `-Dlog4j2.configurationFile=${join(draft, 'broker-log4j2.properties')}`,
-        '-cp',
-        classPath,
-        'kafka.Kafka',
-        file,
-      ],
-      cwd: work,
-      env: process.env,
-      logFile: join(work, 'kafka.log'),
-      guardian,
-      lastSignal: 'TERM',
-      graceSeconds: 0,
-    });
-    await broker.untilReady(
-      async () => (await clusterView(brokerPort)).aliveNodes.includes(1),
-      60_000,
-    );
-    await broker.end('SIGTERM', 60_000);
-  } finally {
-    await guardian.leave();
-  }
+  const broker = await launch({
+    what: 'Kafka, to archive its classes,',
+    command: [
+      java.command,
+      ...quickStart,
+      ...tidyJvm(work),
+      '-Xmx512m',
+      `-XX:ArchiveClassesAtExit=${join(draft, archiveName)}`,
+      `-Dlog4j2.configurationFile=${join(draft, 'broker-log4j2.properties')}`,
+      '-cp',
+      classPath,
+      'kafka.Kafka',
+      file,
+    ],
+    cwd: work,
+    env: process.env,
+    logFile: join(work, 'kafka.log'),
+    guardian,
+    lastSignal: 'TERM',
+    graceSeconds: 0,
+  });
+  await broker.untilReady(
+    async () => (await clusterView(brokerPort)).aliveNodes.includes(1),
+    60_000,
+  );
+  await broker.end('SIGTERM', 60_000);
 }

@@ -1,5 +1,4 @@
-import { chown, mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chown, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { StackError } from '../../errors.ts';
 import { freePorts } from '../../free-ports.ts';
@@ -39,11 +38,10 @@ export async function startEmbeddedPostgres(options: PostgresOptions): Promise<P
   ]);
   const temporary = options.dataDir === undefined;
   const dataDir = resolve(
-    options.dataDir ?? (await mkdtemp(join(tmpdir(), `outbound-postgres-${major}-`))),
+    options.dataDir ?? (await guardian.temporaryFolder(`outbound-postgres-${major}-`)),
   );
   const installation = { major, binaries, account, dataDir, temporary, settings, guardian };
   try {
-    if (temporary) await guardian.remove(dataDir);
     await prepareDataDir(installation);
     return await firstStart(installation, options.port);
   } catch (error) {

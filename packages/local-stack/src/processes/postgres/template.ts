@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFile, chown, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile, chown, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { StackError } from '../../errors.ts';
@@ -56,9 +55,9 @@ async function cachedTemplate(
     .update(JSON.stringify([binaries.version, process.arch, arguments_, superuser, 1]))
     .digest('hex')
     .slice(0, 12);
-  return cached(`postgres-${major}-${made}`, async (draft) => {
+  return cached(`postgres-${major}-${made}`, async (draft, guardian) => {
     // Beside the cache, which the lent account may not be able to enter.
-    const work = await mkdtemp(join(tmpdir(), 'outbound-initdb-'));
+    const work = await guardian.temporaryFolder('outbound-initdb-');
     try {
       const password = join(work, 'password');
       await writeFile(password, superuser.password);
