@@ -2,20 +2,14 @@ import { RelayError } from '../errors.ts';
 import type { ChangeListener, ChangeStream, SourceProgress } from './change-source.ts';
 import type { ConnectionSettings } from './connection-config.ts';
 import { judgeLiveness, livenessCheckMs } from './liveness.ts';
-import { lsnFromBytes, maxLsn, noLsn, type Lsn } from './lsn.ts';
+import { lsnFromBytes } from './lsn.ts';
 import { ReplicationLink, type LinkListener, type LinkSession } from './replication-link.ts';
 import type { Sentinel } from './sentinel.ts';
 import { judgePublication } from './source-checks.ts';
 import { readPublication, type SourceNames } from './source-facts.ts';
 import type { SourceIdentity } from './source-position.ts';
-import {
-  defaultStatusTiming,
-  encodeStandbyStatus,
-  statusDueInMs,
-  statusIntervalMs,
-  statusToSend,
-  type StatusTiming,
-} from './standby-status.ts';
+import { defaultStatusTiming, statusIntervalMs } from './standby-status.ts';
+import { StatusReporter } from './status-reporter.ts';
 import { hex } from './tuple.ts';
 
 export interface PostgresStreamOptions {
@@ -43,14 +37,7 @@ export class PostgresStream implements ChangeStream, LinkListener {
   readonly #timers: NodeJS.Timeout[] = [];
   #link: ReplicationLink | undefined;
   #session: LinkSession | undefined;
-  #timing: StatusTiming = defaultStatusTiming;
-  #receivedLsn: Lsn = noLsn;
-  #progress: SourceProgress = { ackLsn: noLsn, idle: false };
-  #sentFlushLsn: Lsn = noLsn;
-  #sentMs = -Infinity;
-  #isReplyDue = false;
-  #statusTimer: NodeJS.Timeout | undefined;
-  #statusAtMs = Infinity;
+  #status: StatusReporter | undefined;
   #heardMs = 0;
   #askedMs: number | undefined;
   #isPaused = false;
@@ -77,8 +64,7 @@ export class PostgresStream implements ChangeStream, LinkListener {
   }
 
   report(progress: SourceProgress): void {
-    this.#progress = progress;
-    this.#schedule();
+    this.#status?.report(progress);
   }
 
   pause(): void {
@@ -107,7 +93,7 @@ export class PostgresStream implements ChangeStream, LinkListener {
 
   async close(): Promise<void> {
     if (!this.#isClosed) {
-      this.#link?.write(this.#frame(false));
+      if (this.#status) this.#link?.write(this.#status.frame());
       this.#stop();
     }
     this.#options.sentinel.close();
@@ -118,11 +104,12 @@ export class PostgresStream implements ChangeStream, LinkListener {
   release(reason: RelayError): void {
     if (this.#isClosed) return;
     const link = this.#link;
-    const status = this.#frame(false);
+    const frame = this.#status?.frame();
     this.#ended(reason);
+    if (!link || !frame) return;
     // The slot keeps what the server has read of this; what it has not read comes again.
-    const cut = setTimeout(() => link?.fail(reason), 200);
-    link?.write(status, () => {
+    const cut = setTimeout(() => link.fail(reason), 200);
+    link.write(frame, () => {
       clearTimeout(cut);
       link.fail(reason);
     });
@@ -130,6 +117,14 @@ export class PostgresStream implements ChangeStream, LinkListener {
 
   started(session: LinkSession): void {
     this.#session = session;
+    const wantedMs = this.#options.statusIntervalMs ?? defaultStatusTiming.intervalMs;
+    this.#status = new StatusReporter({
+      timing: {
+        ...defaultStatusTiming,
+        intervalMs: statusIntervalMs(wantedMs, session.walSenderTimeoutMs),
+      },
+      write: (frame) => this.#link?.write(frame),
+    });
     this.#options.listener.opened(session.identity);
   }
 
@@ -139,15 +134,15 @@ export class PostgresStream implements ChangeStream, LinkListener {
     if (kind === 0x77 /* w: XLogData: Int64 start, Int64 end, Int64 time, then the message */) {
       if (bytes.length < 25) throw truncatedFrame(bytes);
       // First, so that a position that the reader reports from within the call is one that was received.
-      this.#receivedLsn = maxLsn(this.#receivedLsn, lsnFromBytes(bytes, 1));
+      this.#status?.received(lsnFromBytes(bytes, 1));
       this.#options.listener.message(bytes.subarray(25));
     } else if (kind === 0x6b /* k: keepalive: Int64 end, Int64 time, Int8 reply requested */) {
       if (bytes.length < 18) throw truncatedFrame(bytes);
       const walEnd = lsnFromBytes(bytes, 1);
-      this.#receivedLsn = maxLsn(this.#receivedLsn, walEnd);
-      if (bytes[17] === 1) this.#isReplyDue = true;
+      this.#status?.received(walEnd);
       this.#options.listener.keepalive(walEnd);
-      this.#schedule();
+      // After the reader, so that the answer has what it made of it.
+      if (bytes[17] === 1) this.#status?.replyRequested();
     } else {
       throw new RelayError(
         'DECODE_PROTOCOL',
@@ -177,11 +172,6 @@ export class PostgresStream implements ChangeStream, LinkListener {
     // It may have ended between its start and here.
     if (this.#isClosed) return;
     const { walSenderTimeoutMs = 0 } = this.#session ?? {};
-    const wantedMs = this.#options.statusIntervalMs ?? defaultStatusTiming.intervalMs;
-    this.#timing = {
-      ...defaultStatusTiming,
-      intervalMs: statusIntervalMs(wantedMs, walSenderTimeoutMs),
-    };
     this.#heardMs = performance.now();
     link.onRead(() => {
       this.#heardMs = performance.now();
@@ -193,47 +183,7 @@ export class PostgresStream implements ChangeStream, LinkListener {
       }, this.#options.checkIntervalMs ?? 10_000),
     );
     if (this.#isPaused) link.pause();
-    this.#schedule();
-  }
-
-  /** Sends a status update if one is due, and sees to it that the next comes in time. */
-  #schedule(): void {
-    if (this.#isClosed || !this.#link) return;
-    const nowMs = performance.now();
-    const dueInMs = statusDueInMs(this.#status(), nowMs, this.#timing);
-    if (dueInMs <= 0) return this.#send(false);
-    const atMs = nowMs + dueInMs;
-    if (atMs >= this.#statusAtMs) return;
-    clearTimeout(this.#statusTimer);
-    this.#statusAtMs = atMs;
-    this.#statusTimer = setTimeout(() => {
-      this.#statusAtMs = Infinity;
-      this.#schedule();
-    }, Math.ceil(dueInMs));
-  }
-
-  #send(replyRequested: boolean): void {
-    this.#link?.write(this.#frame(replyRequested));
-    this.#schedule();
-  }
-
-  #frame(replyRequested: boolean): Buffer {
-    const status = statusToSend(this.#status(), replyRequested);
-    this.#sentFlushLsn = maxLsn(this.#sentFlushLsn, status.flush);
-    this.#sentMs = performance.now();
-    this.#isReplyDue = false;
-    if (replyRequested) this.#askedMs = this.#sentMs;
-    return encodeStandbyStatus(status, Date.now());
-  }
-
-  #status() {
-    return {
-      receivedLsn: this.#receivedLsn,
-      progress: this.#progress,
-      sentFlushLsn: this.#sentFlushLsn,
-      sentMs: this.#sentMs,
-      isReplyDue: this.#isReplyDue,
-    };
+    this.#status?.start();
   }
 
   #watch(walSenderTimeoutMs: number): void {
@@ -244,7 +194,7 @@ export class PostgresStream implements ChangeStream, LinkListener {
       walSenderTimeoutMs,
     };
     const liveness = judgeLiveness(state, performance.now());
-    if (liveness === 'ask') this.#send(true);
+    if (liveness === 'ask') this.#askedMs = this.#status?.ask();
     if (liveness === 'lost')
       this.#link?.fail(
         new RelayError(
@@ -281,7 +231,7 @@ export class PostgresStream implements ChangeStream, LinkListener {
 
   #stop(): void {
     this.#isClosed = true;
-    clearTimeout(this.#statusTimer);
+    this.#status?.stop();
     for (const timer of this.#timers) clearInterval(timer);
   }
 }

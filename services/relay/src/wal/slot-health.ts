@@ -14,7 +14,7 @@ export interface SlotHealth {
   readonly lagBytes: number | undefined;
   /** Log kept for the slot. */
   readonly retainedBytes: number | undefined;
-  /** Log that can still be written before the slot is given up; undefined without `max_slot_wal_keep_size`. */
+  /** Log that can still be written before the slot is given up; undefined without `max_slot_wal_keep_size`; below 0 the next checkpoint may do it. */
   readonly safeBytes: number | undefined;
 }
 
@@ -53,7 +53,7 @@ export function slotHealth(row: SlotHealthRow): SlotHealth {
     restartLsn: toLsn(row.restart_lsn),
     lagBytes: toBytes(row.lag_bytes),
     retainedBytes: toBytes(row.retained_bytes),
-    safeBytes: toBytes(row.safe_wal_size),
+    safeBytes: row.safe_wal_size === null ? undefined : Number(row.safe_wal_size),
   };
 }
 
