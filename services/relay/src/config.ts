@@ -54,7 +54,7 @@ export const configSchema = z.object({
     )
     .meta({ example: '01980b3e-7f4e-7a41-b1c6-2f5f3d6a0d11' }),
   maxInFlightBytes: integerSetting({ min: mebibyte, max: 1024 * mebibyte })
-    .default(32 * mebibyte)
+    .default(8 * mebibyte)
     .describe('Reading pauses when more than this is unconfirmed')
     .meta({ unit: 'bytes' }),
   recordsPerSend: integerSetting({ min: 1, max: 10_000 })

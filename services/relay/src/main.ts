@@ -13,7 +13,9 @@ import { configPrefix, configSchema, parseFailPoint, type RelayConfig } from './
 import { recoveries, toRelayError } from './errors.ts';
 import { loadEventTypes } from './event-types-module.ts';
 import { noFailPoint, type ReachFailPoint } from './fail-points.ts';
-import { createKafkaPublisher } from './kafka/kafka-publisher.ts';
+import { KafkaPublisher } from './kafka/kafka-publisher.ts';
+import type { KafkaConnection } from './kafka/kafka-connection.ts';
+import { kafkaConnection } from './kafka/kafka-settings.ts';
 import { defaultSendLimits } from './kafka/send-plan.ts';
 import { withTopicPrefix } from './kafka/topic-prefix.ts';
 import { createLogObserver } from './log-observer.ts';
@@ -27,9 +29,11 @@ import { PostgresSource } from './wal/postgres-source.ts';
 import type { SlotHealth } from './wal/slot-health.ts';
 
 /** Reads the environment, or ends the process with one sentence per wrong setting. */
-function configOrExit(): RelayConfig {
+function configOrExit(): { config: RelayConfig; kafka: KafkaConnection } {
   try {
-    return readConfig(configPrefix, configSchema, process.env);
+    const config = readConfig(configPrefix, configSchema, process.env);
+    const isProduction = process.env['NODE_ENV'] === 'production';
+    return { config, kafka: kafkaConnection(config, { prefix: configPrefix, isProduction }) };
   } catch (thrown) {
     if (!(thrown instanceof PipelineError)) throw thrown;
     process.stderr.write(`relay: ${thrown.message}\n`);
@@ -49,7 +53,7 @@ function failPointFrom(setting: string | undefined): ReachFailPoint {
   };
 }
 
-const config = configOrExit();
+const { config, kafka } = configOrExit();
 const logger = createLogger({ service: 'relay', level: config.logLevel });
 
 await runUntilSignal(
@@ -115,7 +119,12 @@ await runUntilSignal(
             statusIntervalMs: config.statusIntervalMs,
             onNotice: createNoticeLog(logger),
           }),
-          publisher: createKafkaPublisher({ settings: config, eventTypes, logger }),
+          publisher: new KafkaPublisher({
+            connection: kafka,
+            eventTypes: eventTypes.values(),
+            compression: config.kafkaCompression,
+            log: logger,
+          }),
           eventTypes,
           clock: systemClock,
           random: Math.random,

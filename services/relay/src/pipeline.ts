@@ -7,7 +7,7 @@ import { toRecords } from './kafka/to-records.ts';
 import { OutboxDecoder } from './outbox/decode-outbox-event.ts';
 import type { OutboxEvent } from './outbox/outbox-event.ts';
 import type { SessionGauges } from './relay-observer.ts';
-import { recoveryDelayMs } from './recovery-delay.ts';
+import { sendDelayMs } from './recovery-delay.ts';
 import type { RelayParts } from './relay-parts.ts';
 import type { ChangeListener, ChangeStream } from './wal/change-source.ts';
 import { noLsn, type Lsn } from './wal/lsn.ts';
@@ -45,7 +45,7 @@ export class Pipeline implements ChangeListener {
     this.#sender = new LaneSender({
       clock: parts.clock,
       limits: parts.settings.limits,
-      backoffMs: (attempt) => recoveryDelayMs(attempt, parts.random),
+      backoffMs: (attempt) => sendDelayMs(attempt, parts.random),
       prove: hooks.prove,
       onDelivered: (batch) => {
         parts.failPoint('after-publish-before-track');

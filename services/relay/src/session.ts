@@ -1,7 +1,7 @@
 import { toRelayError, type RelayError } from './errors.ts';
 import type { PublisherSession } from './kafka/publisher.ts';
 import { Pipeline } from './pipeline.ts';
-import { recoveryDelayMs } from './recovery-delay.ts';
+import { sendDelayMs } from './recovery-delay.ts';
 import type { RelayParts } from './relay-parts.ts';
 import { StallGuard } from './stall-guard.ts';
 import type { ChangeStream } from './wal/change-source.ts';
@@ -98,7 +98,7 @@ async function openPublisher(
       const error = toRelayError(thrown);
       if (error.recovery.action !== 'retry') throw error;
       parts.observer.sendFailed(error, attempt);
-      await parts.clock.sleep(recoveryDelayMs(attempt, parts.random), stopped);
+      await parts.clock.sleep(sendDelayMs(attempt, parts.random), stopped);
     }
   }
   return undefined;

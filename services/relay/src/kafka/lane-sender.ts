@@ -118,7 +118,7 @@ export class LaneSender {
       }
       if (batches.length === 0) continue;
       this.#busyLeaders.add(leader);
-      this.#run(this.#sendGroup(session, batches, () => this.#busyLeaders.delete(leader)));
+      this.#run(this.#sendTogether(session, leader, batches));
     }
     if (this.isIdle) this.#tellDrained();
   }
@@ -135,43 +135,57 @@ export class LaneSender {
     this.#tasks.add(settled);
   }
 
-  /**
-   * Sends the batches until each is confirmed. `release` frees the leader for other lanes: at the end, or when the batches are sent
-   * apart because one of them may be what fails.
-   */
-  async #sendGroup(
+  /** Sends the batches of one leader, which stays busy meanwhile. What only some of them fail by goes on apart. */
+  async #sendTogether(
     session: PublisherSession,
+    leader: number,
     batches: readonly TrackedBatch[],
-    release: () => void,
   ): Promise<void> {
-    let unconfirmed = batches;
-    for (let attempt = 0; unconfirmed.length > 0;) {
-      try {
-        await this.#options.prove();
-        if (this.#stopped.signal.aborted) return;
-        const missing = this.#confirm(unconfirmed, await session.send(unconfirmed));
-        // A leader moved while kafkajs tried again, and it answered without this lane (trap 3.1-1): the same batch once more.
-        attempt = missing.length < unconfirmed.length ? 0 : attempt + 1;
-        unconfirmed = missing;
-        if (attempt === 0) continue;
-      } catch (thrown) {
-        const error = toRelayError(thrown);
-        if (this.#stopped.signal.aborted) return;
-        const next = afterFailedSend(error, { batchCount: unconfirmed.length, attempt });
-        if (next === 'end') throw error;
-        this.#options.onSendFailed(error, attempt);
-        attempt += 1;
-        if (next === 'apart') {
-          for (const batch of unconfirmed)
-            this.#run(this.#sendGroup(session, [batch], () => undefined));
-          break;
-        }
-      }
+    let missing = batches;
+    for (let attempt = 0; ; attempt += 1) {
+      const { unconfirmed, next } = await this.#trySend(session, batches, attempt);
+      missing = unconfirmed;
+      if (missing.length < batches.length || next === 'apart') break;
       await this.#options.clock.sleep(this.#options.backoffMs(attempt), this.#stopped.signal);
       if (this.#stopped.signal.aborted) return;
     }
-    release();
+    for (const batch of missing) this.#run(this.#sendApart(session, batch));
+    this.#busyLeaders.delete(leader);
     this.#schedulePump();
+  }
+
+  /** Sends one batch until it is confirmed. Its broker's other lanes don't wait for it, its own lane does. */
+  async #sendApart(session: PublisherSession, batch: TrackedBatch): Promise<void> {
+    for (let attempt = 0; ; attempt += 1) {
+      const { unconfirmed } = await this.#trySend(session, [batch], attempt);
+      if (unconfirmed.length === 0) break;
+      await this.#options.clock.sleep(this.#options.backoffMs(attempt), this.#stopped.signal);
+      if (this.#stopped.signal.aborted) return;
+    }
+    this.#schedulePump();
+  }
+
+  /**
+   * One send. Gives what is still unconfirmed: a leader may have moved, and the answer came without a lane (trap 3.1-1).
+   * @throws RelayError if the session can't go on.
+   */
+  async #trySend(
+    session: PublisherSession,
+    batches: readonly TrackedBatch[],
+    attempt: number,
+  ): Promise<{ unconfirmed: readonly TrackedBatch[]; next: 'together' | 'apart' }> {
+    try {
+      await this.#options.prove();
+      if (this.#stopped.signal.aborted) return { unconfirmed: batches, next: 'together' };
+      return { unconfirmed: this.#confirm(batches, await session.send(batches)), next: 'together' };
+    } catch (thrown) {
+      const error = toRelayError(thrown);
+      if (this.#stopped.signal.aborted) return { unconfirmed: batches, next: 'together' };
+      const next = afterFailedSend(error, attempt);
+      if (next === 'end') throw error;
+      this.#options.onSendFailed(error, attempt);
+      return { unconfirmed: batches, next };
+    }
   }
 
   /** Books what was confirmed and gives back what was not. */

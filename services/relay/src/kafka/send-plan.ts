@@ -22,19 +22,16 @@ export function laneShare(
 }
 
 /**
- * What follows a failed send. `together`: the same batches in one send again. `apart`: each batch in its own send, since one of
- * them may be the cause and must not hold the others. `end`: this session can't go on.
- * Order: in every case the same batches, never others (kafkajs rolled the sequences back, so Kafka removes what it already has).
+ * What follows a failed send. `together`: the same batches in one send again, and the broker's other lanes wait. `apart`: each batch in
+ * its own sends, while the broker's other lanes go on, since one of these may be the cause. `end`: this session can't go on.
+ * Order: in every case the same batches, never others, so Kafka removes what it already has.
  */
-export function afterFailedSend(
-  error: RelayError,
-  { batchCount, attempt }: { batchCount: number; attempt: number },
-): 'together' | 'apart' | 'end' {
+export function afterFailedSend(error: RelayError, attempt: number): 'together' | 'apart' | 'end' {
   switch (error.code) {
     case 'SINK_UNAVAILABLE':
-      return batchCount > 1 && attempt >= 2 ? 'apart' : 'together';
+      return attempt < 2 ? 'together' : 'apart';
     case 'SINK_PARTITION_UNAVAILABLE':
-      return batchCount > 1 ? 'apart' : 'together';
+      return 'apart';
     default:
       return 'end';
   }
