@@ -22,8 +22,8 @@ for (const [service, entries] of Object.entries(entryPoints)) {
     plugins: [
       {
         name: 'npm-stays-outside',
-        setup({ onResolve }) {
-          onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+        setup(bundle) {
+          bundle.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
             kind === 'entry-point' || path.startsWith('@outbound/')
               ? null
               : { path, external: true },

@@ -14,7 +14,7 @@ export async function runStep(
   { env = {}, echo = false }: { env?: Record<string, string>; echo?: boolean } = {},
 ): Promise<StepResult> {
   const startedMs = performance.now();
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -97,9 +97,7 @@ if (unknown.length > 0) {
 const isWanted = (name: string) =>
   (values.only.length === 0 || values.only.includes(name)) && !values.without.includes(name);
 
-const missing = suites
-  .filter(({ name }) => isWanted(name))
-  .flatMap(({ lacks }) => lacks?.() ?? []);
+const missing = suites.filter(({ name }) => isWanted(name)).flatMap(({ lacks }) => lacks?.() ?? []);
 if (missing.length > 0) {
   console.error(
     `Before the tests can run:\n${[...new Set(missing)].map((sentence) => `- ${sentence}`).join('\n')}`,

@@ -47,6 +47,6 @@ export class RelayProcess extends ServiceProcess {
 
   async #get(path: string): Promise<string> {
     const { port } = (await this.log('listening')) as unknown as { port: number };
-    return await (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+    return (await fetch(`http://127.0.0.1:${port}${path}`)).text();
   }
 }

@@ -68,7 +68,7 @@ export class ServiceProcess implements AsyncDisposable {
     matches: (line: LogLine) => boolean = () => true,
     timeoutMs = 20_000,
   ): Promise<LogLine> {
-    return await eventually(
+    return eventually(
       () => {
         const line = this.logs.find((each) => each.message === message && matches(each));
         if (!line && this.#hasExited)
@@ -98,12 +98,12 @@ export class ServiceProcess implements AsyncDisposable {
 
   /** SIGKILL, as a power cut would. Resolves when it is gone. */
   async kill(): Promise<ServiceExit> {
-    return await this.#end('SIGKILL');
+    return this.#end('SIGKILL');
   }
 
   /** SIGTERM, as a supervisor would. Resolves when it is gone. */
   async terminate(): Promise<ServiceExit> {
-    return await this.#end('SIGTERM');
+    return this.#end('SIGTERM');
   }
 
   /** Resolves when it ends by itself. */

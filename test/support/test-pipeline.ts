@@ -145,7 +145,7 @@ export class TestPipeline implements AsyncDisposable {
   }
 
   async connect(): Promise<pg.Client> {
-    return await connectTo(this.databaseUrl);
+    return connectTo(this.databaseUrl);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -59,7 +59,7 @@ async function migrateTemplate(postgres: PostgresServer): Promise<void> {
 
 /** A database of its own, migrated. */
 export async function migratedDatabase(postgres: PostgresServer, name: string): Promise<string> {
-  return await postgres.createDatabase(name, template);
+  return postgres.createDatabase(name, template);
 }
 
 /** The same database as another role. */

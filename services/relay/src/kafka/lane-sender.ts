@@ -141,15 +141,15 @@ export class LaneSender {
     leader: number,
     batches: readonly TrackedBatch[],
   ): Promise<void> {
-    let missing = batches;
     for (let attempt = 0; ; attempt += 1) {
       const { unconfirmed, next } = await this.#trySend(session, batches, attempt);
-      missing = unconfirmed;
-      if (missing.length < batches.length || next === 'apart') break;
+      if (unconfirmed.length < batches.length || next === 'apart') {
+        for (const batch of unconfirmed) this.#run(this.#sendApart(session, batch));
+        break;
+      }
       await this.#options.clock.sleep(this.#options.backoffMs(attempt), this.#stopped.signal);
       if (this.#stopped.signal.aborted) return;
     }
-    for (const batch of missing) this.#run(this.#sendApart(session, batch));
     this.#busyLeaders.delete(leader);
     this.#schedulePump();
   }
