@@ -1,10 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPostgres, type PostgresServer } from './index.ts';
+import { pollUntil } from './poll-until.ts';
+import { isAlive } from './processes/process-tree.ts';
 
 async function query<Row extends pg.QueryResultRow>(url: string, sql: string): Promise<Row[]> {
   const client = new pg.Client({ connectionString: url });
@@ -59,6 +60,32 @@ describe.each([18, 15] as const)('Postgres %i as a process', (major) => {
     await server.start();
     expect(server.pid).not.toBe(killed);
     expect(await query(url, 'select n from t order by n')).toEqual([{ n: 1 }, { n: 2 }]);
+  });
+
+  it('takes its backends with it when it is killed, also one that is busy', async () => {
+    const client = new pg.Client({ connectionString: server.url });
+    client.on('error', () => undefined);
+    await client.connect();
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const backend = rows[0]?.pid ?? 0;
+    // It never asks whether its postmaster lives.
+    const busy = client.query('select count(*) from generate_series(1, 1000000000000)');
+    const broken = expect(busy).rejects.toThrow('terminated');
+    await pollUntil(
+      async () =>
+        (
+          await query(
+            server.url,
+            `select 1 from pg_stat_activity where pid = ${backend} and state = 'active'`,
+          )
+        ).length > 0,
+      { what: 'the busy backend', timeoutMs: 10_000 },
+    );
+    expect(isAlive(backend)).toBe(true);
+    await server.kill();
+    expect(isAlive(backend)).toBe(false);
+    await broken;
+    await server.start();
   });
 
   it('is silent while paused, its open connections too, and goes on when resumed', async () => {
