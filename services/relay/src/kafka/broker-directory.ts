@@ -43,6 +43,7 @@ export class BrokerDirectory {
   readonly #summaries = new Map<string, TopicSummary>();
   readonly #unknownSinceMs = new Map<string, number>();
   #refreshing: Promise<void> | undefined;
+  #isClosed = false;
 
   constructor(connection: KafkaConnection, topics: readonly string[], log: KafkaLog) {
     this.#connection = connection;
@@ -96,8 +97,9 @@ export class BrokerDirectory {
     await this.#refreshing;
   }
 
-  /** Ends every connection at once. */
+  /** Ends every connection at once, and makes no other: nothing may be sent for a session that is over. */
   close(): void {
+    this.#isClosed = true;
     for (const link of this.#links.values()) link.close();
     this.#links.clear();
   }
@@ -158,6 +160,8 @@ export class BrokerDirectory {
   }
 
   #linkTo(address: string): BrokerLink {
+    if (this.#isClosed)
+      throw new RelayError('SINK_UNAVAILABLE', `broker ${address}: this session is closed`);
     let link = this.#links.get(address);
     if (!link) {
       link = new BrokerLink(address, this.#connection, this.#log);

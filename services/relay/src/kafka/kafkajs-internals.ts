@@ -117,6 +117,8 @@ export class BrokerLink {
   readonly #log: KafkaLog;
   #open: Promise<Broker> | undefined;
   #connection: Connection | undefined;
+  /** Rejections of the calls that are out on the current connection. */
+  #waiting = new Set<(reason: Error) => void>();
   #isConnecting = false;
   #pending = 0;
   #isClosed = false;
@@ -174,7 +176,7 @@ export class BrokerLink {
       // A broker that moves no byte for this long is not waited for (trap 10d). An idle connection may be silent for ever.
       this.#pending += 1;
       connection.socket?.setTimeout(this.#settings.silenceLimitMs);
-      const answer = await connection.send(protocol);
+      const answer = await this.#unlessDropped(connection.send(protocol));
       this.failedAtMs = undefined;
       return answer;
     } catch (thrown) {
@@ -190,6 +192,18 @@ export class BrokerLink {
         if (this.#pending === 0) connection.socket?.setTimeout(0);
       }
     }
+  }
+
+  /**
+   * The work's outcome, or a rejection as soon as the connection is given up: a request that kafkajs takes while it disconnects is
+   * never answered and never rejected.
+   */
+  async #unlessDropped<Outcome>(work: Promise<Outcome>): Promise<Outcome> {
+    const waiting = this.#waiting;
+    return new Promise<Outcome>((resolve, reject) => {
+      waiting.add(reject);
+      work.then(resolve, reject).finally(() => waiting.delete(reject));
+    });
   }
 
   async #connected(): Promise<Connection> {
@@ -232,7 +246,7 @@ export class BrokerLink {
     this.#pending = 0;
     this.#isConnecting = true;
     try {
-      await broker.connect();
+      await this.#unlessDropped(broker.connect());
     } finally {
       this.#isConnecting = false;
     }
@@ -248,11 +262,15 @@ export class BrokerLink {
 
   #drop(): void {
     const connection = this.#connection;
+    const waiting = this.#waiting;
     this.#open = undefined;
     this.#connection = undefined;
+    this.#waiting = new Set();
     if (!connection) return;
     const { ConnectionClosed } = loadKafkajs();
-    connection.rejectRequests(new ConnectionClosed('connection given up'));
+    const reason = new ConnectionClosed('connection given up');
+    for (const reject of waiting) reject(reason);
+    connection.rejectRequests(reason);
     connection.socket?.destroy();
     // Nothing is pending any more, so this only sets kafkajs' state; it must not be awaited by a caller that wants to go on.
     connection.disconnect().catch((error: unknown) => {
