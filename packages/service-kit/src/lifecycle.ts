@@ -11,7 +11,7 @@ export interface Lifecycle {
    * Registers how to close something. **Order**: last registered is closed first, one after the other, so what was opened
    * on top of a pool is closed before the pool. A failing one is logged and does not hold up the others.
    */
-  onClose(name: string, close: () => Promise<void> | void): void;
+  readonly onClose: (name: string, close: () => Promise<void> | void) => void;
 }
 
 /** The part of `process` that a lifecycle touches; tests pass their own. */

@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { maskUrlCredentials, redact } from './redact.ts';
+import { hiddenFields, maskUrlCredentials, redact } from './redact.ts';
 
 /** A JSON-lines logger. Message: constant, lower case; facts go into fields named by `LogFields`. */
 export type Logger = pino.Logger;
@@ -75,11 +75,13 @@ export function createLogger({
       messageKey: 'message',
       errorKey: 'error',
       serializers: { error: errorForLog, err: errorForLog },
-      formatters: {
-        level: (label) => ({ level: label }),
-        bindings: redact,
-        log: redact,
+      formatters: { level: (label) => ({ level: label }), log: redact },
+      // Bindings of a child logger pass no formatter, and the message of an error logged alone passes no serializer.
+      redact: {
+        paths: [...hiddenFields].flatMap((name) => [name, `*.${name}`]),
+        censor: '[redacted]',
       },
+      hooks: { streamWrite: maskUrlCredentials },
     },
     { write: pretty ? (line) => out(prettyLine(line)) : out },
   );

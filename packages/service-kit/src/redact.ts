@@ -1,5 +1,5 @@
 /** Fields whose value reaches no log, at any depth: secrets, and what may hold a customer's data. */
-const hiddenFields = new Set([
+export const hiddenFields: ReadonlySet<string> = new Set([
   'password',
   'secret',
   'token',
@@ -16,9 +16,9 @@ const hiddenFields = new Set([
 
 const maxDepth = 5;
 
-/** The text with the user and password of every URL in it replaced: `postgres://***@host/db`. */
+/** The text with the user and password of every URL in it replaced: `postgres://***@host/db`. JSON text stays JSON. */
 export function maskUrlCredentials(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#]*@/gi, '$1***@');
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"]*@/gi, '$1***@');
 }
 
 /**
