@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import { eventually } from '../../../../test/support/eventually.ts';
 import { lsnFromText } from './lsn.ts';
+import { ReplicationLink } from './replication-link.ts';
 import {
   createOutboxDatabase,
   eid,
@@ -205,10 +206,17 @@ describe.each([18, 15] as const)('over the library, on Postgres %i', (major) => 
   it('leaves no connection behind when the stream could not be started', async () => {
     await using db = await createOutboxDatabase(server);
     const stream = await db.source().open(new RecordingReader());
+    const listener = {
+      started: () => undefined,
+      frame: () => undefined,
+      warning: () => undefined,
+      ended: () => undefined,
+    };
+    const settings = { databaseUrl: db.relayUrl };
     for (let attempt = 0; attempt < 3; attempt += 1)
-      await expect(db.source().open(new RecordingReader())).rejects.toMatchObject({
-        code: 'SOURCE_SLOT_BUSY',
-      });
+      await expect(
+        ReplicationLink.open({ settings, slot: db.slot, publication: 'outbound', listener }),
+      ).rejects.toMatchObject({ code: 'SOURCE_SLOT_BUSY' });
     await stream.close();
     await eventually(async () => {
       const { rows } = await db.admin.query<{ n: number }>(

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import { eventually } from '../../../../test/support/eventually.ts';
+import { lsnFromText, noLsn } from './lsn.ts';
 import { defaultOutboxTable } from './outbox-table.ts';
 import { PostgresStream } from './postgres-stream.ts';
 import { Sentinel } from './sentinel.ts';
@@ -58,13 +59,17 @@ describe.each([18, 15] as const)('a Postgres %i that stops or vanishes', (major)
     ['busy', false],
   ])('does not wait for a stream that is %s and has not heard of the stop', async (_, isIdle) => {
     await using db = await createOutboxDatabase(server);
+    // So that no periodic update comes in time: only the answer to the server's question lets it go.
+    await db.admin.query(
+      `alter role ${new URL(db.relayUrl).username} set wal_sender_timeout = '60s'`,
+    );
     const { slot } = db;
     const settings = { databaseUrl: db.relayUrl };
     await (await db.source().open(new RecordingReader())).close();
     // It tells nobody, so that only the status updates can let the server go.
     const sentinel = await Sentinel.open(settings, () => undefined);
     const reader = new RecordingReader();
-    reader.acknowledgesAll = isIdle;
+    reader.acknowledgesAll = true;
     const stream = await PostgresStream.open({
       settings,
       names: { slot, publication: 'outbound', outbox: defaultOutboxTable },
@@ -76,6 +81,12 @@ describe.each([18, 15] as const)('a Postgres %i that stops or vanishes', (major)
     reader.attach(stream);
     await db.insert(eid(1));
     await reader.untilIds(1);
+    const ackLsn = reader.transactions[0]?.commitEndLsn;
+    await eventually(async () => lsnFromText((await db.confirmedFlushLsn()) ?? '') === ackLsn);
+    reader.acknowledgesAll = isIdle;
+    if (!isIdle) stream.report({ ackLsn: ackLsn ?? noLsn, idle: false });
+    await db.insert(eid(2));
+    await reader.untilIds(2);
     expect(await stopped()).toBeLessThan(2000);
     await stream.close();
   });
