@@ -1,12 +1,17 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { KafkaBroker, KafkaOptions } from '../../kafka-cluster.ts';
+import {
+  brokerProperties,
+  endpointText,
+  propertiesText,
+  type NodeConfig,
+} from '../../broker-properties.ts';
+import type { Endpoint, KafkaBroker, KafkaOptions } from '../../kafka-cluster.ts';
+import { clusterView } from '../../metadata-probe.ts';
 import { startGuardian } from '../guardian.ts';
 import { once } from '../once.ts';
 import { restartable } from '../restartable.ts';
 import { launch, type ServerProcess } from '../server-process.ts';
-import { brokerProperties, host, propertiesText, type NodeConfig } from './broker-properties.ts';
-import { clusterView } from './metadata-probe.ts';
 import { quickStart, tidyJvm, type KafkaRuntime } from './runtime.ts';
 import { formatLogDir } from './storage.ts';
 
@@ -20,11 +25,15 @@ export interface BrokerSetup {
   /** Where log folder, settings and log of this broker are kept; temporary where it is not given. */
   readonly folder: string | undefined;
   readonly config: Omit<NodeConfig, 'logDir'>;
+  /** What clients are told. */
+  readonly advertised: Endpoint;
+  /** The listener of the brokers. */
+  readonly direct: Endpoint;
 }
 
 export interface EmbeddedBroker extends KafkaBroker {
   /** Where to ask it who is alive. */
-  readonly probePort: number;
+  readonly direct: Endpoint;
   isRunning(): boolean;
   close(): Promise<void>;
 }
@@ -34,10 +43,8 @@ export const logDirIn = (folder: string): string => join(folder, 'data');
 
 /** A broker that is configured and formatted, and not started. */
 export async function prepareBroker(setup: BrokerSetup): Promise<EmbeddedBroker> {
-  const { runtime, config, clusterId } = setup;
-  const { nodeId, advertised } = config;
-  const own = config.ports.get(nodeId);
-  if (!own) throw new TypeError(`node ${nodeId} has no ports`);
+  const { runtime, config, clusterId, advertised, direct } = setup;
+  const { nodeId } = config;
   const guardian = await startGuardian();
   const temporary = setup.folder === undefined;
   const folder = setup.folder ?? (await guardian.temporaryFolder(`outbound-kafka-${nodeId}-`));
@@ -75,7 +82,7 @@ export async function prepareBroker(setup: BrokerSetup): Promise<EmbeddedBroker>
       graceSeconds: temporary ? 0 : 20,
     });
     await server.untilReady(async () => {
-      const view = await clusterView(own.broker);
+      const view = await clusterView(direct);
       return view.clusterId === clusterId && view.aliveNodes.includes(nodeId);
     }, startTimeoutMs);
     return server;
@@ -83,9 +90,9 @@ export async function prepareBroker(setup: BrokerSetup): Promise<EmbeddedBroker>
   const server = restartable(`Kafka node ${nodeId}`, run);
   return {
     nodeId,
-    address: `${advertised.host}:${advertised.port}`,
-    directAddress: `${host}:${own.broker}`,
-    probePort: own.broker,
+    address: endpointText(advertised),
+    directAddress: endpointText(direct),
+    direct,
     logFile,
     get pid() {
       return server.process().pid;

@@ -1,18 +1,15 @@
 import { join, resolve } from 'node:path';
-import { StackError } from '../../errors.ts';
 import { freePorts } from '../../free-ports.ts';
-import type { Endpoint, KafkaCluster, KafkaOptions } from '../../kafka-cluster.ts';
-import { pollUntil } from '../../poll-until.ts';
+import { cluster, defaultHeapMb, everyoneKnowsEveryone } from '../../cluster-members.ts';
+import type { KafkaCluster, KafkaOptions } from '../../kafka-cluster.ts';
 import { logEnd } from '../server-process.ts';
-import { host, type NodePorts } from './broker-properties.ts';
 import { logDirIn, prepareBroker, type EmbeddedBroker } from './embedded-broker.ts';
-import { clusterView } from './metadata-probe.ts';
+import { local, localListeners, type NodePorts } from './local-listeners.ts';
 import { kafkaRuntime, type KafkaRuntime } from './runtime.ts';
 import { clusterIdOf, newKafkaId } from './storage.ts';
 import { runTool } from './tool.ts';
 
 const bindTries = 5;
-const clusterTimeoutMs = 60_000;
 
 /** Starts Kafka as our own processes. @throws StackError when it cannot start, with the end of the log of the broker that failed. */
 export async function startEmbeddedKafka(options: KafkaOptions): Promise<KafkaCluster> {
@@ -51,21 +48,20 @@ async function prepare(
   const first = folderOf(1);
   const clusterId = (first && (await clusterIdOf(logDirIn(first)))) ?? newKafkaId();
   const brokers: EmbeddedBroker[] = [];
-  for (const [nodeId, { client }] of ports) {
-    const own: Endpoint = { host, port: client };
+  const voters = new Map([...ports].map(([id, { controller }]) => [id, local(controller)]));
+  for (const [nodeId, own] of ports) {
+    const client = local(own.client);
+    const advertised = advertise ? await advertise({ nodeId, ...client }) : client;
     brokers.push(
       await prepareBroker({
         runtime,
         jvm,
-        heapMb: options.heapMb ?? (count === 1 ? 512 : 384),
+        heapMb: options.heapMb ?? defaultHeapMb(count),
         clusterId,
         folder: folderOf(nodeId),
-        config: {
-          nodeId,
-          ports,
-          advertised: advertise ? await advertise({ nodeId, ...own }) : own,
-          settings,
-        },
+        advertised,
+        direct: local(own.broker),
+        config: { nodeId, voters, settings, listeners: localListeners(own, advertised).listeners },
       }),
     );
   }
@@ -77,14 +73,7 @@ async function startAll(brokers: readonly EmbeddedBroker[]): Promise<void> {
   await Promise.all(
     brokers.filter((broker) => !broker.isRunning()).map(async (broker) => broker.start()),
   );
-  const everyone = brokers.map(({ nodeId }) => nodeId).join();
-  await pollUntil(
-    async () => {
-      const seen = await Promise.all(brokers.map(async ({ probePort }) => clusterView(probePort)));
-      return seen.every(({ aliveNodes }) => aliveNodes.join() === everyone);
-    },
-    { what: `Kafka brokers ${everyone} knowing each other`, timeoutMs: clusterTimeoutMs },
-  );
+  await everyoneKnowsEveryone(brokers);
 }
 
 async function closeAll(brokers: readonly EmbeddedBroker[]): Promise<void> {
@@ -93,21 +82,12 @@ async function closeAll(brokers: readonly EmbeddedBroker[]): Promise<void> {
 
 function clusterOf(brokers: EmbeddedBroker[], runtime: KafkaRuntime): KafkaCluster {
   const close = async (): Promise<void> => closeAll(brokers);
-  const directBootstrap = brokers.map(({ directAddress }) => directAddress);
+  const members = cluster(brokers);
   return {
     form: 'processes',
-    bootstrap: brokers.map(({ address }) => address),
-    directBootstrap,
-    brokers,
-    broker: (nodeId) => {
-      const broker = brokers.find((one) => one.nodeId === nodeId);
-      if (!broker)
-        throw new StackError(
-          `there is no Kafka node ${nodeId}, only ${brokers.map((one) => one.nodeId).join(', ')}`,
-        );
-      return broker;
-    },
-    tool: async (name, args, options) => runTool(runtime, directBootstrap, name, args, options),
+    ...members,
+    tool: async (name, args, options) =>
+      runTool(runtime, members.directBootstrap, name, args, options),
     stop: async () => {
       await Promise.all(brokers.filter((one) => one.isRunning()).map(async (one) => one.stop()));
     },

@@ -9,11 +9,12 @@ import { decideForm } from '../../stack-form.ts';
 import { cached } from '../cache.ts';
 import type { Guardian } from '../guardian.ts';
 import { launch } from '../server-process.ts';
-import { brokerProperties, propertiesText } from './broker-properties.ts';
+import { brokerProperties, propertiesText } from '../../broker-properties.ts';
 import { hasMaven, findJava, type Java } from './java.ts';
 import { jarsAreCached, kafkaClassPath } from './jars.ts';
 import { brokerLogging, toolLogging } from './logging.ts';
-import { clusterView } from './metadata-probe.ts';
+import { clusterView } from '../../metadata-probe.ts';
+import { local, localListeners } from './local-listeners.ts';
 import { formatLogDir, newKafkaId } from './storage.ts';
 
 /** All that brokers and tools of one Kafka version and one Java build share. */
@@ -98,13 +99,9 @@ async function preparedFolder(
 /** One node on free ports, in `work`. */
 async function nodeIn(work: string, logDir: string): Promise<{ file: string; brokerPort: number }> {
   const [client = 0, broker = 0, controller = 0] = await freePorts(3);
-  const properties = brokerProperties({
-    nodeId: 1,
-    ports: new Map([[1, { client, broker, controller }]]),
-    advertised: { host: '127.0.0.1', port: client },
-    logDir,
-    settings: {},
-  });
+  const { listeners, voter } = localListeners({ client, broker, controller });
+  const voters = new Map([[1, voter]]);
+  const properties = brokerProperties({ nodeId: 1, voters, listeners, logDir, settings: {} });
   const file = join(work, 'server.properties');
   await writeFile(file, propertiesText(properties));
   return { file, brokerPort: broker };
@@ -165,7 +162,7 @@ async function archiveClasses(
     graceSeconds: 0,
   });
   await broker.untilReady(
-    async () => (await clusterView(brokerPort)).aliveNodes.includes(1),
+    async () => (await clusterView(local(brokerPort))).aliveNodes.includes(1),
     60_000,
   );
   await broker.end('SIGTERM', 60_000);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StackError } from '../../errors.ts';
-import { propertiesText } from './broker-properties.ts';
+import { propertiesText } from '../../broker-properties.ts';
 
 /** An id in Kafka's form: 16 bytes in URL-safe base 64. No leading dash, which Kafka's tools would take for an option. */
 export function newKafkaId(): string {

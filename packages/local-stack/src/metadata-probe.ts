@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import type { Endpoint } from './kafka-cluster.ts';
 
 /** Metadata request, version 5, for no topic. Source: Kafka protocol, request header v1 and Metadata. */
 const request = ((): Buffer => {
@@ -23,7 +24,7 @@ export interface ClusterView {
  * The cluster as one broker sees it. A fenced broker (not caught up, or without a heartbeat) is not among them, so a broker that lists itself
  * is ready. Fails when the broker does not answer.
  */
-export async function clusterView(port: number, host = '127.0.0.1'): Promise<ClusterView> {
+export async function clusterView({ host, port }: Endpoint): Promise<ClusterView> {
   const socket = connect({ port, host });
   socket.setTimeout(2_000, () => socket.destroy(new Error(`no answer from ${host}:${port}`)));
   socket.write(request);

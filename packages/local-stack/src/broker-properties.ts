@@ -1,39 +1,45 @@
-/** Ports of one node: for clients, for the other brokers and tools, and for the controllers. */
-export interface NodePorts {
-  readonly client: number;
-  readonly broker: number;
-  readonly controller: number;
+import type { Endpoint } from './kafka-cluster.ts';
+
+/** Where a node listens under a name, and what those who ask for it are told. Controllers are not asked. */
+export interface Listener {
+  readonly name: 'CLIENT' | 'BROKER' | 'CONTROLLER' | 'DIRECT';
+  readonly bind: Endpoint;
+  readonly advertised?: Endpoint;
 }
 
 export interface NodeConfig {
   readonly nodeId: number;
-  readonly ports: ReadonlyMap<number, NodePorts>;
-  /** What clients are told; its own client port unless a proxy stands there. */
-  readonly advertised: { readonly host: string; readonly port: number };
+  /** Controller endpoint of every node, by node id. */
+  readonly voters: ReadonlyMap<number, Endpoint>;
+  readonly listeners: readonly Listener[];
   readonly logDir: string;
   readonly settings: Readonly<Record<string, string>>;
 }
 
-export const host = '127.0.0.1';
+/** `host:port`. */
+export const endpointText = ({ host, port }: Endpoint): string => `${host}:${port}`;
 
 /**
  * Properties of one node of a cluster of one or three. Clients have a listener of their own, so that a proxy before it never stands between the brokers.
  * Replication 3 with min ISR 2 where there are three brokers. Kept small for a laptop: few internal partitions, a small cleaner buffer (the default is 128 MiB of heap).
  */
 export function brokerProperties(config: NodeConfig): Record<string, string> {
-  const { nodeId, ports, advertised, logDir, settings } = config;
-  const own = ports.get(nodeId);
-  if (!own) throw new TypeError(`node ${nodeId} has no ports`);
-  const replicas = String(ports.size);
-  const minIsr = ports.size === 1 ? '1' : '2';
-  const voters = [...ports].map(([id, { controller }]) => `${id}@${host}:${controller}`);
+  const { nodeId, voters, listeners, logDir, settings } = config;
+  const replicas = String(voters.size);
+  const minIsr = voters.size === 1 ? '1' : '2';
   return {
     'process.roles': 'broker,controller',
     'node.id': String(nodeId),
-    'controller.quorum.voters': voters.join(','),
-    listeners: `CLIENT://${host}:${own.client},BROKER://${host}:${own.broker},CONTROLLER://${host}:${own.controller}`,
-    'advertised.listeners': `CLIENT://${advertised.host}:${advertised.port},BROKER://${host}:${own.broker}`,
-    'listener.security.protocol.map': 'CLIENT:PLAINTEXT,BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'controller.quorum.voters': [...voters]
+      .map(([id, endpoint]) => `${id}@${endpointText(endpoint)}`)
+      .join(','),
+    listeners: listeners.map(({ name, bind }) => `${name}://${endpointText(bind)}`).join(','),
+    'advertised.listeners': listeners
+      .flatMap(({ name, advertised }) =>
+        advertised ? [`${name}://${endpointText(advertised)}`] : [],
+      )
+      .join(','),
+    'listener.security.protocol.map': listeners.map(({ name }) => `${name}:PLAINTEXT`).join(','),
     'inter.broker.listener.name': 'BROKER',
     'controller.listener.names': 'CONTROLLER',
     'log.dirs': logDir,
@@ -64,4 +70,10 @@ export function propertiesText(properties: Readonly<Record<string, string>>): st
   return Object.entries(properties)
     .map(([name, value]) => `${name}=${value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`)
     .join('');
+}
+
+/** The environment that the image apache/kafka reads a property from: `.` is `_`, `_` is `__`, `-` is `___`. */
+export function environmentName(property: string): string {
+  const name = property.replaceAll('_', '__').replaceAll('-', '___').replaceAll('.', '_');
+  return `KAFKA_${name.toUpperCase()}`;
 }

@@ -42,7 +42,10 @@ describe('the metadata probe', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    expect(await clusterView(port)).toEqual({ clusterId: 'the-cluster', aliveNodes: [1, 3] });
+    expect(await clusterView({ host: '127.0.0.1', port })).toEqual({
+      clusterId: 'the-cluster',
+      aliveNodes: [1, 3],
+    });
     server.close();
   });
 
@@ -50,7 +53,7 @@ describe('the metadata probe', () => {
     const server = createServer((socket) => socket.end());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    await expect(clusterView(port)).rejects.toThrow();
+    await expect(clusterView({ host: '127.0.0.1', port })).rejects.toThrow();
     server.close();
   });
 });
