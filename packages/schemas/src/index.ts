@@ -10,3 +10,52 @@ export {
 } from './event-type.ts';
 export { eventMetadata, type EventMetadata } from './event-metadata.ts';
 export { recordHeader } from './record-headers.ts';
+export {
+  dataChangeEvent,
+  type DataChangeEventType,
+  type DataChangeValue,
+} from './events/data-change-event.ts';
+export {
+  eventTypeRegistry,
+  eventTypes,
+  topics,
+  type EventTypeRegistry,
+} from './events/event-types.ts';
+export { productChange } from './events/product-change.ts';
+export { categoryChange } from './events/category-change.ts';
+export {
+  isJsonObject,
+  JsonNumber,
+  parseJson,
+  stringifyJson,
+  type JsonObject,
+  type JsonValue,
+} from './json.ts';
+export { JsonTextError, type JsonTextErrorCode } from './json-text-error.ts';
+export { maxJsonDepth, maxJsonKeys } from './json-text.ts';
+export { currencyCodes } from './currency.ts';
+export { amountFromText, amountToText, money, moneyAmount, type Money } from './money.ts';
+export { entityId, entityVersion, maxAttributesBytes, slug } from './entity-fields.ts';
+export {
+  product,
+  productInput,
+  productPatch,
+  productStatuses,
+  type Product,
+  type ProductInput,
+  type ProductPatch,
+} from './product.ts';
+export {
+  category,
+  categoryInput,
+  categoryPatch,
+  type Category,
+  type CategoryInput,
+  type CategoryPatch,
+} from './category.ts';
+export { productTable } from './tables/product.ts';
+export { categoryTable } from './tables/category.ts';
+export { idempotencyKeyTable } from './tables/idempotency-key.ts';
+export { maxEventBytes, outboxTable } from './tables/outbox.ts';
+export { relaySlotTable } from './tables/relay-slot.ts';
+export { outboxSealTable } from './tables/outbox-seal.ts';

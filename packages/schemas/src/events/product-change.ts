@@ -1,0 +1,11 @@
+import { product } from '../product.ts';
+import { dataChangeEvent } from './data-change-event.ts';
+
+/** Every change of a product. */
+export const productChange = dataChangeEvent({
+  dataType: 'catalog.product',
+  version: '1.0.0',
+  owner: 'catalog-api',
+  data: product,
+  partitions: 6,
+});

@@ -1,0 +1,66 @@
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  check,
+  index,
+  numeric,
+  pgTable,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import { jsonObjectColumn } from './json-text.ts';
+
+/** Time to the millisecond: what a JavaScript Date holds, so that row, answer and event say the same. */
+const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+
+/** Products. A deleted one keeps its row and version (`deletedAt`), so that creating it again continues the count. */
+export const productTable = pgTable(
+  'product',
+  {
+    id: uuid().notNull().primaryKey(),
+    /** Unique among live products. */
+    sku: text().notNull(),
+    name: text().notNull(),
+    description: text(),
+    brand: text(),
+    /** Code of a category. */
+    category: text(),
+    priceAmount: numeric('price_amount', { precision: 15, scale: 4 }),
+    priceCurrency: text('price_currency'),
+    attributes: jsonObjectColumn().notNull().default({}),
+    status: text().$type<'DRAFT' | 'ACTIVE' | 'DISCONTINUED'>().notNull(),
+    version: bigint({ mode: 'number' }).notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    updatedAt: moment('updated_at').notNull().defaultNow(),
+    deletedAt: moment('deleted_at'),
+  },
+  (table) => {
+    const live = sql`deleted_at is null`;
+    return [
+      uniqueIndex('product_sku_key').on(table.sku).where(live),
+      index('product_live_idx').on(table.id).where(live),
+      index('product_status_idx').on(table.status, table.id).where(live),
+      index('product_brand_idx').on(table.brand, table.id).where(live),
+      index('product_category_idx').on(table.category, table.id).where(live),
+      index('product_deleted_idx')
+        .on(table.deletedAt)
+        .where(sql`deleted_at is not null`),
+      check('product_sku_check', sql`sku ~ '^[A-Za-z0-9._-]{1,64}$'`),
+      check('product_name_check', sql`char_length(name) between 1 and 200`),
+      check('product_description_check', sql`char_length(description) <= 4000`),
+      check('product_brand_check', sql`char_length(brand) between 1 and 100`),
+      check('product_category_check', sql`char_length(category) between 1 and 64`),
+      check('product_price_check', sql`(price_amount is null) = (price_currency is null)`),
+      check('product_price_amount_check', sql`price_amount >= 0`),
+      check('product_price_currency_check', sql`price_currency ~ '^[A-Z]{3}$'`),
+      check(
+        'product_attributes_check',
+        sql`json_typeof(attributes) = 'object' and octet_length(attributes::text) <= 65536`,
+      ),
+      check('product_status_check', sql`status in ('DRAFT', 'ACTIVE', 'DISCONTINUED')`),
+      check('product_version_check', sql`version >= 1`),
+    ];
+  },
+);
