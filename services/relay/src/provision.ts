@@ -1,7 +1,8 @@
 import { createLogger, PipelineError, readConfig } from '@outbound/service-kit';
-import { eventTypes } from '@outbound/schemas';
 import { z } from 'zod';
+import { configPrefix, configSchema } from './config.ts';
 import { RelayError, recoveries, toRelayError } from './errors.ts';
+import { loadEventTypes } from './event-types-module.ts';
 import { kafkaConnection, kafkaSettings } from './kafka/kafka-settings.ts';
 import { declaredTopics } from './kafka/topic-plan.ts';
 import { withTopicPrefix } from './kafka/topic-prefix.ts';
@@ -15,13 +16,15 @@ import { provisionReport } from './kafka/topic-report.ts';
 async function provision(): Promise<number> {
   // The relay's other settings may be in the same environment, and are not judged here.
   const ours = Object.entries(process.env).filter(([name]) =>
-    /^RELAY_(KAFKA_|TOPIC_PREFIX)/.test(name),
+    /^RELAY_(KAFKA_|TOPIC_PREFIX|EVENT_TYPES)/.test(name),
   );
-  const settings = readConfig('RELAY_', z.object(kafkaSettings), Object.fromEntries(ours));
+  const schema = z.object({ ...kafkaSettings, eventTypes: configSchema.shape.eventTypes });
+  const settings = readConfig(configPrefix, schema, Object.fromEntries(ours));
   const connection = kafkaConnection(settings, {
-    prefix: 'RELAY_',
+    prefix: configPrefix,
     isProduction: process.env['NODE_ENV'] === 'production',
   });
+  const eventTypes = await loadEventTypes(settings.eventTypes);
   const declared = declaredTopics(withTopicPrefix(eventTypes, settings.topicPrefix).values());
   const log = createLogger({ service: 'provision', level: 'error' });
   const plan = await provisionTopics(connection, declared, log);

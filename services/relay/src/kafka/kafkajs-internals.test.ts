@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it, vi } from 'vitest';
 import { kafkaCode } from './kafka-errors.ts';
-import { loadKafkajs, quietQueue } from './kafkajs-internals.ts';
+import { kafkajsLogger, loadKafkajs, quietQueue } from './kafkajs-internals.ts';
 
 const load = createRequire(import.meta.url);
 
@@ -97,6 +97,19 @@ describe('quietQueue (trap 3.2-10)', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe('kafkajsLogger', () => {
+  it('forwards messages of warnings and errors with the broker, and nothing else that kafkajs adds', () => {
+    const lines: string[] = [];
+    const keep = (fields: object, message: string) =>
+      lines.push(`${message} ${JSON.stringify(fields)}`);
+    const logger = kafkajsLogger({ info: keep, warn: keep, error: keep }).namespace();
+    logger.debug();
+    logger.info();
+    logger.error('Response Produce', { broker: 'b:1', ...{ payload: 'secret', error: 'secret' } });
+    expect(lines).toEqual(['Response Produce {"component":"kafkajs","broker":"b:1"}']);
   });
 });
 

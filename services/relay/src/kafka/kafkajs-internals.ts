@@ -305,8 +305,8 @@ function splitAddress(address: string): [host: string, port: number] {
   return [address.slice(0, colon).replace(/^\[|\]$/g, ''), Number(address.slice(colon + 1))];
 }
 
-/** Only messages and the broker's name pass: kafkajs puts whole requests and records into its other fields (I11, no payload in a log). */
-function kafkajsLogger(log: KafkaLog) {
+/** The logger that kafkajs is given. Only messages and the broker's name pass: its other fields hold whole requests and answers, payloads included. */
+export function kafkajsLogger(log: KafkaLog) {
   const forward = (message: unknown, extra?: { broker?: unknown }) =>
     log.warn({ component: 'kafkajs', broker: extra?.broker }, String(message));
   const ignore = () => undefined;
