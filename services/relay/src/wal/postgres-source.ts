@@ -1,4 +1,4 @@
-import type { RelayError } from '../errors.ts';
+import { RelayError } from '../errors.ts';
 import type { ChangeListener, ChangeSource, ChangeStream } from './change-source.ts';
 import { assertSlotName, quoteIdentifier, type ConnectionSettings } from './connection-config.ts';
 import { defaultOutboxTable, type OutboxTable } from './outbox-table.ts';
@@ -130,6 +130,11 @@ export class PostgresSource implements ChangeSource {
     const { systemIdentifier } = facts.server;
     if (action === 'use') return facts;
     let lsn = facts.slot?.confirmedFlushLsn ?? noLsn;
+    if (action === 'create' && this.#options.failover && facts.server.versionNumber < 170_000)
+      throw new RelayError(
+        'SOURCE_UNSUPPORTED',
+        `a slot with failover needs Postgres 17; the server is version ${Math.floor(facts.server.versionNumber / 10_000)}`,
+      );
     if (action === 'create')
       lsn = await createSlot({
         settings: this.#options,

@@ -139,6 +139,21 @@ describe.each([18, 15] as const)('opening a source on Postgres %i', (major) => {
     expect(await db.confirmedFlushLsn()).toBeUndefined();
   });
 
+  it('makes a slot that follows a failover where the server has such, and refuses where it has not', async () => {
+    await using db = await createOutboxDatabase(server);
+    const opening = db.source({ failover: true }).open(new RecordingReader());
+    if (major < 17) {
+      await expect(opening).rejects.toMatchObject({ code: 'SOURCE_UNSUPPORTED' });
+      return;
+    }
+    await (await opening).close();
+    const { rows } = await db.admin.query(
+      'select failover from pg_replication_slots where slot_name = $1',
+      [db.slot],
+    );
+    expect(rows).toEqual([{ failover: true }]);
+  });
+
   it('adopts a slot that was made before it came, and records it', async () => {
     await using db = await createOutboxDatabase(server);
     await db.admin.query("select pg_create_logical_replication_slot($1, 'pgoutput')", [db.slot]);
