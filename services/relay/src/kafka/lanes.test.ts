@@ -1,0 +1,145 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { TrackedTransaction } from '../ack/ack-tracker.ts';
+import type { Lsn } from '../wal/lsn.ts';
+import { Lane, Lanes } from './lanes.ts';
+import { recordBytes, type OutboundRecord } from './outbound-record.ts';
+
+const transaction: TrackedTransaction = { undelivered: 0, endLsn: undefined, next: undefined };
+const wide = { records: 1000, bytes: 1_000_000 };
+
+function record(commitLsn: number, index = 0, bytes = 10): OutboundRecord {
+  return {
+    topic: 't',
+    partition: 0,
+    key: 'k',
+    value: Buffer.alloc(bytes),
+    headers: {},
+    position: { commitLsn: BigInt(commitLsn) as Lsn, index },
+    commitTimeMs: 0,
+  };
+}
+
+function laneOf(...records: readonly OutboundRecord[]): Lane {
+  const lane = new Lane('t', 0);
+  for (const each of records) lane.push(each, transaction);
+  return lane;
+}
+
+const none = (): never => {
+  throw new Error('nothing is to be skipped');
+};
+
+describe('Lane', () => {
+  it('gives records in the order in which they came, within both bounds', () => {
+    const [a, b, c] = [record(1), record(2), record(3)];
+    const lane = laneOf(a, b, c);
+    const first = lane.take({ records: 2, bytes: 1_000_000 }, none);
+    expect(first?.records).toEqual([a, b]);
+    if (first) lane.confirm(first);
+    expect(lane.take({ records: 2, bytes: 1 }, none)?.records).toEqual([c]);
+  });
+
+  it('gives a record that alone exceeds the byte bound, by itself', () => {
+    const lane = laneOf(record(1, 0, 5000), record(2, 0, 5000));
+    expect(lane.take({ records: 10, bytes: 100 }, none)?.records).toHaveLength(1);
+  });
+
+  it('has nothing to give while a batch is out, whatever is queued', () => {
+    const lane = laneOf(record(1));
+    const batch = lane.take(wide, none);
+    lane.push(record(2), transaction);
+    expect(lane.isReady).toBe(false);
+    expect(() => lane.take(wide, none)).toThrow('lane t/0 has a batch out already');
+    if (batch) lane.confirm(batch);
+    expect(lane.isReady).toBe(true);
+  });
+
+  it('frees itself only for the very batch that is out', () => {
+    const lane = laneOf(record(1));
+    const batch = lane.take(wide, none);
+    expect(batch).toBeDefined();
+    if (batch) expect(() => lane.confirm({ ...batch })).toThrow('a batch that is not out');
+  });
+
+  it('leaves out what the partition holds, up to its tail and not one more', () => {
+    const lane = laneOf(record(1), record(2, 0), record(2, 1), record(2, 2), record(3));
+    lane.tail = { commitLsn: 2n as Lsn, index: 1 };
+    const skipped: OutboundRecord[] = [];
+    const batch = lane.take(wide, (queued) => skipped.push(queued.record));
+    expect(skipped.map(({ position }) => position.index)).toEqual([0, 0, 1]);
+    expect(batch?.records.map(({ position }) => [position.commitLsn, position.index])).toEqual([
+      [2n, 2],
+      [3n, 0],
+    ]);
+  });
+
+  it('is empty when everything was skipped', () => {
+    const lane = laneOf(record(1));
+    lane.tail = { commitLsn: 1n as Lsn, index: 0 };
+    expect(lane.take(wide, () => undefined)).toBeUndefined();
+    expect(lane.isEmpty).toBe(true);
+  });
+
+  it('gives every record once, in order, in any interleaving of pushes, takes and confirmations', () => {
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('push' as const), count: fc.integer({ min: 1, max: 900 }) }),
+      fc.record({ kind: fc.constant('take' as const), records: fc.integer({ min: 1, max: 700 }) }),
+      fc.record({ kind: fc.constant('confirm' as const), records: fc.constant(0) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.nat(2000), (steps, tail) => {
+        const lane = new Lane('t', 0);
+        lane.tail = { commitLsn: BigInt(tail) as Lsn, index: 0 };
+        let pushed = 0;
+        let out: ReturnType<Lane['take']>;
+        const given: bigint[] = [];
+        const skipped: bigint[] = [];
+        const take = (records: number): void => {
+          out = lane.take({ records, bytes: 1e9 }, (queued) =>
+            skipped.push(queued.record.position.commitLsn),
+          );
+          for (const { position } of out?.records ?? []) given.push(position.commitLsn);
+          expect(out?.bytes).toBe(out?.records.reduce((sum, each) => sum + recordBytes(each), 0));
+        };
+        const confirm = (): void => {
+          if (out) lane.confirm(out);
+          out = undefined;
+        };
+        for (const each of steps)
+          if (each.kind === 'push')
+            for (let i = 0; i < each.count; i += 1) lane.push(record((pushed += 1)), transaction);
+          else if (each.kind === 'confirm') confirm();
+          else if (!out) take(each.records);
+        confirm();
+        while (lane.isReady) {
+          take(1000);
+          confirm();
+        }
+        const all = Array.from({ length: pushed }, (_, index) => BigInt(index + 1));
+        expect([...skipped, ...given]).toEqual(all);
+        expect(skipped).toHaveLength(Math.min(tail, pushed));
+        expect(lane.isEmpty).toBe(true);
+        expect(lane.length).toBe(0);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('Lanes', () => {
+  it('groups the lanes that are ready by the broker that leads them', () => {
+    const lanes = new Lanes();
+    for (const partition of [0, 1, 2, 3])
+      lanes.lane('t', partition).push({ ...record(1), partition }, transaction);
+    lanes.lane('t', 3).take(wide, none);
+    const ready = lanes.readyByLeader((_, partition) => partition % 2);
+    expect(
+      [...ready].map(([leader, each]) => [leader, each.map((lane) => lane.partition)]),
+    ).toEqual([
+      [0, [0, 2]],
+      [1, [1]],
+    ]);
+    expect(lanes.isEmpty).toBe(false);
+  });
+});
