@@ -1,5 +1,8 @@
 import pg from 'pg';
 
+/** Only ever reachable over 127.0.0.1 of a developer's or a CI machine; a secret would only look like one. */
+export const superuser = { name: 'postgres', password: 'postgres' } as const;
+
 /** Whether the server at `url` is the one on this data folder and answers. (On a chosen port, another one may be there already.) */
 export async function answers(url: string, dataDir: string): Promise<boolean> {
   return withClient(url, async (client) => {

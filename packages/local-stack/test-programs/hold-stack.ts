@@ -5,8 +5,9 @@ const [end, dataDir] = process.argv.slice(2);
 const stack = await startStack(dataDir === undefined ? {} : { dataDir });
 const { postgres, kafka } = stack;
 const report = {
-  pids: [postgres.pid, ...kafka.brokers.map(({ pid }) => pid)],
+  pids: stack.form === 'processes' ? [postgres.pid, ...kafka.brokers.map(({ pid }) => pid)] : [],
   dataDir: postgres.dataDir,
+  ports: [postgres.port, Number(kafka.broker(1).address.split(':')[1])],
 };
 process.stdout.write(`${JSON.stringify(report)}\n`);
 if (end === 'exit') process.exit(3);

@@ -9,7 +9,7 @@ import {
 import type { Endpoint, KafkaBroker, KafkaOptions } from '../../kafka-cluster.ts';
 import { clusterView } from '../../metadata-probe.ts';
 import { startGuardian } from '../guardian.ts';
-import { once } from '../once.ts';
+import { once } from '../../once.ts';
 import { restartable } from '../restartable.ts';
 import { launch, type ServerProcess } from '../server-process.ts';
 import { quickStart, tidyJvm, type KafkaRuntime } from './runtime.ts';

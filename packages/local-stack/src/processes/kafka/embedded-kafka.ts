@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { newKafkaId } from '../../kafka-id.ts';
 import { freePorts } from '../../free-ports.ts';
 import { cluster, defaultHeapMb, everyoneKnowsEveryone } from '../../cluster-members.ts';
 import type { KafkaCluster, KafkaOptions } from '../../kafka-cluster.ts';
@@ -6,7 +7,7 @@ import { logEnd } from '../server-process.ts';
 import { logDirIn, prepareBroker, type EmbeddedBroker } from './embedded-broker.ts';
 import { local, localListeners, type NodePorts } from './local-listeners.ts';
 import { kafkaRuntime, type KafkaRuntime } from './runtime.ts';
-import { clusterIdOf, newKafkaId } from './storage.ts';
+import { clusterIdOf } from './storage.ts';
 import { runTool } from './tool.ts';
 
 const bindTries = 5;

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { newKafkaId } from '../../kafka-id.ts';
 import { StackError } from '../../errors.ts';
 import { freePorts } from '../../free-ports.ts';
 import { decideForm } from '../../stack-form.ts';
@@ -15,7 +16,7 @@ import { jarsAreCached, kafkaClassPath } from './jars.ts';
 import { brokerLogging, toolLogging } from './logging.ts';
 import { clusterView } from '../../metadata-probe.ts';
 import { local, localListeners } from './local-listeners.ts';
-import { formatLogDir, newKafkaId } from './storage.ts';
+import { formatLogDir } from './storage.ts';
 
 /** All that brokers and tools of one Kafka version and one Java build share. */
 export interface KafkaRuntime {

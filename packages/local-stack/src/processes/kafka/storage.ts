@@ -1,14 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StackError } from '../../errors.ts';
 import { propertiesText } from '../../broker-properties.ts';
-
-/** An id in Kafka's form: 16 bytes in URL-safe base 64. No leading dash, which Kafka's tools would take for an option. */
-export function newKafkaId(): string {
-  const id = randomBytes(16).toString('base64url');
-  return id.startsWith('-') ? newKafkaId() : id;
-}
+import { newKafkaId } from '../../kafka-id.ts';
 
 /**
  * What Kafka's StorageTool does for a node with static voters, without a second of Java: the bootstrap records are the same for all nodes of a version, and

@@ -9,19 +9,10 @@ import {
   type ToolOptions,
   type ToolResult,
 } from '../../kafka-cluster.ts';
+import { toolArguments } from '../../tool-arguments.ts';
 import { gated, goAhead } from '../gate.ts';
 import { startGuardian } from '../guardian.ts';
 import { quickStart, tidyJvm, type KafkaRuntime } from './runtime.ts';
-
-/** Arguments of a tool with the brokers put in, unless the caller named some. */
-export function toolArguments(
-  name: KafkaTool,
-  bootstrap: readonly string[],
-  args: readonly string[],
-): string[] {
-  const wanted = kafkaTools[name].bootstrap && !args.includes('--bootstrap-server');
-  return wanted ? ['--bootstrap-server', bootstrap.join(','), ...args] : [...args];
-}
 
 /** Runs a tool to its end. @throws StackError when it cannot be started or runs over its time. */
 export async function runTool(

@@ -2,21 +2,20 @@ import { chown, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promi
 import { join, resolve } from 'node:path';
 import { StackError } from '../../errors.ts';
 import { freePorts } from '../../free-ports.ts';
-import { createDatabase, answers } from '../../postgres-client.ts';
+import { answers, createDatabase, superuser } from '../../postgres-client.ts';
+import { settingsFile, stopSignal } from '../../postgres-settings.ts';
 import type { PostgresOptions, PostgresServer, StopMode } from '../../postgres-server.ts';
 import { startGuardian, type Guardian } from '../guardian.ts';
 import { demotion, unprivilegedAccount, type RunAs } from '../run-as.ts';
-import { once } from '../once.ts';
+import { once } from '../../once.ts';
 import { restartable, type Restartable } from '../restartable.ts';
 import { launch, logEnd, type ServerProcess } from '../server-process.ts';
 import { postgresBinaries, type PostgresBinaries } from './binaries.ts';
-import { settingsFile } from './settings.ts';
 import { removeSharedMemory } from './shared-memory.ts';
-import { createDataDir, settingsFileName, superuser } from './template.ts';
+import { createDataDir, settingsFileName } from './template.ts';
 
 const startTimeoutMs = 60_000;
 const bindTries = 5;
-const stopSignal = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const;
 
 interface Installation {
   readonly major: 15 | 18;

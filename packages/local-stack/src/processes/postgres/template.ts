@@ -4,15 +4,13 @@ import { appendFile, chown, readdir, readFile, rm, writeFile } from 'node:fs/pro
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { StackError } from '../../errors.ts';
+import { superuser } from '../../postgres-client.ts';
 import { cached } from '../cache.ts';
 import { demotion, type RunAs } from '../run-as.ts';
 import type { PostgresBinaries } from './binaries.ts';
 import { newSystemIdentifier, withSystemIdentifier } from './system-identifier.ts';
 
 const run = promisify(execFile);
-
-/** Only ever reachable over 127.0.0.1 of a developer's or a CI machine; a secret would only look like one. */
-export const superuser = { name: 'postgres', password: 'postgres' } as const;
 
 /** Our settings, included from `postgresql.conf` and written anew at each start. */
 export const settingsFileName = 'outbound.conf';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { settingsFile } from './settings.ts';
+import { settingsFile } from './postgres-settings.ts';
 
 describe('the settings of Postgres', () => {
   it('listen on 127.0.0.1 only and allow logical decoding', () => {

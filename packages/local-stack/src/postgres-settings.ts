@@ -1,3 +1,12 @@
+import type { StopMode } from './postgres-server.ts';
+
+/** The signal for each way to stop. Source: Postgres, "Shutting Down the Server". */
+export const stopSignal = {
+  smart: 'SIGTERM',
+  fast: 'SIGINT',
+  immediate: 'SIGQUIT',
+} as const satisfies Record<StopMode, string>;
+
 /** Durable as in production (kill tests need that); logical decoding on; nothing outside 127.0.0.1 and the data folder. */
 export const defaultSettings: Readonly<Record<string, string>> = {
   wal_level: 'logical',
