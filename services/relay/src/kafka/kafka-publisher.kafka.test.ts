@@ -100,6 +100,16 @@ describe('send', () => {
     });
   });
 
+  it('takes more at once than a broker takes in one request', async () => {
+    const eventType = anyEventType(120);
+    const { session: one, source } = await session(eventType);
+    const value = Buffer.alloc(900 * 1024);
+    const batches = Array.from({ length: 120 }, (_, partition) =>
+      batchOf([recordAt(source, eventType.change, partition, partition, { value })]),
+    );
+    expect(await sendUntilStored(one, batches)).toHaveLength(120);
+  });
+
   it('goes on behind sequence 2^31 − 1 without a gap (trap 10c)', async () => {
     const eventType = anyEventType();
     const { session: one, source } = await session(eventType, anySource(), {

@@ -3,6 +3,7 @@ import type { SourcePosition } from '../wal/source-position.ts';
 import type { BrokerDirectory } from './broker-directory.ts';
 import type { KafkaLog } from './kafka-connection.ts';
 import { duplicateSequenceNumber, errorFromCode, unknownTopicOrPartition } from './kafka-errors.ts';
+import { recordBytes } from './outbound-record.ts';
 import { PartitionSequences } from './partition-sequences.ts';
 import {
   decodeProduceAnswer,
@@ -46,6 +47,9 @@ export interface KafkaSessionParts {
   readonly firstSequence?: number;
 }
 
+/** Far below `socket.request.max.bytes` (100 MiB), above which a broker closes the connection without a word. */
+const requestBytes = 16 * 1024 * 1024;
+
 const produce = { name: 'Produce', key: 0, version: produceVersion } as const;
 
 /**
@@ -88,7 +92,7 @@ export class KafkaSession implements PublisherSession {
     const failures: RelayError[] = [];
     const deliveries: Delivery[] = [];
     await Promise.all(
-      Array.from(this.#byLeader(batches), async ([leader, group]) => {
+      this.#requests(batches).map(async ({ leader, group }) => {
         try {
           await this.#sendTo(leader, group, deliveries, failures);
         } catch (thrown) {
@@ -186,15 +190,21 @@ export class KafkaSession implements PublisherSession {
     };
   }
 
-  #byLeader(batches: readonly LaneBatch[]): Map<number, LaneBatch[]> {
-    const groups = new Map<number, LaneBatch[]>();
+  /** One request per leader, or several where one would be too large. */
+  #requests(batches: readonly LaneBatch[]): { leader: number; group: LaneBatch[] }[] {
+    const requests: { leader: number; group: LaneBatch[]; bytes: number }[] = [];
     for (const batch of batches) {
       const leader = this.leaderOf(batch.topic, batch.partition);
-      const group = groups.get(leader);
-      if (group) group.push(batch);
-      else groups.set(leader, [batch]);
+      const bytes = batch.records.reduce((sum, record) => sum + recordBytes(record), 0);
+      const open = requests.find(
+        (request) => request.leader === leader && request.bytes + bytes <= requestBytes,
+      );
+      if (open) {
+        open.group.push(batch);
+        open.bytes += bytes;
+      } else requests.push({ leader, group: [batch], bytes });
     }
-    return groups;
+    return requests;
   }
 
   /** In the background: a send never waits for it. A failure is told, and the next send or the timer asks again. */

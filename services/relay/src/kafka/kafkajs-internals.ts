@@ -29,6 +29,8 @@ interface Protocol<Answer> {
 
 interface RequestQueue {
   readonly pending: readonly unknown[];
+  /** Until when the broker wants nothing of us, as `Date.now()` tells it. */
+  readonly throttledUntil: number;
   scheduleCheckPendingRequests(): void;
 }
 
@@ -175,7 +177,8 @@ export class BrokerLink {
       connection = await this.#connected();
       // A broker that moves no byte for this long is not waited for (trap 10d). An idle connection may be silent for ever.
       this.#pending += 1;
-      connection.socket?.setTimeout(this.#settings.silenceLimitMs);
+      const throttledMs = Math.max(0, connection.requestQueue.throttledUntil - Date.now());
+      connection.socket?.setTimeout(this.#settings.silenceLimitMs + throttledMs);
       const answer = await this.#unlessDropped(connection.send(protocol));
       this.failedAtMs = undefined;
       return answer;
