@@ -56,7 +56,10 @@ export async function readTopic(
       ),
     );
   const silence = setTimeout(giveUp, silenceMs);
-  const stopListening = consumer.on(consumer.events.CRASH, ({ payload }) => finish(payload.error));
+  // kafkajs starts again by itself after most errors; where it does not, waiting would be for nothing.
+  const stopListening = consumer.on(consumer.events.CRASH, ({ payload }) => {
+    if (!payload.restart) finish(payload.error);
+  });
   try {
     await consumer.connect();
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
