@@ -1,0 +1,79 @@
+import type { BenchResult } from './result.ts';
+import { median } from './statistics.ts';
+
+/** A bound that a release keeps to. */
+export interface Floor {
+  readonly name: string;
+  /** `above`: at least the bound. `below`: less than it. */
+  readonly side: 'above' | 'below';
+  readonly bound: number;
+  readonly measured: number;
+  readonly unit: string;
+}
+
+const mebibyte = 1024 * 1024;
+
+/** The floors that this result can speak for; what was not measured has none. */
+export function floors(result: BenchResult): readonly Floor[] {
+  const { drain, latency, hugeTransaction, idle } = result;
+  const found: Floor[] = [];
+  const memory = (name: string, bytes: number): Floor => ({
+    name: `peak memory, ${name}`,
+    side: 'below',
+    bound: 256,
+    measured: bytes / mebibyte,
+    unit: 'MB',
+  });
+  if (drain.length > 0) {
+    found.push({
+      name: "drain, share of the walsender's rate",
+      side: 'above',
+      bound: 0.4,
+      measured: median(
+        drain.map(({ relay, walsender }) => relay.eventsPerSecond / walsender.eventsPerSecond),
+      ),
+      unit: '',
+    });
+    const peaks = drain.map(({ relay }) => relay.usage.relay.peakResidentBytes);
+    found.push(memory('drain', Math.max(...peaks)));
+  }
+  if (latency) {
+    found.push({
+      name: `p99 from commit to receipt at ${latency.ratePerSecond} events/s`,
+      side: 'below',
+      bound: 20,
+      measured: latency.receipt.p99,
+      unit: 'ms',
+    });
+    found.push(memory('latency', latency.usage.relay.peakResidentBytes));
+  }
+  if (hugeTransaction)
+    found.push(
+      memory(
+        `transaction of ${hugeTransaction.rows} rows`,
+        hugeTransaction.usage.relay.peakResidentBytes,
+      ),
+    );
+  if (idle)
+    found.push({
+      name: 'processor time when idle',
+      side: 'below',
+      bound: 1,
+      measured: idle.coreShare * 100,
+      unit: '% of a core',
+    });
+  return found;
+}
+
+export function isMet({ side, bound, measured }: Floor): boolean {
+  return side === 'above' ? measured >= bound : measured < bound;
+}
+
+/** One line, such as `met      p99 …: 9.8 ms (below 20 ms)`. */
+export function floorLine(floor: Floor): string {
+  const { name, side, bound, measured, unit } = floor;
+  const figure = (value: number): string =>
+    `${Number(value.toPrecision(3))}${unit === '' ? '' : ` ${unit}`}`;
+  const limit = `${side === 'above' ? 'at least' : 'below'} ${figure(bound)}`;
+  return `${isMet(floor) ? 'met    ' : 'NOT MET'}  ${name}: ${figure(measured)} (${limit})`;
+}

@@ -1,0 +1,166 @@
+import type { DrainRound, RelayDrain } from './drain.ts';
+import { floorLine, floors } from './floors.ts';
+import { judgements, type BenchResult } from './result.ts';
+import { spread, type LatencySummary, type Spread } from './statistics.ts';
+
+const mebibyte = 1024 * 1024;
+const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
+const fixed =
+  (digits: number) =>
+  (value: number): string =>
+    value.toFixed(digits);
+const megabytes = (bytes: number): string => whole(bytes / mebibyte);
+
+/** The result as Markdown: cells are medians, with the extremes where there was more than one run. */
+export function report(result: BenchResult): string {
+  const { drain, latency, hugeTransaction, idle } = result;
+  const sections = [
+    heading(result),
+    ...(drain.length > 0 ? [drainTable(result)] : []),
+    ...(latency ? [latencyTable(result)] : []),
+    ...(hugeTransaction ? [hugeTransactionTable(result)] : []),
+    ...(idle
+      ? [
+          `## Idle\n\n${fixed(2)(idle.coreShare * 100)} % of a core over ${whole(idle.seconds)} s, ${megabytes(idle.peakResidentBytes)} MB at the peak.`,
+        ]
+      : []),
+    checkerTable(result),
+    `## Floors\n\n${floors(result).map(floorLine).join('\n')}`,
+  ];
+  return `${sections.join('\n\n')}\n`;
+}
+
+function heading(result: BenchResult): string {
+  const { machine, versions, startedAt, loadPerCoreAtStart } = result;
+  const busy =
+    loadPerCoreAtStart > 0.3
+      ? `\n\n**The machine was not quiet**: load ${fixed(1)(loadPerCoreAtStart)} per core at the start. Ratios within a run may hold; rates and latencies do not.`
+      : '';
+  return (
+    `# Benchmark\n\n${startedAt}, commit ${machine.commit}. ${machine.cores} cores (${machine.cpuModel}), ${machine.memoryGiB} GiB, ` +
+    `Linux ${machine.kernel}. Node ${machine.node}, Postgres ${versions.postgres}, Kafka ${versions.kafka} (one broker), Java ${machine.java}. ` +
+    `Everything on loopback on this machine.${busy}`
+  );
+}
+
+function drainTable({ drain, drainEvents, payloadBytes }: BenchResult): string {
+  const of = (pick: (round: DrainRound) => number, print = whole): string =>
+    cell(spread(drain.map(pick)), drain.length, print);
+  const relayRow = (name: string, pick: (round: DrainRound) => RelayDrain): string =>
+    row(
+      name,
+      of((round) => pick(round).eventsPerSecond),
+      of((round) => pick(round).recordsPerSecond),
+      of((round) => pick(round).eventsPerSecond / round.walsender.eventsPerSecond, fixed(2)),
+      of((round) => pick(round).startSeconds, fixed(1)),
+      of((round) => pick(round).wallSeconds, fixed(1)),
+      of((round) => pick(round).usage.relay.peakResidentBytes, megabytes),
+      [
+        of((round) => per100k(pick(round).usage.relay.cpuSeconds, drainEvents), fixed(1)),
+        of((round) => per100k(pick(round).usage.walsenderCpuSeconds, drainEvents), fixed(1)),
+        of((round) => per100k(pick(round).usage.brokerCpuSeconds, drainEvents), fixed(1)),
+      ].join(' / '),
+      of((round) => pick(round).stolenCores, fixed(2)),
+    );
+  return [
+    `## Drain: ${whole(drainEvents)} transactions of one event, payload ${payloadBytes} B, ${drain.length} interleaved run(s)`,
+    '',
+    row(
+      '',
+      'events/s',
+      'records/s',
+      'of walsender',
+      'first append s',
+      'last append s',
+      'peak MB',
+      'CPU s per 100k events: relay / walsender / broker',
+      'stolen cores',
+    ),
+    rule(9),
+    row(
+      'walsender alone',
+      of(({ walsender }) => walsender.eventsPerSecond),
+      '',
+      '1',
+      '',
+      of(({ walsender }) => walsender.seconds, fixed(1)),
+      '',
+      '',
+      '',
+    ),
+    relayRow('relay, two topics (as declared)', ({ relay }) => relay),
+    relayRow('relay, one topic', ({ oneRoute }) => oneRoute),
+    '',
+    "Rates are from the broker's first append to its last (walsender: first byte to last). Seconds and CPU include the start of the process.",
+  ].join('\n');
+}
+
+function latencyTable({ latency, payloadBytes }: BenchResult): string {
+  if (!latency) return '';
+  const line = (name: string, summary: LatencySummary, digits: number): string =>
+    row(
+      name,
+      ...[summary.p50, summary.p95, summary.p99, summary.max].map((value) => fixed(digits)(value)),
+    );
+  return [
+    `## Latency: ${latency.ratePerSecond} events/s, open loop, ${latency.seconds} s, payload ${payloadBytes} B`,
+    '',
+    row('ms from commit to', 'p50', 'p95', 'p99', 'max'),
+    rule(5),
+    line("consumer's receipt", latency.receipt, 1),
+    line("broker's append (clock of 1 ms)", latency.append, 0),
+    '',
+    `${whole(latency.receipt.count)} events timed. Relay: ${megabytes(latency.usage.relay.peakResidentBytes)} MB at the peak, ` +
+      `${fixed(1)(latency.usage.relay.cpuSeconds)} s of processor time. Stolen cores: ${fixed(2)(latency.stolenCores)}.`,
+  ].join('\n');
+}
+
+function hugeTransactionTable({ hugeTransaction }: BenchResult): string {
+  if (!hugeTransaction) return '';
+  const { rows, eventsPerSecond, wallSeconds, usage } = hugeTransaction;
+  return [
+    `## One transaction of ${whole(rows)} rows`,
+    '',
+    row('events/s', 'last append s', 'peak MB', 'CPU s per 100k events'),
+    rule(4),
+    row(
+      whole(eventsPerSecond),
+      fixed(1)(wallSeconds),
+      megabytes(usage.relay.peakResidentBytes),
+      fixed(1)(per100k(usage.relay.cpuSeconds, rows)),
+    ),
+  ].join('\n');
+}
+
+function checkerTable(result: BenchResult): string {
+  return [
+    '## What the checker found',
+    '',
+    row('', 'events', 'records', 'lost', 'duplicated', 'reordered', 'altered', 'other'),
+    rule(8),
+    ...judgements(result).map(({ of, judgement }) =>
+      row(
+        of,
+        whole(judgement.committed),
+        whole(judgement.records),
+        whole(judgement.lost),
+        whole(judgement.duplicated),
+        whole(judgement.reordered),
+        whole(judgement.altered),
+        judgement.other.join('; ') || 'none',
+      ),
+    ),
+  ].join('\n');
+}
+
+const per100k = (seconds: number, events: number): number => (seconds * 100_000) / events;
+const row = (...cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+const rule = (columns: number): string => `|${'---|'.repeat(columns)}`;
+
+function cell(
+  { median, min, max }: Spread,
+  runs: number,
+  print: (value: number) => string,
+): string {
+  return runs === 1 ? print(median) : `${print(median)} (${print(min)}–${print(max)})`;
+}

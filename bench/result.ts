@@ -1,0 +1,36 @@
+import type { DrainRound } from './drain.ts';
+import type { HugeTransactionRun } from './huge-transaction.ts';
+import type { IdleRun } from './idle.ts';
+import type { Judgement } from './judge.ts';
+import type { LatencyRun } from './latency.ts';
+import type { Machine } from './machine.ts';
+
+/** Everything that one `npm run bench` measured. Written as JSON, `baseline.json` among it. */
+export interface BenchResult {
+  readonly startedAt: string;
+  readonly machine: Machine;
+  readonly versions: { readonly postgres: string; readonly kafka: string };
+  readonly payloadBytes: number;
+  readonly drainEvents: number;
+  /** Waiting processes per core when the bench started (1 minute): above 0.3 somebody else was measured too. */
+  readonly loadPerCoreAtStart: number;
+  readonly drain: readonly DrainRound[];
+  readonly latency?: LatencyRun;
+  readonly hugeTransaction?: HugeTransactionRun;
+  readonly idle?: IdleRun;
+}
+
+/** Every judgement of a result, with the name of what was judged. */
+export function judgements(
+  result: BenchResult,
+): readonly { readonly of: string; readonly judgement: Judgement }[] {
+  const { drain, latency, hugeTransaction } = result;
+  return [
+    ...drain.flatMap((round, index) => [
+      { of: `drain ${index + 1}, two topics`, judgement: round.relay.judgement },
+      { of: `drain ${index + 1}, one topic`, judgement: round.oneRoute.judgement },
+    ]),
+    ...(latency ? [{ of: 'latency', judgement: latency.judgement }] : []),
+    ...(hugeTransaction ? [{ of: 'huge transaction', judgement: hugeTransaction.judgement }] : []),
+  ];
+}
