@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EntityWriter } from '../support/entity-writer.ts';
+import { eventually } from '../support/eventually.ts';
+import { judgePipeline } from '../support/judge-pipeline.ts';
+import { SqlLoad } from '../support/sql-load.ts';
+import { TestPipeline } from '../support/test-pipeline.ts';
+import { startTestStack, type TestStack } from '../support/test-stack.ts';
+
+describe('a single Kafka broker under load', () => {
+  let stack: TestStack;
+  beforeAll(async () => {
+    stack = await startTestStack();
+  });
+  afterAll(() => stack[Symbol.asyncDispose]());
+
+  it.each(['stop', 'kill'] as const)(
+    'that goes by %s and comes back, twice: nothing is lost, the order stays, readiness says what is known',
+    async (how) => {
+      await using pipeline = await TestPipeline.create(stack);
+      await EntityWriter.prepare(pipeline.sql);
+      const relay = await pipeline.startRelay();
+      const load = new SqlLoad(pipeline, { pauseMs: 2 });
+      const broker = stack.kafka.broker(1);
+      for (let round = 0; round < 2; round += 1) {
+        const before = load.count;
+        await eventually(() => load.count > before + 100, { timeoutMs: 30_000 });
+        await broker[how]();
+        await eventually(async () => (await relay.ready()).checks['kafka']?.ok === false, {
+          timeoutMs: 20_000,
+        });
+        await broker.start();
+        await eventually(async () => (await relay.ready()).status === 'ready', {
+          timeoutMs: 30_000,
+        });
+      }
+      await load.stop();
+      await pipeline.caughtUp();
+      const verdict = await judgePipeline(pipeline);
+      console.log(`${how}: events ${verdict.committed}, duplicates ${verdict.duplicates}`);
+      // The same session sends the same batches again: Kafka removes what it has.
+      expect(verdict.violations).toEqual([]);
+    },
+  );
+
+  it('that is away for a minute: memory stays bounded, writers are not disturbed, the slot waits, and all of it arrives', async () => {
+    await using pipeline = await TestPipeline.create(stack);
+    await EntityWriter.prepare(pipeline.sql);
+    const relay = await pipeline.startRelay({ RELAY_MAX_IN_FLIGHT_BYTES: String(2 * 1024 * 1024) });
+    const load = new SqlLoad(pipeline);
+    await eventually(() => load.count > 200, { timeoutMs: 30_000 });
+    await stack.kafka.stop();
+    const downMs = performance.now();
+    const countThen = load.count;
+    await eventually(async () => (await relay.metric('relay_reading_paused')) === 1, {
+      timeoutMs: 45_000,
+      intervalMs: 100,
+    });
+    const { residentBytes } = relay.memory();
+    const confirmed = await pipeline.confirmedFlushLsn();
+    await eventually(() => performance.now() - downMs > 60_000, {
+      timeoutMs: 70_000,
+      intervalMs: 250,
+    });
+    const perSecond = (load.count - countThen) / 60;
+    expect(await pipeline.confirmedFlushLsn()).toBe(confirmed);
+    expect(relay.memory().residentBytes).toBeLessThan(residentBytes + 48 * 1024 * 1024);
+    expect((await relay.ready()).status).toBe('not ready');
+    expect(perSecond).toBeGreaterThan(10);
+    const written = await load.stop();
+    await stack.kafka.start();
+    await pipeline.caughtUp(120_000);
+    const verdict = await judgePipeline(pipeline);
+    console.log(
+      `a minute without Kafka: ${written} events, ${perSecond.toFixed(0)} a second meanwhile, resident ${(relay.memory().peakBytes / 2 ** 20).toFixed(0)} MiB at the peak, duplicates ${verdict.duplicates}`,
+    );
+    expect(verdict.violations).toEqual([]);
+  });
+});
