@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
-import net from 'node:net';
-import tls from 'node:tls';
+import type { Socket } from 'node:net';
 import { RelayError } from '../errors.ts';
+import { openBrokerSocket, splitAddress, type SocketOptions } from './broker-socket.ts';
 import { errorFromKafkajs } from './kafka-errors.ts';
 import type { KafkaConnection, KafkaLog } from './kafka-connection.ts';
 import { produceVersion } from './produce-request.ts';
@@ -35,7 +35,7 @@ interface RequestQueue {
 }
 
 interface Connection {
-  readonly socket?: net.Socket;
+  readonly socket?: Socket;
   readonly requestQueue: RequestQueue;
   isConnected(): boolean;
   send<Answer>(protocol: Protocol<Answer>): Promise<Answer>;
@@ -240,7 +240,7 @@ export class BrokerLink {
       requestTimeout: connectTimeoutMs,
       // kafkajs looks at the wall clock ten times a second for this, idle or not; the socket's own timer does it better.
       enforceRequestTimeout: false,
-      socketFactory: (options: SocketOptions) => openSocket(options, silenceLimitMs),
+      socketFactory: (options: SocketOptions) => openBrokerSocket(options, silenceLimitMs),
     });
     const broker = new Broker({ connectionPool, logger, allowAutoTopicCreation: false });
     const [connection] = connectionPool.pool;
@@ -280,32 +280,6 @@ export class BrokerLink {
       this.#log.warn({ broker: this.address, error: String(error) }, 'closing failed');
     });
   }
-}
-
-interface SocketOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly ssl: tls.ConnectionOptions | null;
-  readonly onConnect: () => void;
-}
-
-function openSocket({ host, port, ssl, onConnect }: SocketOptions, silenceLimitMs: number) {
-  const socket = ssl
-    ? tls.connect(
-        { host, port, ...(net.isIP(host) ? {} : { servername: host }), ...ssl },
-        onConnect,
-      )
-    : net.connect({ host, port }, onConnect);
-  socket.setKeepAlive(true, 30_000);
-  socket.setNoDelay(true);
-  // Also covers the handshakes, which kafkajs would wait for without end.
-  socket.setTimeout(silenceLimitMs);
-  return socket;
-}
-
-function splitAddress(address: string): [host: string, port: number] {
-  const colon = address.lastIndexOf(':');
-  return [address.slice(0, colon).replace(/^\[|\]$/g, ''), Number(address.slice(colon + 1))];
 }
 
 /** The logger that kafkajs is given. Only messages and the broker's name pass: its other fields hold whole requests and answers, payloads included. */
