@@ -1,0 +1,250 @@
+import type { Chance } from './chance.ts';
+import type { RelayHost } from './relay-host.ts';
+import type { Scheduler } from './scheduler.ts';
+import { fairWeather, type SimulatedKafka } from './simulated-kafka.ts';
+import { walSenderTimeoutMs, type SimulatedPostgres } from './simulated-postgres.ts';
+
+/** Faults of relays, Postgres and the connections between them. */
+const sourceFaultNames = [
+  'kill relay',
+  'kill relay between two acts',
+  'stop relay',
+  'terminate relay',
+  'cut connection',
+  'blackhole connection',
+  'half-open connection',
+  'half-open connection while opening',
+  'crash postgres',
+] as const;
+
+/** Faults of brokers and of the network before them. */
+const kafkaFaultNames = [
+  'kill broker',
+  'hang broker',
+  'slow broker',
+  'kafka outage',
+  'move leaders',
+  'too few replicas',
+  'lose answers',
+  'lose requests',
+  'delay requests',
+  'omit partitions',
+  'foreign record',
+] as const;
+
+export const faultNames = [...sourceFaultNames, ...kafkaFaultNames] as const;
+
+export type FaultName = (typeof faultNames)[number];
+
+/** Faults that go badly together: two relays of which neither knows that the other has the slot, and requests that come late. */
+export const takeoverFaults = [
+  'half-open connection while opening',
+  'half-open connection while opening',
+  'blackhole connection',
+  'stop relay',
+  'delay requests',
+  'delay requests',
+] as const satisfies readonly FaultName[];
+
+interface World {
+  readonly scheduler: Scheduler;
+  readonly postgres: SimulatedPostgres;
+  readonly kafka: SimulatedKafka;
+  readonly hosts: readonly RelayHost[];
+  readonly trace: (what: string) => void;
+  /** Appends a record of another source to a random partition. */
+  readonly writeForeign: () => void;
+}
+
+export interface NemesisPlan {
+  readonly faults: readonly FaultName[];
+  /** Mean milliseconds between two faults. */
+  readonly gapMs: number;
+  readonly untilMs: number;
+}
+
+/** Breaks things at random times, and heals everything at the end. */
+export class Nemesis {
+  readonly #world: World;
+  readonly #chance: Chance;
+  readonly #plan: NemesisPlan;
+  #isHealed = false;
+  bitten = 0;
+
+  constructor(world: World, chance: Chance, plan: NemesisPlan) {
+    this.#world = world;
+    this.#chance = chance;
+    this.#plan = plan;
+  }
+
+  start(): void {
+    const { scheduler } = this.#world;
+    if (this.#plan.faults.length === 0) return;
+    scheduler.after(this.#chance.gap(this.#plan.gapMs), () => {
+      if (this.#isHealed || scheduler.nowMs > this.#plan.untilMs) return;
+      this.#strike(this.#chance.pick(this.#plan.faults));
+      this.start();
+    });
+  }
+
+  healAll(): void {
+    const { kafka, postgres, hosts, trace } = this.#world;
+    this.#isHealed = true;
+    postgres.onTaken = () => undefined;
+    trace('everything is healed');
+    kafka.weather = fairWeather;
+    for (const broker of kafka.brokerIds) kafka.heal(broker);
+    for (const partition of kafka.partitions.values()) partition.hasReplicas = true;
+    for (const host of hosts) host.life.continue();
+    postgres.start();
+  }
+
+  #strike(fault: FaultName): void {
+    const { kafka, postgres, hosts, trace } = this.#world;
+    const chance = this.#chance;
+    this.bitten += 1;
+    const host = chance.pick(hosts);
+    switch (fault) {
+      case 'kill relay':
+        return host.life.kill();
+      case 'kill relay between two acts': {
+        const acts = chance.int(0, 12);
+        trace(`${host.name} will die before act ${acts}`);
+        return host.life.killAfter(acts);
+      }
+      case 'stop relay': {
+        const ms = chance.happens(0.5)
+          ? chance.between(100, walSenderTimeoutMs)
+          : chance.between(walSenderTimeoutMs, 3 * walSenderTimeoutMs);
+        trace(`${host.name} is stopped for ${Math.round(ms)} ms`);
+        const { life } = host;
+        life.stop();
+        return this.#later(ms, () => {
+          trace(`${host.name} goes on`);
+          life.continue();
+        });
+      }
+      case 'terminate relay':
+        trace(`${host.name} is asked to stop`);
+        return host.terminate();
+      case 'cut connection':
+        trace('the replication connection is cut');
+        return postgres.holder?.end(true);
+      case 'blackhole connection':
+        trace('the replication connection carries nothing any more');
+        if (postgres.holder) postgres.holder.isBlackholed = true;
+        return;
+      case 'half-open connection': {
+        trace('the server drops the replication connection, the relay hears nothing');
+        const { holder } = postgres;
+        if (holder) holder.isBlackholed = true;
+        return holder?.end(false);
+      }
+      case 'half-open connection while opening':
+        return this.#loseSlotWhileOpening();
+      case 'crash postgres':
+        trace('Postgres crashes');
+        postgres.crash();
+        return this.#later(chance.between(100, 5000), () => {
+          trace('Postgres is up again');
+          postgres.start();
+        });
+      default:
+        return this.#strikeKafka(fault, kafka, trace);
+    }
+  }
+
+  /** The next relay that takes the slot loses it unawares while it is still trying to reach Kafka. */
+  #loseSlotWhileOpening(): void {
+    const { kafka, postgres, trace } = this.#world;
+    postgres.onTaken = () => {
+      postgres.onTaken = () => undefined;
+      kafka.weather = { ...kafka.weather, loseRequest: this.#chance.between(0.1, 0.5) };
+      const sender = postgres.holder;
+      this.#later(this.#chance.between(1, 500), () => {
+        trace('the server drops the new connection, the relay hears nothing');
+        if (sender) sender.isBlackholed = true;
+        sender?.end(false);
+      });
+      this.#later(this.#chance.between(200, 3000), () => {
+        kafka.weather = fairWeather;
+      });
+    };
+    trace('the replication connection is cut, and the next one will be lost unawares');
+    postgres.holder?.end(true);
+  }
+
+  #strikeKafka(
+    fault: (typeof kafkaFaultNames)[number],
+    kafka: SimulatedKafka,
+    trace: (what: string) => void,
+  ): void {
+    const chance = this.#chance;
+    const broker = chance.pick(kafka.brokerIds);
+    const ms = chance.between(200, 8000);
+    const heal = (...brokers: readonly number[]): void =>
+      this.#later(ms, () => {
+        trace(`broker ${brokers.join(', ')} is well again`);
+        for (const each of brokers) kafka.heal(each);
+      });
+    const weather = (change: Partial<typeof fairWeather>): void => {
+      trace(`network: ${JSON.stringify(change)} for ${Math.round(ms)} ms`);
+      kafka.weather = { ...kafka.weather, ...change };
+      this.#later(ms, () => {
+        kafka.weather = fairWeather;
+      });
+    };
+    switch (fault) {
+      case 'kill broker':
+        trace(`broker ${broker} is killed`);
+        kafka.kill(broker);
+        return heal(broker);
+      case 'hang broker':
+        trace(`broker ${broker} hangs`);
+        kafka.hang(broker);
+        return heal(broker);
+      case 'slow broker':
+        trace(`broker ${broker} is slow`);
+        kafka.slow(broker, chance.between(50, 3000));
+        return heal(broker);
+      case 'kafka outage':
+        trace('every broker is killed');
+        for (const each of kafka.brokerIds) kafka.kill(each);
+        return heal(...kafka.brokerIds);
+      case 'move leaders': {
+        const lanes = [...kafka.partitions.keys()].filter(() => chance.happens(0.4));
+        trace(`leaders move: ${lanes.join(' ')}`);
+        for (const lane of lanes) kafka.moveLeader(lane);
+        return;
+      }
+      case 'too few replicas': {
+        const lane = chance.pick([...kafka.partitions.keys()]);
+        trace(`${lane} has too few replicas in sync`);
+        kafka.partition(lane).hasReplicas = false;
+        return this.#later(ms, () => {
+          kafka.partition(lane).hasReplicas = true;
+        });
+      }
+      case 'lose answers':
+        return weather({ loseAnswer: chance.between(0.1, 0.9) });
+      case 'lose requests':
+        return weather({ loseRequest: chance.between(0.05, 0.7) });
+      case 'delay requests':
+        return weather({
+          delayRequest: chance.between(0.1, 0.8),
+          delayMs: chance.between(500, 12_000),
+        });
+      case 'omit partitions':
+        return weather({ omitPartition: chance.between(0.1, 0.6) });
+      case 'foreign record':
+        trace('another source writes a record');
+        return this.#world.writeForeign();
+    }
+  }
+
+  #later(ms: number, run: () => void): void {
+    this.#world.scheduler.after(ms, () => {
+      if (!this.#isHealed) run();
+    });
+  }
+}

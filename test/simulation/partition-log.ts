@@ -1,0 +1,82 @@
+import type { OutboundRecord } from '../../services/relay/src/kafka/outbound-record.ts';
+import type { ProducerIdentity } from '../../services/relay/src/kafka/producer-identity.ts';
+
+/** A batch as it reaches a broker. */
+export interface ProducedBatch {
+  readonly producer: ProducerIdentity;
+  readonly firstSequence: number;
+  readonly records: readonly OutboundRecord[];
+}
+
+/** A record in the log, with the epoch that wrote it; `foreign` ones were written by somebody else. */
+export interface LoggedRecord {
+  readonly record: OutboundRecord;
+  readonly epoch: number;
+  readonly isForeign: boolean;
+}
+
+export type AppendResult =
+  | { readonly baseOffset: number; readonly isDuplicate: boolean }
+  | 'INVALID_PRODUCER_EPOCH'
+  | 'OUT_OF_ORDER_SEQUENCE_NUMBER';
+
+interface ProducerState {
+  epoch: number;
+  nextSequence: number;
+  /** The last five batches: what Kafka knows a repeated one by. */
+  recent: { firstSequence: number; lastSequence: number; baseOffset: number }[];
+}
+
+const rememberedBatches = 5;
+
+/**
+ * One partition and Kafka's rules for idempotent producers: an older epoch than the newest that wrote here is refused; a newer one
+ * begins at 0; a batch whose first and last sequence are those of one of the last five is a duplicate, whatever it holds; any other
+ * must follow on the last. A producer that the partition does not know may begin anywhere.
+ * Source: Kafka's `ProducerAppendInfo.checkProducerEpoch` and `checkSequence`, `ProducerStateEntry.findDuplicateBatch`.
+ */
+export class PartitionLog {
+  /** Everything that was ever appended, by offset. */
+  readonly records: LoggedRecord[] = [];
+  readonly #producers = new Map<bigint, ProducerState>();
+  /** First offset that retention has left. */
+  startOffset = 0;
+
+  get endOffset(): number {
+    return this.records.length;
+  }
+
+  append({ producer, firstSequence, records }: ProducedBatch): AppendResult {
+    const { producerId, producerEpoch } = producer;
+    const state = this.#producers.get(producerId);
+    const lastSequence = firstSequence + records.length - 1;
+    if (state && producerEpoch < state.epoch) return 'INVALID_PRODUCER_EPOCH';
+    if (state && producerEpoch > state.epoch && firstSequence !== 0)
+      return 'OUT_OF_ORDER_SEQUENCE_NUMBER';
+    if (state && producerEpoch === state.epoch) {
+      const twin = state.recent.find(
+        (batch) => batch.firstSequence === firstSequence && batch.lastSequence === lastSequence,
+      );
+      if (twin) return { baseOffset: twin.baseOffset, isDuplicate: true };
+      if (firstSequence !== state.nextSequence) return 'OUT_OF_ORDER_SEQUENCE_NUMBER';
+    }
+    const baseOffset = this.records.length;
+    for (const record of records)
+      this.records.push({ record, epoch: producerEpoch, isForeign: false });
+    const isNewEpoch = !state || state.epoch !== producerEpoch;
+    const recent = isNewEpoch ? [] : state.recent;
+    recent.push({ firstSequence, lastSequence, baseOffset });
+    if (recent.length > rememberedBatches) recent.shift();
+    this.#producers.set(producerId, {
+      epoch: producerEpoch,
+      nextSequence: lastSequence + 1,
+      recent,
+    });
+    return { baseOffset, isDuplicate: false };
+  }
+
+  /** A record of somebody else, without numbers. */
+  appendForeign(record: OutboundRecord): void {
+    this.records.push({ record, epoch: -1, isForeign: true });
+  }
+}

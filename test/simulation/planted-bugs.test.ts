@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { plantedBugs, withViewsKept } from './planted-bugs.ts';
+import { runSchedule } from './schedule.ts';
+
+const limit = 400;
+
+describe('the simulation finds', () => {
+  it.each(plantedBugs)('a relay that $name', { timeout: 120_000 }, async (bug) => {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    try {
+      const others = new Set<string>();
+      for (let schedule = 1; schedule <= limit; schedule += 1) {
+        const run = () => runSchedule(`planted-${schedule}`, { plant: bug });
+        const { failures } = await (bug.keepsViews ? withViewsKept(run) : run());
+        const found = failures.find((failure) =>
+          bug.breaks.some((promise) => failure.startsWith(promise)),
+        );
+        if (found) {
+          console.log(`found after ${schedule} schedules: ${found}`);
+          return;
+        }
+        for (const failure of failures) others.add(failure.slice(0, 2));
+      }
+      expect.fail(
+        `${limit} schedules broke none of ${bug.breaks.join(', ')}${others.size > 0 ? `, but ${[...others].join(', ')}` : ''}`,
+      );
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
+  });
+});

@@ -1,0 +1,312 @@
+import type {
+  Delivery,
+  LaneBatch,
+  Publisher,
+  PublisherSession,
+} from '../../services/relay/src/kafka/publisher.ts';
+import { sourcePositionFromText } from '../../services/relay/src/wal/source-position.ts';
+import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
+import type {
+  ChangeListener,
+  ChangeSource,
+  ChangeStream,
+} from '../../services/relay/src/wal/change-source.ts';
+import { decodeCommit, messageKind } from '../../services/relay/src/wal/pgoutput.ts';
+import { Tuple } from '../../services/relay/src/wal/tuple.ts';
+import type { Lsn } from '../../services/relay/src/wal/lsn.ts';
+import { recordHeader } from '@outbound/schemas';
+import type { Plant } from './schedule.ts';
+
+/** A defect that somebody could make in the relay, put in from outside, and the promise whose breach shows it. */
+export interface PlantedBug extends Plant {
+  /** Numbers of promises; the first failure of a schedule that names one of them counts as found. */
+  readonly breaks: readonly string[];
+  /** It has to run within `withViewsKept`. */
+  readonly keepsViews?: true;
+}
+
+type AssemblyChange = NonNullable<Plant['parts']>;
+
+const delivered = ({ topic, partition }: LaneBatch): Delivery => ({
+  topic,
+  partition,
+  baseOffset: -1n,
+});
+
+function withSession(
+  change: (session: PublisherSession) => Partial<PublisherSession>,
+): AssemblyChange {
+  return (parts: RelayParts) => ({
+    ...parts,
+    publisher: {
+      open: async (identity) => {
+        const session = await parts.publisher.open(identity);
+        return { ...bound(session), ...change(session) };
+      },
+    } satisfies Publisher,
+  });
+}
+
+function bound(session: PublisherSession): PublisherSession {
+  return {
+    tails: session.tails,
+    leaderOf: (topic, partition) => session.leaderOf(topic, partition),
+    send: (batches) => session.send(batches),
+    mustRenew: () => session.mustRenew(),
+    close: () => session.close(),
+  };
+}
+
+/** `change` sees what the relay is told and may report in its place. */
+function withStream(
+  change: (listener: ChangeListener, stream: () => ChangeStream | undefined) => ChangeListener,
+  changeStream: (stream: ChangeStream) => ChangeStream = (stream) => stream,
+): AssemblyChange {
+  return (parts: RelayParts) => ({
+    ...parts,
+    source: {
+      open: async (listener) => {
+        const opened: { stream?: ChangeStream } = {};
+        const stream = await parts.source.open(change(listener, () => opened.stream));
+        opened.stream = changeStream(stream);
+        return opened.stream;
+      },
+    } satisfies ChangeSource,
+  });
+}
+
+function relayed(listener: ChangeListener, over: Partial<ChangeListener>): ChangeListener {
+  return {
+    opened: (identity) => listener.opened(identity),
+    message: (bytes) => listener.message(bytes),
+    keepalive: (walEnd) => listener.keepalive(walEnd),
+    closed: (reason) => listener.closed(reason),
+    ...over,
+  };
+}
+
+function streamed(stream: ChangeStream, over: Partial<ChangeStream>): ChangeStream {
+  return {
+    identity: stream.identity,
+    report: (progress) => stream.report(progress),
+    pause: () => stream.pause(),
+    resume: () => stream.resume(),
+    holdsSlot: () => stream.holdsSlot(),
+    close: () => stream.close(),
+    ...over,
+  };
+}
+
+/** While it runs, copies of a row's bytes are views of the source's buffer. */
+export async function withViewsKept<T>(run: () => Promise<T>): Promise<T> {
+  const kept = Object.getOwnPropertyDescriptors(Tuple.prototype);
+  const read = kept.read.value as (this: Tuple, bytes: Buffer, offset: number) => number;
+  const copyBytes = kept.copyBytes.value as (this: Tuple, column: number) => Buffer | undefined;
+  let source: Buffer = Buffer.alloc(0);
+  Tuple.prototype.read = function (bytes, offset) {
+    source = bytes;
+    return read.call(this, bytes, offset);
+  };
+  Tuple.prototype.copyBytes = function (column) {
+    const copy = copyBytes.call(this, column);
+    const at = copy ? source.indexOf(copy) : -1;
+    return copy && at >= 0 ? source.subarray(at, at + copy.length) : copy;
+  };
+  try {
+    return await run();
+  } finally {
+    Tuple.prototype.read = read;
+    Tuple.prototype.copyBytes = copyBytes;
+  }
+}
+
+let sessions = 0;
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'acknowledges a commit before the broker has answered',
+    breaks: ['I6'],
+    parts: withStream((listener, stream) =>
+      relayed(listener, {
+        message: (bytes) => {
+          listener.message(bytes);
+          if (messageKind(bytes) === 'commit')
+            stream()?.report({ ackLsn: decodeCommit(bytes).commitEndLsn, idle: true });
+        },
+      }),
+    ),
+  },
+  {
+    name: 'takes a batch for published when it was only sent',
+    breaks: ['I6'],
+    parts: withSession((session) => ({
+      send: (batches) => {
+        session.send(batches).catch(() => undefined);
+        return Promise.resolve(batches.map(delivered));
+      },
+    })),
+  },
+  {
+    name: 'skips a batch on an error',
+    breaks: ['I1', 'I6'],
+    parts: withSession((session) => ({
+      send: async (batches) => {
+        try {
+          return await session.send(batches);
+        } catch {
+          return batches.map(delivered);
+        }
+      },
+    })),
+  },
+  { name: 'keeps a view of the source’s buffer', breaks: ['I5'], keepsViews: true },
+  {
+    name: 'sends another batch of the lane after a rejection',
+    breaks: ['I1', 'I3', 'I6', 'I8'],
+    // The numbering refuses this loudly (INVARIANT_BROKEN); that is its purpose, and what is to be seen here.
+    parts: withSession((session) => ({
+      send: async (batches) => {
+        try {
+          return await session.send(batches);
+        } catch (thrown) {
+          const others = batches.filter(({ records }) => records.length > 1);
+          if (others.length === 0) throw thrown;
+          await session.send(
+            others.map((batch) => ({ ...batch, records: batch.records.slice(1) })),
+          );
+          throw thrown;
+        }
+      },
+    })),
+  },
+  {
+    name: 'trusts the tail of a foreign source',
+    breaks: ['I1', 'I6'],
+    publisher: {
+      tailOf: (records) => {
+        const text = records.at(-1)?.record.headers[recordHeader.sourceLsn] ?? '';
+        return sourcePositionFromText(text, text.slice(-8));
+      },
+    },
+  },
+  {
+    name: 'does not see that a partition is missing in an answer',
+    breaks: ['I1', 'I6'],
+    parts: withSession((session) => ({
+      send: async (batches) => {
+        await session.send(batches);
+        return batches.map(delivered);
+      },
+    })),
+  },
+  {
+    name: 'does not fence its predecessors',
+    breaks: ['I3', 'I4'],
+    publisher: {
+      transactionalId: () => {
+        sessions += 1;
+        return `session-${sessions}`;
+      },
+    },
+  },
+  {
+    name: 'acknowledges a keepalive while something is in flight',
+    breaks: ['I6'],
+    parts: withStream((listener, stream) =>
+      relayed(listener, {
+        keepalive: (walEnd) => {
+          listener.keepalive(walEnd);
+          stream()?.report({ ackLsn: walEnd, idle: true });
+        },
+      }),
+    ),
+  },
+  {
+    name: 'acknowledges one byte more',
+    breaks: ['I1', 'I6'],
+    parts: withStream(
+      (listener) => listener,
+      (stream) =>
+        streamed(stream, {
+          report: ({ ackLsn, idle }) => stream.report({ ackLsn: (ackLsn + 1n) as Lsn, idle }),
+        }),
+    ),
+  },
+  {
+    name: 'publishes again what the partition holds',
+    breaks: ['I7'],
+    parts: withSession(() => ({ tails: new Map() })),
+  },
+  {
+    name: 'mints a new event id for every session',
+    breaks: ['I2', 'I7'],
+    parts: withSession((session) => {
+      sessions += 1;
+      const suffix = `#${sessions}`;
+      const batchesSent = new WeakMap<LaneBatch, LaneBatch>();
+      return {
+        send: (batches) =>
+          session.send(
+            batches.map((batch) => {
+              const known = batchesSent.get(batch);
+              if (known) return known;
+              const renamed = {
+                ...batch,
+                records: batch.records.map((record) => ({
+                  ...record,
+                  headers: {
+                    ...record.headers,
+                    [recordHeader.id]: `${record.headers[recordHeader.id] ?? ''}${suffix}`,
+                  },
+                })),
+              };
+              batchesSent.set(batch, renamed);
+              return renamed;
+            }),
+          ),
+      };
+    }),
+  },
+  {
+    name: 'reads on while Kafka is down',
+    breaks: ['I9'],
+    parts: withStream(
+      (listener) => listener,
+      (stream) => streamed(stream, { pause: () => undefined }),
+    ),
+  },
+  {
+    name: 'reorders the records of a batch',
+    breaks: ['I3', 'I4'],
+    parts: withSession((session) => {
+      const turned = new WeakMap<LaneBatch, LaneBatch>();
+      return {
+        send: (batches) =>
+          session.send(
+            batches.map((batch) => {
+              const known = turned.get(batch) ?? {
+                ...batch,
+                records: [...batch.records].reverse(),
+              };
+              turned.set(batch, known);
+              return known;
+            }),
+          ),
+      };
+    }),
+  },
+  {
+    name: 'believes that it still holds the slot after a stall, and does not fence',
+    breaks: ['I3', 'I4', 'I7'],
+    parts: withStream(
+      (listener) => listener,
+      (stream) => streamed(stream, { holdsSlot: () => Promise.resolve(true) }),
+    ),
+    publisher: {
+      transactionalId: () => {
+        sessions += 1;
+        return `session-${sessions}`;
+      },
+    },
+  },
+];

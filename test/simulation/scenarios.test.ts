@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+import { noFailPoint } from '../../services/relay/src/fail-points.ts';
+import type { Publisher } from '../../services/relay/src/kafka/publisher.ts';
+import { silentObserver, type RelayState } from '../../services/relay/src/relay-observer.ts';
+import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
+import { runRelay } from '../../services/relay/src/relay.ts';
+import type { ChangeSource } from '../../services/relay/src/wal/change-source.ts';
+import { defaultOutboxTable } from '../../services/relay/src/wal/outbox-table.ts';
+import { Chance } from './chance.ts';
+import { beginningMs, Life } from './life.ts';
+import { PgoutputEncoder } from './pgoutput-encoder.ts';
+import { Scheduler } from './scheduler.ts';
+import { SimulatedKafka } from './simulated-kafka.ts';
+import { SimulatedPostgres } from './simulated-postgres.ts';
+import { SimulatedPublisher } from './simulated-publisher.ts';
+import { SimulatedSource } from './simulated-source.ts';
+import { itemChange } from './workload.ts';
+import type { OutboxRow } from './wal-log.ts';
+
+/** A small world without chance but in its delays, for a story that is told step by step. */
+class World {
+  readonly scheduler = new Scheduler();
+  readonly chance = new Chance('scenario');
+  readonly kafka = new SimulatedKafka(this.scheduler, this.chance.fork('kafka'), itemChange.routes);
+  readonly postgres = new SimulatedPostgres(
+    this.scheduler,
+    this.chance.fork('postgres'),
+    () => undefined,
+  );
+  readonly encoder = new PgoutputEncoder();
+  /** Epochs that have written, in order of their first record. */
+  readonly epochs: number[] = [];
+  #version = 0;
+
+  constructor() {
+    this.kafka.onAppended = (_lane, epoch) => {
+      if (!this.epochs.includes(epoch)) this.epochs.push(epoch);
+    };
+  }
+
+  commit(rows: number): void {
+    this.postgres.log.commit({
+      xid: this.postgres.log.nextXid(),
+      commitTimeMs: beginningMs,
+      rows: Array.from({ length: rows }, () => this.row()),
+      hasForeignRow: false,
+    });
+    this.postgres.wrote();
+  }
+
+  row(): OutboxRow {
+    this.#version += 1;
+    return {
+      eid: this.chance.uuid(),
+      aggregateType: itemChange.dataType,
+      aggregateId: 'item',
+      type: itemChange.name,
+      version: this.#version,
+      dataOp: this.#version === 1 ? 'C' : 'U',
+      payload: Buffer.alloc(500, `{}`),
+      headers: '{}',
+      createdAt: '2026-01-01 00:00:00+00',
+    };
+  }
+
+  /** Starts a relay; its states are kept in order. */
+  relay(
+    name: string,
+    over: (parts: RelayParts) => Partial<RelayParts> = () => ({}),
+  ): { life: Life; states: RelayState[] } {
+    const life = new Life(name, this.scheduler, this.chance.fork(name));
+    const states: RelayState[] = [];
+    const parts: RelayParts = {
+      source: new SimulatedSource(this.postgres, life, this.encoder),
+      publisher: new SimulatedPublisher({ kafka: this.kafka, life }),
+      eventTypes: new Map([[itemChange.name, itemChange]]),
+      clock: life.clock,
+      random: this.chance.fork(`${name} random`).unit,
+      settings: {
+        outbox: defaultOutboxTable,
+        limits: { recordsPerSend: 100, bytesPerBatch: 100_000 },
+        maxInFlightBytes: 10_000,
+        drainMs: 1000,
+        stallLimitMs: 3000,
+        skipEvents: new Set(),
+      },
+      observer: { ...silentObserver, stateChanged: (state) => states.push(state) },
+      failPoint: noFailPoint,
+    };
+    runRelay({ ...parts, ...over(parts) }, new AbortController().signal).catch((thrown: unknown) =>
+      expect.fail(`relay ${name} halted: ${String(thrown)}`),
+    );
+    return { life, states };
+  }
+
+  /** @throws Error if it does not come true within a virtual minute. */
+  async until(what: string, isTrue: () => boolean): Promise<void> {
+    if (!(await this.scheduler.run(this.scheduler.nowMs + 60_000, isTrue)))
+      throw new Error(`not within a virtual minute: ${what}`);
+  }
+}
+
+describe('a takeover that the loser does not notice', () => {
+  it('sends nothing, though its epoch is the newest, when the slot was lost while Kafka was being opened', async () => {
+    const world = new World();
+    world.commit(3);
+    let isKafkaOpen = false;
+    // As unknown tails are allowed to: everything that was read counts as unpublished.
+    const late = ({ publisher, clock }: RelayParts): { publisher: Publisher } => ({
+      publisher: {
+        open: async (identity) => {
+          while (!isKafkaOpen) await clock.sleep(10);
+          const session = await publisher.open(identity);
+          return {
+            tails: new Map(),
+            leaderOf: (topic, partition) => session.leaderOf(topic, partition),
+            send: (batches) => session.send(batches),
+            mustRenew: () => session.mustRenew(),
+            close: () => session.close(),
+          };
+        },
+      },
+    });
+    world.relay('loser', late);
+    await world.until('the loser has the slot', () => world.postgres.holder !== undefined);
+    await world.scheduler.run(world.scheduler.nowMs + 100);
+    const { holder } = world.postgres;
+    if (holder) holder.isBlackholed = true;
+    holder?.end(false);
+
+    const winner = world.relay('winner');
+    await world.until(
+      'the winner has published',
+      () => world.postgres.confirmedLsn >= world.postgres.log.lastCommitEndLsn,
+    );
+    expect(winner.states).toContain('streaming');
+    isKafkaOpen = true;
+    await world.scheduler.run(world.scheduler.nowMs + 2500);
+    expect(world.epochs).toEqual([0]);
+  });
+});
+
+describe('back-pressure before the stream is there', () => {
+  it('pauses a stream that is over the bound when it is opened', async () => {
+    const world = new World();
+    let isPaused = false;
+    const source: ChangeSource = {
+      open: (listener) => {
+        const { identity } = world.postgres;
+        listener.opened(identity);
+        listener.message(world.encoder.outboxRelation());
+        listener.message(
+          world.encoder.begin({
+            xid: 1,
+            commitLsn: world.postgres.log.endLsn,
+            commitEndLsn: world.postgres.log.endLsn,
+            commitTimeMs: beginningMs,
+            rows: [],
+            hasForeignRow: false,
+          }),
+        );
+        for (let row = 0; row < 20; row += 1)
+          listener.message(world.encoder.outboxRow(world.row()));
+        return Promise.resolve({
+          identity,
+          report: () => undefined,
+          pause: () => {
+            isPaused = true;
+          },
+          resume: () => {
+            isPaused = false;
+          },
+          holdsSlot: () => Promise.resolve(true),
+          close: () => Promise.resolve(),
+        });
+      },
+    };
+    for (const broker of world.kafka.brokerIds) world.kafka.kill(broker);
+    world.relay('relay', () => ({ source }));
+    await world.scheduler.run(1000);
+    expect(isPaused).toBe(true);
+  });
+});

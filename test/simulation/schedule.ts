@@ -1,0 +1,239 @@
+import { defaultOutboxTable } from '../../services/relay/src/wal/outbox-table.ts';
+import { noFailPoint } from '../../services/relay/src/fail-points.ts';
+import type { OutboundRecord } from '../../services/relay/src/kafka/outbound-record.ts';
+import { observers } from '../../services/relay/src/observers.ts';
+import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
+import { sourcePositionToText } from '../../services/relay/src/wal/source-position.ts';
+import { lsnToText, type Lsn } from '../../services/relay/src/wal/lsn.ts';
+import { recordHeader } from '@outbound/schemas';
+import { contentHash } from '../history/content-hash.ts';
+import type { ConfirmedObservation, PublishedRecord } from '../history/history.ts';
+import { checkHistory, type Verdict } from '../history/history-checker.ts';
+import { Chance } from './chance.ts';
+import { DuplicateLedger } from './duplicate-ledger.ts';
+import type { Life } from './life.ts';
+import { MemoryLedger } from './memory-ledger.ts';
+import { faultNames, Nemesis, takeoverFaults, type FaultName } from './nemesis.ts';
+import { PgoutputEncoder } from './pgoutput-encoder.ts';
+import { RelayHost, stopWithinMs } from './relay-host.ts';
+import { Scheduler } from './scheduler.ts';
+import { SimulatedKafka } from './simulated-kafka.ts';
+import { SimulatedPostgres } from './simulated-postgres.ts';
+import { SimulatedPublisher, type SimulatedPublisherOptions } from './simulated-publisher.ts';
+import { SimulatedSource } from './simulated-source.ts';
+import { itemChange, largestPayloadBytes, Workload } from './workload.ts';
+
+/** How a schedule departs from the production assembly: only to plant a bug and see it found. */
+export interface Plant {
+  readonly name: string;
+  /** Replaces parts of the assembly. */
+  readonly parts?: (parts: RelayParts, life: Life) => RelayParts;
+  readonly publisher?: Partial<SimulatedPublisherOptions>;
+}
+
+export interface ScheduleOptions {
+  readonly plant?: Plant | undefined;
+  /** Keeps what happened, with its time. */
+  readonly isTraced?: boolean;
+}
+
+export interface ScheduleResult {
+  readonly seed: string;
+  /** One sentence for each broken promise, its number first; empty if all was well. */
+  readonly failures: readonly string[];
+  readonly verdict: Verdict;
+  readonly faults: number;
+  readonly virtualMs: number;
+  readonly steps: number;
+  readonly trace: readonly string[];
+}
+
+/** Everything must be delivered and confirmed this long after the last fault has healed (I8). */
+const settleWithinMs = 120_000;
+
+/** Runs one schedule: production core, simulated world, faults, and the verdict. The seed decides everything. */
+export async function runSchedule(
+  seed: string,
+  { plant, isTraced = false }: ScheduleOptions = {},
+): Promise<ScheduleResult> {
+  const chance = new Chance(seed);
+  const scheduler = new Scheduler();
+  const failures: string[] = [];
+  const trace: string[] = [];
+  const tell = (what: string): void => {
+    if (isTraced) trace.push(`${(scheduler.nowMs / 1000).toFixed(3).padStart(9)} s  ${what}`);
+  };
+  const shape = chance.fork('shape');
+  const activeMs = shape.between(3000, 12_000);
+  const maxInFlightBytes = shape.pick([6000, 40_000, 1_000_000]);
+  const isTakeover = shape.happens(0.15);
+  const routes = itemChange.routes;
+
+  const kafka = new SimulatedKafka(scheduler, chance.fork('kafka'), routes);
+  const confirmed: ConfirmedObservation[] = [];
+  const postgres = new SimulatedPostgres(scheduler, chance.fork('postgres'), (confirmedLsn) => {
+    tell(`the slot confirms ${lsnToText(confirmedLsn)}`);
+    confirmed.push({ confirmedLsn, endOffsets: kafka.endOffsets() });
+  });
+  const duplicates = new DuplicateLedger();
+  kafka.onAppended = (lane, epoch, count) => {
+    tell(`${lane} takes ${count} records of epoch ${epoch}`);
+    duplicates.appended(lane, epoch, count);
+  };
+  const foreign = chance.fork('foreign');
+  const writeForeign = (): void => {
+    const lane = foreign.pick([...kafka.partitions.keys()]);
+    kafka.partition(lane).log.appendForeign(foreignRecord(lane, postgres.log.endLsn));
+  };
+  if (foreign.happens(0.5)) for (let i = 0; i < 6; i += 1) writeForeign();
+
+  const encoder = new PgoutputEncoder();
+  const assemble = (life: Life): RelayParts => {
+    const memory = new MemoryLedger(maxInFlightBytes, largestPayloadBytes, (what) =>
+      failures.push(`I9 ${life.name}: ${what}`),
+    );
+    const parts: RelayParts = {
+      source: new SimulatedSource(postgres, life, encoder, memory),
+      publisher: new SimulatedPublisher({
+        kafka,
+        life,
+        onTailRead: (lane, epoch, isKnown) => duplicates.tailRead(lane, epoch, isKnown),
+        ...plant?.publisher,
+      }),
+      eventTypes: new Map([[itemChange.name, itemChange]]),
+      clock: life.clock,
+      random: chance.fork(`relay ${life.name} ${scheduler.nowMs}`).unit,
+      settings: {
+        outbox: defaultOutboxTable,
+        limits: {
+          recordsPerSend: shape.pick([3, 20, 2000]),
+          bytesPerBatch: shape.pick([1500, 900_000]),
+        },
+        maxInFlightBytes,
+        drainMs: 5000,
+        stallLimitMs: 3000,
+        skipEvents: new Set(),
+      },
+      observer: observers(memory.observer, {
+        stateChanged: (state) => tell(`${life.name} is ${state}`),
+        sessionEnded: (error) => tell(`${life.name}: session ended: ${error?.message ?? 'well'}`),
+        sendFailed: (error) => tell(`${life.name}: ${error.code} ${error.message}`),
+      }),
+      failPoint: (point) => {
+        if (life.act()) return;
+        tell(`${life.name} died at ${point}`);
+        noFailPoint(point);
+      },
+    };
+    return plant?.parts ? plant.parts(parts, life) : parts;
+  };
+  const report = {
+    trace: tell,
+    halted: (thrown: unknown) => failures.push(`I8 the relay halted: ${String(thrown)}`),
+    stuck: () => failures.push(`I8 a relay did not stop within ${stopWithinMs} ms`),
+  };
+  const hosts = Array.from(
+    { length: isTakeover ? 2 : shape.int(1, 2) },
+    (_, index) =>
+      new RelayHost(
+        `relay-${'ab'[index] ?? '?'}`,
+        scheduler,
+        chance.fork(`host ${index}`),
+        assemble,
+        report,
+      ),
+  );
+  const workload = new Workload(postgres, chance.fork('workload'), {
+    items: shape.int(2, 7),
+    gapMs: shape.pick([80, 200, 600]),
+    large: shape.pick([0, 0.03, 0.1]),
+    untilMs: activeMs,
+  });
+  const nemesis = new Nemesis(
+    { scheduler, postgres, kafka, hosts, trace: tell, writeForeign },
+    chance.fork('nemesis'),
+    {
+      faults: isTakeover ? takeoverFaults : chosenFaults(shape),
+      gapMs: shape.pick([300, 1000, 3000]),
+      untilMs: activeMs,
+    },
+  );
+  workload.start();
+  nemesis.start();
+  await scheduler.run(activeMs);
+  nemesis.healAll();
+  await scheduler.run(activeMs + 10_000, () => workload.isOver);
+  const isSettled = await scheduler.run(
+    scheduler.nowMs + settleWithinMs,
+    () => postgres.confirmedLsn >= postgres.log.endLsn,
+  );
+  if (!isSettled)
+    failures.push(
+      `I8 not settled ${settleWithinMs} ms after the last fault: the slot is at ${lsnToText(postgres.confirmedLsn)}, the log at ${lsnToText(postgres.log.endLsn)}`,
+    );
+  // What still hangs about in the network arrives now, or never.
+  await scheduler.run(scheduler.nowMs + 13_000);
+  for (const host of hosts) host.retire();
+  await scheduler.run(scheduler.nowMs + stopWithinMs + 1, () =>
+    hosts.every((host) => !host.isRunning),
+  );
+
+  const verdict = checkHistory({
+    routes: new Map([[itemChange.name, routes]]),
+    allowedDuplicates: duplicates.allowed,
+    committed: workload.committed,
+    rolledBack: workload.rolledBack,
+    records: publishedRecords(kafka),
+    confirmed,
+    finalRows: workload.finalRows(),
+  });
+  for (const { promise, sentence } of verdict.violations) failures.push(`${promise} ${sentence}`);
+  return {
+    seed,
+    failures,
+    verdict,
+    faults: nemesis.bitten,
+    virtualMs: scheduler.nowMs,
+    steps: scheduler.steps,
+    trace,
+  };
+}
+
+/** Some schedules have one kind of fault, some many, one in ten none: what hides in a crowd shows alone. */
+function chosenFaults(chance: Chance): readonly FaultName[] {
+  if (chance.happens(0.1)) return [];
+  return chance.shuffled(faultNames).slice(0, chance.pick([1, 2, 4, 8, faultNames.length]));
+}
+
+/** As the relay of another slot writes: well-formed, with a position ahead of ours. */
+function foreignRecord(lane: string, lsn: Lsn): OutboundRecord {
+  const slash = lane.lastIndexOf('/');
+  const position = { commitLsn: (lsn + 0x10_0000n) as Lsn, index: 0 };
+  return {
+    topic: lane.slice(0, slash),
+    partition: Number(lane.slice(slash + 1)),
+    key: 'of another source',
+    value: Buffer.from('{}'),
+    headers: { [recordHeader.sourceLsn]: sourcePositionToText(position, 'f0f0f0f0') },
+    position,
+    commitTimeMs: 0,
+  };
+}
+
+function* publishedRecords(kafka: SimulatedKafka): Generator<PublishedRecord> {
+  for (const [lane, { log }] of kafka.partitions) {
+    const partition = Number(lane.slice(lane.lastIndexOf('/') + 1));
+    for (const [offset, { record, isForeign }] of log.records.entries()) {
+      if (isForeign) continue;
+      yield {
+        topic: record.topic,
+        partition,
+        offset,
+        key: record.key,
+        eid: record.headers[recordHeader.id],
+        valueHash: record.value === null ? null : contentHash(record.value),
+        dataOp: record.headers[recordHeader.dataOp],
+      };
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import type { Route } from '@outbound/schemas';
+import { laneKey } from '../../services/relay/src/kafka/publisher.ts';
+import type { ProducerIdentity } from '../../services/relay/src/kafka/producer-identity.ts';
+import type { Chance } from './chance.ts';
+import { PartitionLog, type AppendResult, type ProducedBatch } from './partition-log.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** Numbers of Kafka's errors that the simulation gives; their names are in the relay's `kafka-errors.ts`. */
+export const kafkaError = {
+  none: 0,
+  notLeader: 6,
+  notEnoughReplicas: 19,
+  outOfOrderSequence: 45,
+  invalidProducerEpoch: 47,
+} as const;
+
+export interface PartitionAnswer {
+  readonly code: number;
+  readonly baseOffset: number;
+}
+
+interface Broker {
+  isUp: boolean;
+  /** Stopped: what arrives waits, what is asked is not answered. */
+  isHung: boolean;
+  slowMs: number;
+  waiting: (() => void)[];
+}
+
+interface Partition {
+  readonly log: PartitionLog;
+  leader: number;
+  hasReplicas: boolean;
+}
+
+/** What the network between relay and brokers does; set by the nemesis. */
+export interface KafkaWeather {
+  /** Probability that a request is lost before the broker sees it. */
+  loseRequest: number;
+  /** Probability that an answer is lost after the broker has acted. */
+  loseAnswer: number;
+  /** Probability that a request hangs about in the network, and for how long at most. */
+  delayRequest: number;
+  delayMs: number;
+  /** Probability that an answer leaves a partition out. */
+  omitPartition: number;
+}
+
+export const fairWeather: KafkaWeather = {
+  loseRequest: 0,
+  loseAnswer: 0,
+  delayRequest: 0,
+  delayMs: 0,
+  omitPartition: 0,
+};
+
+const brokerIds = [1, 2, 3] as const;
+
+/** A cluster of three brokers: who leads what, who is up, and what a request finds when it arrives. */
+export class SimulatedKafka {
+  readonly scheduler: Scheduler;
+  readonly chance: Chance;
+  readonly partitions = new Map<string, Partition>();
+  weather: KafkaWeather = fairWeather;
+  readonly #brokers = new Map<number, Broker>();
+  readonly #producers = new Map<string, ProducerIdentity>();
+  #nextProducerId = 1000n;
+  /** Told of every record that a batch has added. */
+  onAppended: (lane: string, epoch: number, count: number) => void = () => undefined;
+
+  constructor(scheduler: Scheduler, chance: Chance, routes: readonly Route[]) {
+    this.scheduler = scheduler;
+    this.chance = chance;
+    for (const id of brokerIds)
+      this.#brokers.set(id, { isUp: true, isHung: false, slowMs: 0, waiting: [] });
+    for (const { topic, partitions } of routes)
+      for (let partition = 0; partition < partitions; partition += 1)
+        this.partitions.set(laneKey(topic, partition), {
+          log: new PartitionLog(),
+          leader: chance.pick(brokerIds),
+          hasReplicas: true,
+        });
+  }
+
+  get brokerIds(): readonly number[] {
+    return brokerIds;
+  }
+
+  isUp(broker: number): boolean {
+    return this.#broker(broker).isUp;
+  }
+
+  get hasLivingBroker(): boolean {
+    return brokerIds.some((id) => this.#broker(id).isUp && !this.#broker(id).isHung);
+  }
+
+  partition(lane: string): Partition {
+    const partition = this.partitions.get(lane);
+    if (!partition) throw new Error(`the simulated cluster has no partition ${lane}`);
+    return partition;
+  }
+
+  endOffsets(): Map<string, number> {
+    return new Map(Array.from(this.partitions, ([lane, { log }]) => [lane, log.endOffset]));
+  }
+
+  /** Asks the coordinator: the same producer under one name, with a higher epoch each time. */
+  initProducer(transactionalId: string): ProducerIdentity {
+    const known = this.#producers.get(transactionalId);
+    const producer = known
+      ? { ...known, producerEpoch: known.producerEpoch + 1 }
+      : { producerId: this.#nextProducerId, producerEpoch: 0 };
+    if (!known) this.#nextProducerId += 1n;
+    this.#producers.set(transactionalId, producer);
+    return producer;
+  }
+
+  /** Runs `act` on the broker when it takes the request, later if it hangs; or `refused` if it is down. */
+  atBroker(broker: number, act: () => void, refused: () => void): void {
+    const state = this.#broker(broker);
+    if (!state.isUp) refused();
+    else if (state.isHung) state.waiting.push(act);
+    else if (state.slowMs > 0)
+      this.scheduler.after(this.chance.between(0, state.slowMs), () => {
+        if (this.#broker(broker).isUp) act();
+        else refused();
+      });
+    else act();
+  }
+
+  /** What the broker makes of one partition's batch. */
+  produce(broker: number, lane: string, batch: ProducedBatch): PartitionAnswer {
+    const partition = this.partition(lane);
+    const refused = (code: number): PartitionAnswer => ({ code, baseOffset: -1 });
+    if (partition.leader !== broker) return refused(kafkaError.notLeader);
+    if (!partition.hasReplicas) return refused(kafkaError.notEnoughReplicas);
+    const result: AppendResult = partition.log.append(batch);
+    if (result === 'INVALID_PRODUCER_EPOCH') return refused(kafkaError.invalidProducerEpoch);
+    if (result === 'OUT_OF_ORDER_SEQUENCE_NUMBER') return refused(kafkaError.outOfOrderSequence);
+    if (!result.isDuplicate)
+      this.onAppended(lane, batch.producer.producerEpoch, batch.records.length);
+    return { code: kafkaError.none, baseOffset: result.baseOffset };
+  }
+
+  /** The broker is gone; after a while others lead what it led. */
+  kill(broker: number): void {
+    const state = this.#broker(broker);
+    state.isUp = false;
+    state.waiting = [];
+    this.scheduler.after(this.chance.between(500, 4000), () => this.#moveAway(broker));
+  }
+
+  hang(broker: number): void {
+    this.#broker(broker).isHung = true;
+    this.scheduler.after(this.chance.between(500, 4000), () => {
+      if (this.#broker(broker).isHung) this.#moveAway(broker);
+    });
+  }
+
+  /** Up, awake and fast again; what waited for a hung broker is taken now. */
+  heal(broker: number): void {
+    const state = this.#broker(broker);
+    state.isUp = true;
+    state.isHung = false;
+    state.slowMs = 0;
+    const { waiting } = state;
+    state.waiting = [];
+    for (const act of waiting) this.scheduler.after(this.chance.between(0, 5), act);
+  }
+
+  slow(broker: number, ms: number): void {
+    this.#broker(broker).slowMs = ms;
+  }
+
+  /** Gives a partition to another broker, if there is one. */
+  moveLeader(lane: string): void {
+    const partition = this.partition(lane);
+    const others = brokerIds.filter((id) => id !== partition.leader && this.#broker(id).isUp);
+    if (others.length > 0) partition.leader = this.chance.pick(others);
+  }
+
+  #moveAway(broker: number): void {
+    const { isUp, isHung } = this.#broker(broker);
+    if (isUp && !isHung) return;
+    for (const [lane, { leader }] of this.partitions) if (leader === broker) this.moveLeader(lane);
+  }
+
+  #broker(id: number): Broker {
+    const broker = this.#brokers.get(id);
+    if (!broker) throw new Error(`there is no broker ${id}`);
+    return broker;
+  }
+}

@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest';
+import { runSchedule, type ScheduleResult } from './schedule.ts';
+
+const count = Number(process.env['SIMULATION_SCHEDULES'] ?? 2000);
+const base = process.env['SIMULATION_SEED'] ?? 'outbound';
+const only = process.env['SIMULATION_ONLY'];
+
+/** With what to see one schedule again, and what happened in it. */
+async function retold({ seed, failures }: ScheduleResult): Promise<string> {
+  const again = await runSchedule(seed, { isTraced: true });
+  const isSame = JSON.stringify(again.failures) === JSON.stringify(failures);
+  return [
+    ...again.trace,
+    `schedule ${seed} broke a promise:`,
+    ...failures.map((failure) => `  ${failure}`),
+    isSame
+      ? 'The same schedule again gave the same failures.'
+      : 'THE SAME SCHEDULE AGAIN GAVE OTHERS: something does not depend on the seed alone.',
+    `To see it again: SIMULATION_ONLY='${seed}' npx vitest run --project unit test/simulation/simulation.test.ts`,
+  ].join('\n');
+}
+
+it('keeps I1 to I9 in every schedule of faults', { timeout: 600_000 }, async () => {
+  const seeds = only ? [only] : Array.from({ length: count }, (_, index) => `${base}-${index + 1}`);
+  console.log(`simulation: ${seeds.length} schedules from seed "${only ?? base}"`);
+  const sum = { faults: 0, events: 0, records: 0, duplicates: 0, virtualMs: 0, steps: 0 };
+  const { stackTraceLimit } = Error;
+  // Most schedules make hundreds of errors that nobody reads; their stacks are a third of the time.
+  Error.stackTraceLimit = only ? stackTraceLimit : 0;
+  try {
+    for (const seed of seeds) {
+      const result = await runSchedule(seed, { isTraced: only !== undefined });
+      if (only) console.log(result.trace.join('\n'));
+      if (result.failures.length > 0) {
+        Error.stackTraceLimit = stackTraceLimit;
+        expect.fail(await retold(result));
+      }
+      sum.faults += result.faults;
+      sum.events += result.verdict.committed;
+      sum.records += result.verdict.records;
+      sum.duplicates += result.verdict.duplicates;
+      sum.virtualMs += result.virtualMs;
+      sum.steps += result.steps;
+    }
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+  console.log(
+    `simulation: ${sum.faults} faults, ${sum.events} events, ${sum.records} records, ${sum.duplicates} duplicates, ` +
+      `${Math.round(sum.virtualMs / 3_600_000)} virtual hours, ${sum.steps} steps`,
+  );
+  // A simulation that breaks nothing or writes nothing would prove nothing.
+  if (!only) {
+    expect(sum.faults).toBeGreaterThan(seeds.length);
+    expect(sum.events).toBeGreaterThan(10 * seeds.length);
+  }
+});
+
+it('gives the same history for the same seed', async () => {
+  for (let round = 1; round <= 5; round += 1) {
+    const seed = `${base}-twice-${round}`;
+    const one = await runSchedule(seed, { isTraced: true });
+    const two = await runSchedule(seed, { isTraced: true });
+    expect(one.trace.length).toBeGreaterThan(10);
+    expect(two).toEqual(one);
+  }
+});

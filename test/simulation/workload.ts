@@ -1,0 +1,183 @@
+import { changeRoute, defineEventType, stateRoute, type EventType } from '@outbound/schemas';
+import { z } from 'zod';
+import type { CommittedEvent, FinalRow } from '../history/history.ts';
+import { contentHash } from '../history/content-hash.ts';
+import type { Chance } from './chance.ts';
+import { beginningMs } from './life.ts';
+import type { SimulatedPostgres } from './simulated-postgres.ts';
+import type { OutboxRow } from './wal-log.ts';
+
+/** The event type of every schedule: both kinds of route, as the catalog's. */
+export const itemChange: EventType = defineEventType({
+  name: 'sim.item-change',
+  category: 'data',
+  owner: 'simulation',
+  audience: 'component-internal',
+  version: '1.0.0',
+  dataType: 'sim.item',
+  value: z.unknown(),
+  orderingKeyFields: ['data.version'],
+  orderingInstanceIds: ['data.id'],
+  compatibilityMode: 'compatible',
+  routes: [
+    changeRoute('sim.item-change', { partitions: 3, retentionMs: 1 }),
+    stateRoute('sim.item', { partitions: 3, retentionMs: 1 }),
+  ],
+});
+
+export const largestPayloadBytes = 700;
+
+interface Item {
+  readonly id: string;
+  version: number;
+  isDeleted: boolean;
+  isLocked: boolean;
+}
+
+export interface WorkloadPlan {
+  readonly items: number;
+  /** Mean milliseconds between transactions. */
+  readonly gapMs: number;
+  /** Probability of a transaction that changes an item many times. */
+  readonly large: number;
+  /** When the last transaction begins. */
+  readonly untilMs: number;
+}
+
+/**
+ * Writes to the database as the API does: the row lock gives an item's versions in commit order, long transactions overlap short ones,
+ * some roll back, other tables write too.
+ */
+export class Workload {
+  readonly committed: CommittedEvent[] = [];
+  readonly rolledBack: string[] = [];
+  readonly #postgres: SimulatedPostgres;
+  readonly #chance: Chance;
+  readonly #plan: WorkloadPlan;
+  readonly #items: Item[];
+  #open = 0;
+
+  constructor(postgres: SimulatedPostgres, chance: Chance, plan: WorkloadPlan) {
+    this.#postgres = postgres;
+    this.#chance = chance;
+    this.#plan = plan;
+    this.#items = Array.from({ length: plan.items }, (_, index) => ({
+      id: index === 0 ? 'ä item/0' : chance.uuid(),
+      version: 0,
+      isDeleted: true,
+      isLocked: false,
+    }));
+  }
+
+  get isOver(): boolean {
+    return this.#postgres.scheduler.nowMs > this.#plan.untilMs && this.#open === 0;
+  }
+
+  start(): void {
+    this.#transactions();
+    this.#elsewhere();
+  }
+
+  finalRows(): FinalRow[] {
+    return this.#items
+      .filter(({ version }) => version > 0)
+      .map(({ id, version, isDeleted }) => ({ aggregateId: id, version, isDeleted }));
+  }
+
+  #transactions(): void {
+    const { scheduler } = this.#postgres;
+    scheduler.after(this.#chance.gap(this.#plan.gapMs), () => {
+      if (scheduler.nowMs > this.#plan.untilMs) return;
+      if (this.#postgres.isUp) this.#begin();
+      this.#transactions();
+    });
+  }
+
+  /** Other tables write, and the server makes checkpoints. */
+  #elsewhere(): void {
+    const { scheduler } = this.#postgres;
+    scheduler.after(this.#chance.gap(700), () => {
+      if (scheduler.nowMs > this.#plan.untilMs) return;
+      if (this.#postgres.isUp) {
+        this.#postgres.log.grow(this.#chance.int(8, 4000));
+        this.#postgres.wrote();
+        if (this.#chance.happens(0.3)) this.#postgres.checkpoint();
+      }
+      this.#elsewhere();
+    });
+  }
+
+  #begin(): void {
+    const chance = this.#chance;
+    const free = chance.shuffled(this.#items.filter(({ isLocked }) => !isLocked));
+    const items = free.slice(0, chance.happens(0.7) ? 1 : chance.int(1, 3));
+    if (items.length === 0) return;
+    const before = items.map(({ version, isDeleted }) => ({ version, isDeleted }));
+    const rows: OutboxRow[] = [];
+    const xid = this.#postgres.log.nextXid();
+    const changes = chance.happens(this.#plan.large) ? chance.int(12, 50) : items.length;
+    for (let change = 0; change < changes; change += 1)
+      rows.push(this.#change(items[change % items.length] ?? chance.pick(items)));
+    for (const item of items) item.isLocked = true;
+    this.#open += 1;
+    // Its rows are in the log before it commits; what commits meanwhile comes out first.
+    if (chance.happens(0.6)) this.#postgres.log.grow(rows.length * 64);
+    const openMs = chance.happens(0.15) ? chance.between(50, 3000) : chance.between(0, 20);
+    this.#postgres.scheduler.after(openMs, () => {
+      this.#open -= 1;
+      for (const item of items) item.isLocked = false;
+      if (this.#postgres.isUp && !chance.happens(0.08)) return this.#commit(xid, rows);
+      for (const [index, item] of items.entries()) Object.assign(item, before[index]);
+      this.rolledBack.push(...rows.map(({ eid }) => eid));
+      this.#postgres.log.grow(40);
+    });
+  }
+
+  #commit(xid: number, rows: readonly OutboxRow[]): void {
+    const { log, scheduler } = this.#postgres;
+    const logged = log.commit({
+      xid,
+      commitTimeMs: beginningMs + scheduler.nowMs,
+      rows,
+      hasForeignRow: this.#chance.happens(0.2),
+    });
+    for (const row of rows)
+      this.committed.push({
+        eid: row.eid,
+        type: row.type,
+        aggregateId: row.aggregateId,
+        version: row.version,
+        dataOp: row.dataOp,
+        valueHash: contentHash(row.payload),
+        commitEndLsn: logged.commitEndLsn,
+      });
+    this.#postgres.wrote();
+  }
+
+  #change(item: Item): OutboxRow {
+    const chance = this.#chance;
+    item.version += 1;
+    const dataOp = item.isDeleted
+      ? 'C'
+      : chance.happens(0.2)
+        ? 'D'
+        : chance.happens(0.05)
+          ? 'S'
+          : 'U';
+    item.isDeleted = dataOp === 'D';
+    const filler = 'x\u00e9'.repeat(chance.int(0, (largestPayloadBytes - 200) / 3));
+    return {
+      eid: chance.uuid(),
+      aggregateType: itemChange.dataType,
+      aggregateId: item.id,
+      type: itemChange.name,
+      version: item.version,
+      dataOp,
+      payload: Buffer.from(
+        `{ "data" : {"id":${JSON.stringify(item.id)},"version":${item.version},"n":12345678901234567890,"text":"${filler}"}}`,
+      ),
+      headers: chance.happens(0.5) ? '{}' : '{"flow_id":"f-1"}',
+      createdAt: '2026-01-01 00:00:00.123456+00',
+    };
+  }
+}
