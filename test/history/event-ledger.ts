@@ -2,7 +2,7 @@ import { dataOps, type DataOp } from '@outbound/schemas';
 import type { ContentHash } from './content-hash.ts';
 import type { CommittedEvent } from './history.ts';
 
-/** The committed events, one number for each, in columns: a million of them take some 200 MB, most of it their ids. */
+/** The committed events, one number for each, in columns: a million of them, with two topics, fit into half a gigabyte. */
 export class EventLedger {
   readonly eids: string[] = [];
   readonly keys: string[] = [];

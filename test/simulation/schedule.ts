@@ -43,6 +43,8 @@ export interface ScheduleResult {
   readonly failures: readonly string[];
   readonly verdict: Verdict;
   readonly faults: number;
+  /** Infinite where a tail could not be read, so that everything might come again. */
+  readonly allowedDuplicates: number;
   readonly virtualMs: number;
   readonly steps: number;
   readonly trace: readonly string[];
@@ -193,6 +195,7 @@ export async function runSchedule(
     failures,
     verdict,
     faults: nemesis.bitten,
+    allowedDuplicates: duplicates.allowed,
     virtualMs: scheduler.nowMs,
     steps: scheduler.steps,
     trace,

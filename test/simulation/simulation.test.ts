@@ -23,7 +23,15 @@ async function retold({ seed, failures }: ScheduleResult): Promise<string> {
 it('keeps I1 to I9 in every schedule of faults', { timeout: 600_000 }, async () => {
   const seeds = only ? [only] : Array.from({ length: count }, (_, index) => `${base}-${index + 1}`);
   console.log(`simulation: ${seeds.length} schedules from seed "${only ?? base}"`);
-  const sum = { faults: 0, events: 0, records: 0, duplicates: 0, virtualMs: 0, steps: 0 };
+  const sum = {
+    bounded: 0,
+    faults: 0,
+    events: 0,
+    records: 0,
+    duplicates: 0,
+    virtualMs: 0,
+    steps: 0,
+  };
   const { stackTraceLimit } = Error;
   // Most schedules make hundreds of errors that nobody reads; their stacks are a third of the time.
   Error.stackTraceLimit = only ? stackTraceLimit : 0;
@@ -36,6 +44,7 @@ it('keeps I1 to I9 in every schedule of faults', { timeout: 600_000 }, async () 
         expect.fail(await retold(result));
       }
       sum.faults += result.faults;
+      if (Number.isFinite(result.allowedDuplicates)) sum.bounded += 1;
       sum.events += result.verdict.committed;
       sum.records += result.verdict.records;
       sum.duplicates += result.verdict.duplicates;
@@ -46,13 +55,14 @@ it('keeps I1 to I9 in every schedule of faults', { timeout: 600_000 }, async () 
     Error.stackTraceLimit = stackTraceLimit;
   }
   console.log(
-    `simulation: ${sum.faults} faults, ${sum.events} events, ${sum.records} records, ${sum.duplicates} duplicates, ` +
+    `simulation: ${sum.faults} faults, ${sum.events} events, ${sum.records} records, ${sum.duplicates} duplicates (I7 judged in ${sum.bounded} schedules), ` +
       `${Math.round(sum.virtualMs / 3_600_000)} virtual hours, ${sum.steps} steps`,
   );
   // A simulation that breaks nothing or writes nothing would prove nothing.
   if (!only) {
     expect(sum.faults).toBeGreaterThan(seeds.length);
     expect(sum.events).toBeGreaterThan(10 * seeds.length);
+    expect(sum.bounded).toBeGreaterThan(0.6 * seeds.length);
   }
 });
 
