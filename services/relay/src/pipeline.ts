@@ -107,6 +107,8 @@ export class Pipeline implements ChangeListener {
   /** The open stream, whose first messages may have come before it. */
   attach(stream: ChangeStream): void {
     this.#stream = stream;
+    // The bound may have been reached by what came before there was a stream to pause.
+    if (this.#isPaused) stream.pause();
     this.#steer();
   }
 

@@ -47,6 +47,9 @@ export async function runSession(parts: RelayParts, signal: AbortSignal): Promis
         guard.observe(clock.nowMs());
         if (opened.mustRenew()) ended.end('renew');
       });
+      // Our epoch is the newest now, so the slot has to be ours now: if it was lost unawares meanwhile, we would fence its holder and
+      // leave older records behind newer ones. Fencing is in the order of holders only if possession is proven after it.
+      guard.doubt();
       pipeline.start(session);
       observer.stateChanged('streaming');
       observer.sessionStarted(() => pipeline.gauges());

@@ -30,6 +30,11 @@ export class StallGuard {
     this.#lastMs = nowMs;
   }
 
+  /** The next send is preceded by a question, whatever the clock says. */
+  doubt(): void {
+    this.#isSuspect = true;
+  }
+
   get isSuspect(): boolean {
     return this.#isSuspect;
   }
