@@ -1,14 +1,19 @@
--- Group roles with the least that each service needs. They cannot log in: `migrate` gives LOGIN and a password to those it is told
--- to, or a person grants the roles to logins of their own.
+-- Roles belong to the whole server, so another database of it may have made them already, even at this moment: hence the exception.
+-- Without LOGIN: `migrate` gives them one with a password, if it is told to.
 do $$
+declare
+  role_name text;
 begin
-  if not exists (select from pg_roles where rolname = 'outbound_api') then
-    create role outbound_api nologin;
-  end if;
-  if not exists (select from pg_roles where rolname = 'outbound_relay') then
-    create role outbound_relay nologin replication;
-  end if;
-exception when duplicate_object or unique_violation then
-  null; -- another database of this server is being migrated at the same moment: roles belong to the server
+  foreach role_name in array array['outbound_api', 'outbound_relay'] loop
+    begin
+      execute format('create role %I nologin', role_name);
+    exception
+      when duplicate_object or unique_violation then null;
+    end;
+  end loop;
 end
 $$;
+
+-- PostgreSQL 15 and later grant nobody CREATE here; a database that was upgraded from an older one may still do.
+revoke create on schema public from public;
+grant usage on schema public to outbound_api, outbound_relay;

@@ -1,6 +1,7 @@
--- Rows are deleted softly: the version of an entity goes on counting when it is created again under its id (DESIGN.md, "The write side").
+-- Times have three digits after the second, as a JavaScript Date has, so that row, answer and event say the same.
+
 create table product (
-  id uuid primary key,
+  id uuid not null,
   sku text not null,
   name text not null,
   description text,
@@ -8,48 +9,60 @@ create table product (
   category text,
   price_amount numeric(15, 4),
   price_currency text,
-  -- json, not jsonb: 20-digit numbers, 1.50 and the order of keys stay as they were written
   attributes json not null default '{}',
   status text not null,
   version bigint not null,
-  created_at timestamptz not null,
-  updated_at timestamptz not null,
-  deleted_at timestamptz,
-  constraint product_version_positive check (version >= 1),
-  constraint product_price_whole check ((price_amount is null) = (price_currency is null)),
-  constraint product_price_not_negative check (price_amount >= 0),
-  constraint product_status_known check (status in ('DRAFT', 'ACTIVE', 'DISCONTINUED'))
+  created_at timestamptz(3) not null default now(),
+  updated_at timestamptz(3) not null default now(),
+  deleted_at timestamptz(3),
+  constraint product_pkey primary key (id),
+  constraint product_sku_check check (sku ~ '^[A-Za-z0-9._-]{1,64}$'),
+  constraint product_name_check check (char_length(name) between 1 and 200),
+  constraint product_description_check check (char_length(description) <= 4000),
+  constraint product_brand_check check (char_length(brand) between 1 and 100),
+  constraint product_category_check check (char_length(category) between 1 and 64),
+  constraint product_price_check check ((price_amount is null) = (price_currency is null)),
+  constraint product_price_amount_check check (price_amount >= 0),
+  constraint product_price_currency_check check (price_currency ~ '^[A-Z]{3}$'),
+  constraint product_attributes_check check (
+    json_typeof(attributes) = 'object' and octet_length(attributes::text) <= 65536
+  ),
+  constraint product_status_check check (status in ('DRAFT', 'ACTIVE', 'DISCONTINUED')),
+  constraint product_version_check check (version >= 1)
 );
-create unique index product_live_sku on product (sku) where deleted_at is null;
--- Lists walk by id; each filter has an index that ends in id, so that a page never sorts.
-create index product_live_status on product (status, id) where deleted_at is null;
-create index product_live_brand on product (brand, id) where deleted_at is null;
-create index product_live_category on product (category, id) where deleted_at is null;
+comment on table product is 'Products. A deleted one keeps its row and version, so that creating it again continues the count.';
+
+-- Pages are read by id among live rows, alone or under one of the filters.
+create unique index product_sku_key on product (sku) where deleted_at is null;
+create index product_live_idx on product (id) where deleted_at is null;
+create index product_status_idx on product (status, id) where deleted_at is null;
+create index product_brand_idx on product (brand, id) where deleted_at is null;
+create index product_category_idx on product (category, id) where deleted_at is null;
+create index product_deleted_idx on product (deleted_at) where deleted_at is not null;
 
 create table category (
-  id uuid primary key,
+  id uuid not null,
   code text not null,
   name text not null,
   description text,
   version bigint not null,
-  created_at timestamptz not null,
-  updated_at timestamptz not null,
-  deleted_at timestamptz,
-  constraint category_version_positive check (version >= 1)
+  created_at timestamptz(3) not null default now(),
+  updated_at timestamptz(3) not null default now(),
+  deleted_at timestamptz(3),
+  constraint category_pkey primary key (id),
+  constraint category_code_check check (code ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and char_length(code) <= 64),
+  constraint category_name_check check (char_length(name) between 1 and 200),
+  constraint category_description_check check (char_length(description) <= 4000),
+  constraint category_version_check check (version >= 1)
 );
-create unique index category_live_code on category (code) where deleted_at is null;
+comment on table category is 'Categories. Deleted like products.';
 
--- What a request with an Idempotency-Key was answered; written in the transaction of the request (Zalando rule 230).
-create table idempotency_key (
-  scope text not null,
-  key text not null,
-  request_hash text not null,
-  response_status integer,
-  response_headers json,
-  response_body text,
-  created_at timestamptz not null default now(),
-  primary key (scope, key)
-);
-create index idempotency_key_created_at on idempotency_key (created_at);
+create unique index category_code_key on category (code) where deleted_at is null;
+create index category_live_idx on category (id) where deleted_at is null;
+create index category_deleted_idx on category (deleted_at) where deleted_at is not null;
 
-grant select, insert, update, delete on product, category, idempotency_key to outbound_api;
+-- Both are written a lot and grow by updates: leave room for versions of a row on its page.
+alter table product set (fillfactor = 85);
+alter table category set (fillfactor = 85);
+
+grant select, insert, update, delete on product, category to outbound_api;

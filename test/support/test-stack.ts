@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import {
   startKafka,
   startPostgres,
@@ -7,7 +6,7 @@ import {
   type PostgresOptions,
   type PostgresServer,
 } from '@outbound/local-stack';
-import pg from 'pg';
+import { migrateDatabase } from '../../services/catalog-api/src/migrations/migrate-database.ts';
 
 /** Name of the migrated database that each test's own is copied from. */
 const template = 'migrated';
@@ -45,16 +44,11 @@ export async function startTestStack({
 }
 
 async function migrateTemplate(postgres: PostgresServer): Promise<void> {
-  const client = new pg.Client(await postgres.createDatabase(template));
-  await client.connect();
-  try {
-    const files = readdirSync('migrations').filter((file) => file.endsWith('.sql'));
-    for (const file of files.sort()) await client.query(readFileSync(`migrations/${file}`, 'utf8'));
-    for (const role of ['outbound_api', 'outbound_relay'])
-      await client.query(`alter role ${role} login password '${servicePassword}'`);
-  } finally {
-    await client.end();
-  }
+  await migrateDatabase({
+    databaseUrl: await postgres.createDatabase(template),
+    directory: 'migrations',
+    passwords: { outbound_api: servicePassword, outbound_relay: servicePassword },
+  });
 }
 
 /** A database of its own, migrated. */

@@ -1,10 +1,12 @@
--- When a daily partition was found complete, and how far the log had been written by then.
-create table outbox_sealed_partition (
-  partition_name text primary key,
-  upper_bound timestamptz not null,
+-- Partitions that nothing can be committed to any more, with a log position after all of their rows.
+create table outbox_seal (
+  partition_name text not null,
+  sealed_at timestamptz not null default now(),
   sealed_lsn pg_lsn not null,
-  sealed_at timestamptz not null default now()
+  constraint outbox_seal_pkey primary key (partition_name)
 );
+comment on table outbox_seal is
+  'Partitions of the outbox that get no further row, and a log position after all of their rows.';
 
 -- Makes the partitions of the next days and drops those that nobody needs any more.
 -- A partition is *sealed* once its day is over and no transaction that began before the day's end is still open (created_at is the
@@ -15,10 +17,12 @@ create function outbox_housekeeping(retention interval, days_ahead integer defau
 returns table (action text, partition_name text)
 language plpgsql
 security definer
-set search_path = pg_catalog, public, pg_temp
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
 as $$
+#variable_conflict use_column
 declare
-  today timestamptz := date_trunc('day', now() at time zone 'UTC') at time zone 'UTC';
+  today timestamptz := date_trunc('day', now());
   day timestamptz;
   name text;
   part record;
@@ -26,11 +30,11 @@ declare
   confirmed pg_lsn;
 begin
   if retention < interval '1 hour' then
-    raise exception 'retention % is below one hour', retention using errcode = 'invalid_parameter_value';
+    raise exception 'the retention is %, and must be one hour or more', retention using errcode = 'invalid_parameter_value';
   end if;
   -- Without this right the transactions of others look as if there were none, and a partition could be sealed too early.
   if not pg_has_role(current_user, 'pg_read_all_stats', 'usage') then
-    raise exception 'the owner of outbox_housekeeping, %, cannot see other transactions', current_user
+    raise exception 'the owner of outbox_housekeeping, %, cannot see the transactions of others', current_user
       using errcode = 'insufficient_privilege', hint = format('grant pg_read_all_stats to %I', current_user);
   end if;
   -- Two relays may ask at once; the second has nothing to do.
@@ -40,8 +44,8 @@ begin
 
   for offset_days in 0..days_ahead loop
     day := today + make_interval(days => offset_days);
-    name := 'outbox_' || to_char(day at time zone 'UTC', 'YYYYMMDD');
-    continue when to_regclass('public.' || quote_ident(name)) is not null;
+    name := 'outbox_' || to_char(day, 'YYYYMMDD');
+    continue when to_regclass('public.' || name) is not null;
     -- A row of that day in the default partition would make the new one impossible: it stays where it is.
     continue when exists (select from public.outbox_default d where d.created_at >= day and d.created_at < day + interval '1 day');
     execute format('create table public.%I partition of public.outbox for values from (%L) to (%L)', name, day, day + interval '1 day');
@@ -52,20 +56,21 @@ begin
 
   select min(begun) into oldest_open
   from (
-    select xact_start as begun from pg_stat_activity where xact_start is not null and pid <> pg_backend_pid() and datname = current_database()
+    select xact_start as begun from pg_stat_activity
+    where xact_start is not null and pid <> pg_backend_pid() and datname = current_database()
     union all
     -- When it was prepared is known, when it began is not.
     select '-infinity' from pg_prepared_xacts where database = current_database()
-  ) open;
+  ) as open_transactions;
 
   for part in
-    select c.relname as name, to_timestamp(substring(c.relname from 8), 'YYYYMMDD') at time zone current_setting('TimeZone') at time zone 'UTC' + interval '1 day' as upper_bound
+    select c.relname as name, to_date(substring(c.relname from 8), 'YYYYMMDD')::timestamptz + interval '1 day' as upper_bound
     from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'public.outbox'::regclass and c.relname ~ '^outbox_[0-9]{8}$'
   loop
-    continue when part.upper_bound > now() or (oldest_open is not null and oldest_open <= part.upper_bound);
-    insert into public.outbox_sealed_partition (partition_name, upper_bound, sealed_lsn)
-    values (part.name, part.upper_bound, pg_current_wal_insert_lsn())
+    continue when part.upper_bound > now() or oldest_open <= part.upper_bound;
+    insert into public.outbox_seal (partition_name, sealed_lsn)
+    values (part.name, pg_current_wal_insert_lsn())
     on conflict do nothing;
     if found then
       action := 'sealed';
@@ -75,15 +80,17 @@ begin
   end loop;
 
   select min(coalesce(confirmed_flush_lsn, '0/0'::pg_lsn)) into confirmed
-  from pg_replication_slots where database = current_database() and plugin = 'pgoutput' and not temporary;
+  from pg_replication_slots
+  where database = current_database() and plugin = 'pgoutput' and not temporary;
 
   for part in
-    select s.partition_name as name from public.outbox_sealed_partition s
-    where s.upper_bound <= now() - retention and confirmed is not null and s.sealed_lsn <= confirmed
-    order by s.upper_bound
+    select s.partition_name as name from public.outbox_seal s
+    where to_date(substring(s.partition_name from 8), 'YYYYMMDD')::timestamptz + interval '1 day' <= now() - retention
+      and s.sealed_lsn <= confirmed
+    order by 1
   loop
     execute format('drop table if exists public.%I', part.name);
-    delete from public.outbox_sealed_partition s where s.partition_name = part.name;
+    delete from public.outbox_seal s where s.partition_name = part.name;
     action := 'dropped';
     partition_name := part.name;
     return next;

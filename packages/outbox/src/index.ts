@@ -1,0 +1,8 @@
+export { createDatabase, type Database, type Transaction } from './database.ts';
+export {
+  inTransaction,
+  type Emit,
+  type OpenTransaction,
+  type TransactionOptions,
+} from './in-transaction.ts';
+export type { EventToEmit } from './outbox-row.ts';

@@ -1,0 +1,89 @@
+import {
+  maxEventBytes,
+  outboxTable,
+  stringifyJson,
+  type DataOp,
+  type EventType,
+  type JsonValue,
+} from '@outbound/schemas';
+import { PipelineError } from '@outbound/service-kit';
+import { uuidv7 } from 'uuidv7';
+
+/** What an event says, beside what its type declares. */
+export interface EventToEmit {
+  /** Becomes the record key. */
+  readonly aggregateId: string;
+  /** The entity's version after the change, counted under its row lock. */
+  readonly version: number;
+  readonly dataOp: DataOp;
+  /** The full entity, as REST shows it (Zalando rules 202, 205). */
+  readonly data: unknown;
+  /** `X-Flow-ID` of the request. */
+  readonly flowId?: string;
+  /** W3C trace context of the request. */
+  readonly traceparent?: string;
+  /** Defaults to now. */
+  readonly occurredAt?: Date;
+}
+
+/** A row of the outbox, ready to insert. */
+export type OutboxRow = typeof outboxTable.$inferInsert;
+
+/**
+ * The outbox row of an event: a new event id, the value as its declared schema wants it, and its exact bytes.
+ * @throws PipelineError EVENT_INVALID if the value does not follow the declaration; EVENT_TOO_LARGE if it is longer than 900 KiB,
+ * found before anything is written, so that nothing commits that could never be published.
+ */
+export function outboxRow(eventType: EventType, event: EventToEmit): OutboxRow {
+  const {
+    aggregateId,
+    version,
+    dataOp,
+    data,
+    flowId,
+    traceparent,
+    occurredAt = new Date(),
+  } = event;
+  const id = uuidv7();
+  const value = {
+    metadata: {
+      eid: id,
+      event_type: eventType.name,
+      occurred_at: occurredAt.toISOString(),
+      version: eventType.version,
+      ...(flowId === undefined ? {} : { flow_id: flowId }),
+    },
+    data_op: dataOp,
+    data_type: eventType.dataType,
+    data,
+  };
+  const checked = eventType.value.safeParse(value);
+  if (!checked.success) {
+    // Paths and rules, never values: they may be personal.
+    const faults = checked.error.issues.map(({ path, code }) => `${path.join('.')} (${code})`);
+    throw new PipelineError(
+      'EVENT_INVALID',
+      `event type ${eventType.name}: the value of ${aggregateId} does not follow its declaration at ${faults.join(', ')}`,
+    );
+  }
+  const payload = stringifyJson(value as unknown as JsonValue);
+  const bytes = Buffer.byteLength(payload);
+  if (bytes > maxEventBytes)
+    throw new PipelineError(
+      'EVENT_TOO_LARGE',
+      `the event of ${aggregateId} takes ${bytes} bytes, and ${maxEventBytes} is the most that can be published: make the entity smaller`,
+    );
+  return {
+    id,
+    aggregateType: eventType.dataType,
+    aggregateId,
+    type: eventType.name,
+    version,
+    dataOp,
+    payload,
+    headers: JSON.stringify({
+      ...(traceparent === undefined ? {} : { traceparent }),
+      ...(flowId === undefined ? {} : { flow_id: flowId }),
+    }),
+  };
+}

@@ -1,0 +1,101 @@
+import { PipelineError } from '@outbound/service-kit';
+import pg from 'pg';
+import { pendingMigrations, readMigrationFiles, type AppliedMigration } from './migration-file.ts';
+
+export interface MigrateOptions {
+  /** A role that may create tables, roles and publications: a superuser, or the owner with CREATEROLE, REPLICATION and pg_read_all_stats. */
+  readonly databaseUrl: string;
+  readonly directory: string;
+  /** How long to wait for another runner. Defaults to 60,000 ms. */
+  readonly lockTimeoutMs?: number;
+  /** Logins to give to the service roles, by role; without one a role stays as it is. */
+  readonly passwords?: Readonly<Partial<Record<ServiceRole, string>>>;
+  readonly onApplied?: (name: string) => void;
+}
+
+export type ServiceRole = 'outbound_api' | 'outbound_relay';
+
+/** Any number that no other program locks. */
+const lockKey = 7_205_331_908;
+
+/**
+ * Brings the database up to the newest migration, and gives the names of those it ran. One transaction per file: a failing one leaves
+ * nothing behind. A second runner waits for the first and then has nothing to do.
+ *
+ * Own code, since the kept libraries do not do what is needed together: drizzle's migrator takes no lock and skips files that were merged late,
+ * node-pg-migrate fails at once where another runner is at work and does not see that a file was edited.
+ * @throws PipelineError MIGRATION_* naming the file; MIGRATION_LOCKED if another runner does not finish in time.
+ */
+export async function migrateDatabase(options: MigrateOptions): Promise<readonly string[]> {
+  const files = readMigrationFiles(options.directory);
+  const client = new pg.Client({
+    connectionString: options.databaseUrl,
+    application_name: 'catalog-migrate',
+    connectionTimeoutMillis: 10_000,
+  });
+  await client.connect();
+  try {
+    await takeLock(client, options.lockTimeoutMs ?? 60_000);
+    await client.query(`
+      create table if not exists schema_migration (
+        name text primary key, checksum text not null, applied_at timestamptz not null default now())`);
+    const { rows: applied } = await client.query<AppliedMigration>(
+      'select name, checksum from schema_migration order by name',
+    );
+    const pending = pendingMigrations(files, applied);
+    for (const { name, sql, checksum } of pending) {
+      try {
+        await client.query('begin');
+        await client.query(sql);
+        await client.query('insert into schema_migration (name, checksum) values ($1, $2)', [
+          name,
+          checksum,
+        ]);
+        await client.query('commit');
+      } catch (cause) {
+        await client.query('rollback').catch(() => undefined);
+        throw new PipelineError(
+          'MIGRATION_FAILED',
+          `${name} failed, and nothing of it was kept: ${cause instanceof Error ? cause.message : String(cause)}`,
+          { cause },
+        );
+      }
+      options.onApplied?.(name);
+    }
+    await giveLogins(client, options.passwords ?? {});
+    return pending.map(({ name }) => name);
+  } finally {
+    // Ends the session and with it the lock.
+    await client.end();
+  }
+}
+
+async function takeLock(client: pg.Client, timeoutMs: number): Promise<void> {
+  try {
+    await client.query(`set lock_timeout = ${Math.max(1, Math.floor(timeoutMs))}`);
+    await client.query('select pg_advisory_lock($1)', [lockKey]);
+    await client.query('set lock_timeout = 0');
+  } catch (cause) {
+    throw new PipelineError(
+      'MIGRATION_LOCKED',
+      `another runner holds the lock for more than ${timeoutMs} ms: wait for it, or end its session`,
+      { cause },
+    );
+  }
+}
+
+/** A password is a literal in ALTER ROLE, which takes no parameters: the server quotes it. Not logged by the server unless log_statement says so. */
+async function giveLogins(
+  client: pg.Client,
+  passwords: Readonly<Partial<Record<ServiceRole, string>>>,
+): Promise<void> {
+  for (const [role, password] of Object.entries(passwords)) {
+    const attributes = role === 'outbound_relay' ? 'login replication' : 'login';
+    const { rows } = await client.query<{ statement: string }>(
+      `select format('alter role %I ${attributes} password %L', $1::text, $2::text) as statement`,
+      [role, password],
+    );
+    const statement = rows[0]?.statement;
+    if (statement !== undefined) await client.query(statement);
+  }
+}
