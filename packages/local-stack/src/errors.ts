@@ -2,3 +2,6 @@
 export class StackError extends Error {
   override readonly name = 'StackError';
 }
+
+/** Another program holds the port that a server was to listen on. */
+export class PortTakenError extends StackError {}

@@ -4,6 +4,8 @@ import { stat } from 'node:fs/promises';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startKafka, type KafkaCluster } from './index.ts';
+import { clusterView } from './metadata-probe.ts';
+import { pollUntil } from './poll-until.ts';
 
 function client(brokers: string[]): Kafka {
   return new Kafka({ brokers, logLevel: logLevel.NOTHING });
@@ -78,6 +80,19 @@ describe.each([1, 3] as const)('Kafka of %i brokers as processes', (count) => {
     expect(broker).toMatchObject({ address });
     expect(broker.pid).not.toBe(pid);
     expect(await consume(kafka.bootstrap, 'kept', 2)).toEqual(['one', 'two']);
+  });
+
+  it('is silent while a broker is paused and goes on when it is resumed', async () => {
+    const broker = kafka.broker(1);
+    const [host = '', port = ''] = broker.address.split(':');
+    const ask = async () => clusterView({ host, port: Number(port) });
+    await broker.pause();
+    await expect(ask()).rejects.toThrow(`no answer from ${broker.address}`);
+    await broker.resume();
+    await pollUntil(async () => (await ask()).aliveNodes.includes(1), {
+      what: 'the resumed broker',
+      timeoutMs: 30_000,
+    });
   });
 
   it('says which tool failed by its exit code', async () => {

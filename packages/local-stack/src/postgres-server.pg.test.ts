@@ -152,6 +152,13 @@ describe('Postgres data', () => {
     }
   });
 
+  it('is not mixed up with that of a server which has the wanted port already', async () => {
+    await using first = await startPostgres();
+    await expect(startPostgres({ port: first.port })).rejects.toThrow(
+      'found its port taken: Address already in use',
+    );
+  });
+
   it('is not started by two servers; the second one says why', async () => {
     await using first = await startPostgres();
     await expect(startPostgres({ dataDir: first.dataDir })).rejects.toThrow(

@@ -11,12 +11,18 @@ export function isAlive(pid: number): boolean {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
   if (process.platform !== 'linux') return true;
+  const state = stateOf(pid);
+  return state !== undefined && state !== 'Z';
+}
+
+/** The letter that Linux gives for the state: `T` stopped, `Z` zombie. Undefined when the process is gone. */
+function stateOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The state follows the command, which is in brackets and may hold anything.
-    return stat.charAt(stat.lastIndexOf(')') + 2) !== 'Z';
+    return stat.charAt(stat.lastIndexOf(')') + 2);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -52,12 +58,26 @@ export function signalIfAlive(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Stops the process and its children where they stand (SIGSTOP); gives whom. The parent first, so that it makes no more. */
+/**
+ * Stops the process and its children where they stand (SIGSTOP); gives whom. The parent first, so that it makes no more. Comes back when they do stand:
+ * a signal is only noted at first, and a process that is waiting for its disk or for a core goes on for a moment.
+ */
 export async function freezeTree(pid: number): Promise<number[]> {
-  signalIfAlive(pid, 'SIGSTOP');
+  await freeze([pid]);
   const tree = [pid, ...(await childrenOf(pid))];
-  for (const member of tree) signalIfAlive(member, 'SIGSTOP');
+  await freeze(tree);
   return tree;
+}
+
+async function freeze(pids: readonly number[]): Promise<void> {
+  for (const pid of pids) signalIfAlive(pid, 'SIGSTOP');
+  if (process.platform !== 'linux') return;
+  const stands = (pid: number): boolean => !isAlive(pid) || /[Tt]/.test(stateOf(pid) ?? 'T');
+  await pollUntil(() => pids.every(stands), {
+    what: `the stop of the processes ${pids.join(', ')}`,
+    timeoutMs: 30_000,
+    intervalMs: 1,
+  });
 }
 
 /** Undoes freezeTree: the children first, so that the parent finds them answering. */

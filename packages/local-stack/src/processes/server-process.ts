@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { open, readFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { Socket } from 'node:net';
-import { StackError } from '../errors.ts';
+import { PortTakenError, StackError } from '../errors.ts';
 import { pollUntil } from '../poll-until.ts';
 import { gated, goAhead } from './gate.ts';
 import type { Guardian } from './guardian.ts';
@@ -42,6 +42,7 @@ export interface ServerProcess {
 export async function launch(options: Launch): Promise<ServerProcess> {
   const { what, command, cwd, env, logFile, demotion, guardian } = options;
   const log = await open(logFile, 'a');
+  const logStart = (await log.stat()).size;
   const [shell, ...rest] = gated([...(demotion?.prefix ?? []), ...command]);
   const child = spawn(shell, rest, {
     detached: true,
@@ -82,27 +83,29 @@ export async function launch(options: Launch): Promise<ServerProcess> {
     pid,
     isRunning,
     untilReady: async (ask, timeoutMs) => {
-      const fail = async (why: string, cause?: unknown): Promise<never> => {
-        throw new StackError(`${what} ${why}. Its log ends with:\n${await logEnd(logFile)}`, {
-          cause,
-        });
+      let lookedAt = performance.now();
+      const portTaken = async (): Promise<boolean> => {
+        lookedAt = performance.now();
+        return (await outputSince(logFile, logStart)).includes('Address already in use');
       };
-      try {
-        await pollUntil(async () => (await ask()) || !isRunning(), {
-          what,
-          timeoutMs,
-          intervalMs: 15,
-        });
-      } catch (error) {
-        await killTree(pid);
-        await ended(1_000);
-        await fail(`was not ready within ${timeoutMs} ms`, error);
-      }
-      if (isRunning()) return;
+      const stop = await pollUntil(
+        async () => {
+          if (await ask().catch(() => false)) return 'ready';
+          if (!isRunning()) return 'ended';
+          // Postgres ends by itself then. Kafka stays for minutes.
+          return performance.now() - lookedAt > 200 && (await portTaken()) && 'port taken';
+        },
+        { what, timeoutMs, intervalMs: 15 },
+      ).catch(() => 'late' as const);
+      if (stop === 'ready') return;
+      const how = `${child.signalCode ?? `exit code ${child.exitCode ?? '?'}`}`;
+      if (isRunning()) await killTree(pid);
       await ended(1_000);
-      await fail(
-        `ended while it started (${child.signalCode ?? `exit code ${child.exitCode ?? '?'}`})`,
-      );
+      const log = `Its log ends with:\n${await logEnd(logFile)}`;
+      if (await portTaken())
+        throw new PortTakenError(`${what} found its port taken: Address already in use. ${log}`);
+      if (stop === 'ended') throw new StackError(`${what} ended while it started (${how}). ${log}`);
+      throw new StackError(`${what} was not ready within ${timeoutMs} ms. ${log}`);
     },
     end: async (signal, timeoutMs) => {
       const start = performance.now();
@@ -121,8 +124,12 @@ export async function launch(options: Launch): Promise<ServerProcess> {
   };
 }
 
+async function outputSince(logFile: string, start: number): Promise<string> {
+  return (await readFile(logFile)).subarray(start).toString();
+}
+
 /** The last lines of a log, for an error message. */
-export async function logEnd(logFile: string, lines = 15): Promise<string> {
+async function logEnd(logFile: string, lines = 15): Promise<string> {
   const text = await readFile(logFile, 'utf8').catch(() => '(no log)');
   return text.trimEnd().split('\n').slice(-lines).join('\n');
 }

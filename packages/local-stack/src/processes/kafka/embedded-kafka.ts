@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path';
+import { PortTakenError } from '../../errors.ts';
 import { newKafkaId } from '../../kafka-id.ts';
 import { freePorts } from '../../free-ports.ts';
 import { cluster, defaultHeapMb, everyoneKnowsEveryone } from '../../cluster-members.ts';
 import type { KafkaCluster, KafkaOptions } from '../../kafka-cluster.ts';
-import { logEnd } from '../server-process.ts';
 import { logDirIn, prepareBroker, type EmbeddedBroker } from './embedded-broker.ts';
 import { local, localListeners, type NodePorts } from './local-listeners.ts';
 import { kafkaRuntime, type KafkaRuntime } from './runtime.ts';
@@ -22,11 +22,9 @@ export async function startEmbeddedKafka(options: KafkaOptions): Promise<KafkaCl
       await startAll(brokers);
       return clusterOf(brokers, runtime);
     } catch (error) {
-      const logs = await Promise.all(brokers.map(async ({ logFile }) => logEnd(logFile, 200)));
       await closeAll(brokers);
       // A port that was free when we looked can be taken when the broker binds it.
-      if (tries < bindTries && logs.some((text) => text.includes('Address already in use')))
-        continue;
+      if (tries < bindTries && error instanceof PortTakenError) continue;
       throw error;
     }
   }

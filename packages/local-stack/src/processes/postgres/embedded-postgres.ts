@@ -1,6 +1,6 @@
 import { chown, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { StackError } from '../../errors.ts';
+import { PortTakenError, StackError } from '../../errors.ts';
 import { freePorts } from '../../free-ports.ts';
 import { answers, createDatabase, superuser } from '../../postgres-client.ts';
 import { settingsFile, stopSignal } from '../../postgres-settings.ts';
@@ -9,7 +9,7 @@ import { startGuardian, type Guardian } from '../guardian.ts';
 import { demotion, unprivilegedAccount, type RunAs } from '../run-as.ts';
 import { once } from '../../once.ts';
 import { restartable, type Restartable } from '../restartable.ts';
-import { launch, logEnd, type ServerProcess } from '../server-process.ts';
+import { launch, type ServerProcess } from '../server-process.ts';
 import { postgresBinaries, type PostgresBinaries } from './binaries.ts';
 import { removeSharedMemory } from './shared-memory.ts';
 import { createDataDir, settingsFileName } from './template.ts';
@@ -76,14 +76,10 @@ async function firstStart(
       return serverOn(installation, port, process);
     } catch (error) {
       const retry = wanted === undefined && tries < bindTries;
-      if (retry && isBindRace(await logEnd(logFileOf(installation)))) continue;
+      if (retry && error instanceof PortTakenError) continue;
       throw error;
     }
   }
-}
-
-function isBindRace(log: string): boolean {
-  return log.includes('could not bind') && log.includes('Address already in use');
 }
 
 const logFileOf = ({ dataDir }: Installation): string => join(dataDir, 'outbound.log');
