@@ -1,0 +1,57 @@
+import type { Database } from '@outbound/outbox';
+import { eventTypes } from '@outbound/schemas';
+import type { Logger } from '@outbound/service-kit';
+import { uuidv7 } from 'uuidv7';
+import type { Aggregate } from './catalog/aggregate.ts';
+import { categoryAggregate } from './categories/category-aggregate.ts';
+import { registerAggregateRoutes } from './http/aggregate-routes.ts';
+import { createServer, type Server } from './http/create-server.ts';
+import { registerEventTypeRoutes } from './http/event-type-routes.ts';
+import { registerOpenApi } from './http/openapi.ts';
+import { readTraceparent } from './http/traceparent.ts';
+import type { ApiMetrics } from './metrics.ts';
+import { productAggregate } from './products/product-aggregate.ts';
+
+/** Every kind of entity that this service keeps. */
+export const aggregates: readonly Aggregate[] = [productAggregate, categoryAggregate];
+
+/** Version of the API's contract, semantic (Zalando rule 116). */
+export const apiVersion = '1.0.0';
+
+/** Builds the whole API over a database, ready to listen. Nothing is asked of the database yet. */
+export async function createApi(options: {
+  readonly db: Database;
+  readonly logger: Logger;
+  readonly metrics: ApiMetrics;
+  readonly publicUrl: string | undefined;
+  readonly limits: {
+    readonly bodyLimitBytes: number;
+    readonly batchBodyLimitBytes: number;
+    readonly requestTimeoutMs: number;
+  };
+}): Promise<Server> {
+  const { db, logger, metrics, publicUrl, limits } = options;
+  const { app, answerOtherMethods } = createServer({ logger, metrics, limits });
+  await registerOpenApi(app, apiVersion);
+  for (const aggregate of aggregates) {
+    registerAggregateRoutes(app, aggregate, {
+      publicUrl,
+      batchBodyLimitBytes: limits.batchBodyLimitBytes,
+      contextOf: (request) => {
+        const { traceparent } = request.headers;
+        return {
+          db,
+          now: () => new Date(),
+          newId: uuidv7,
+          flowId: request.id,
+          traceparent: readTraceparent(typeof traceparent === 'string' ? traceparent : undefined),
+          onCommitted: metrics.countEvent,
+        };
+      },
+    });
+  }
+  registerEventTypeRoutes(app, eventTypes);
+  answerOtherMethods();
+  await app.ready();
+  return app;
+}

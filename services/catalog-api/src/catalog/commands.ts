@@ -1,0 +1,223 @@
+import { stringifyJson } from '@outbound/schemas';
+import { ApiError } from '../errors.ts';
+import { toViolations } from '../violations.ts';
+import type { Aggregate, Entity, Row } from './aggregate.ts';
+import { insertRow, lockRow, selectLive, updateRow, type EntityRow } from './entity-rows.ts';
+import { executeOnce, type Answer, type IdempotencyRequest } from './idempotency.ts';
+import { mergePatch } from './merge-patch.ts';
+import { assertPreconditions, type Preconditions } from './preconditions.ts';
+import { fromDatabaseError } from './database-errors.ts';
+import { transact, type CommandContext, type UnitOfWork } from './unit-of-work.ts';
+
+/*
+ * The commands over any aggregate. Each is one transaction. In each that changes an existing entity the lock comes first,
+ * then the preconditions, then the change, then the event: so version = previous + 1 holds, and commit order is version order (I3).
+ */
+
+/** What a PUT did. */
+export interface Written {
+  readonly entity: Entity;
+  /** False: replaced, or left as it was because nothing would change. */
+  readonly created: boolean;
+}
+
+/**
+ * Creates an entity with version 1 and an id of the service's. A repeated Idempotency-Key gets the first answer again.
+ * @param answer what is sent, and stored in the same transaction.
+ * @throws ApiError CONFLICT, IDEMPOTENCY_KEY_REUSED
+ */
+export function createEntity(
+  context: CommandContext,
+  aggregate: Aggregate,
+  input: unknown,
+  options: {
+    readonly idempotency: IdempotencyRequest | undefined;
+    readonly answer: (entity: Entity) => Answer;
+  },
+): Promise<Answer> {
+  return transact(context, aggregate, (unit) =>
+    executeOnce(unit, options.idempotency, async () => {
+      const entity = await insertEntity(unit, aggregate, context.newId(), input);
+      if (entity === undefined) throw new Error('a new UUIDv7 is taken');
+      return options.answer(entity);
+    }),
+  );
+}
+
+/**
+ * Puts the entity at this id: replaces it, or creates it. A deleted one is created again under its id and its count of versions goes on.
+ * A replacement that changes nothing writes nothing.
+ * @throws ApiError PRECONDITION_FAILED, CONFLICT
+ */
+export function putEntity(
+  context: CommandContext,
+  aggregate: Aggregate,
+  request: { readonly id: string; readonly input: unknown; readonly conditions: Preconditions },
+): Promise<Written> {
+  const { id, input, conditions } = request;
+  return transact(context, aggregate, async (unit) => {
+    const row = await lockRow(unit.tx, aggregate, id);
+    assertPreconditions(conditions, liveVersion(row));
+    if (row !== undefined && row.deletedAt === null)
+      return { entity: await change(unit, aggregate, row, input), created: false };
+    const entity =
+      row === undefined
+        ? await insertEntity(unit, aggregate, id, input)
+        : await recreate(unit, aggregate, row, input);
+    // Somebody else created it between our look and our insert: there was nothing to lock.
+    if (entity === undefined)
+      throw new ApiError(
+        'PRECONDITION_FAILED',
+        'The resource exists already. Replace it with If-Match.',
+      );
+    return { entity, created: true };
+  });
+}
+
+/**
+ * Applies a JSON merge patch to what the caller may set; the result is validated as a whole.
+ * @throws ApiError NOT_FOUND, PRECONDITION_FAILED, VALIDATION_FAILED, CONFLICT
+ */
+export function patchEntity(
+  context: CommandContext,
+  aggregate: Aggregate,
+  request: { readonly id: string; readonly patch: unknown; readonly conditions: Preconditions },
+): Promise<Entity> {
+  const { id, patch, conditions } = request;
+  return transact(context, aggregate, async (unit) => {
+    const row = await lockLive(unit, aggregate, id);
+    assertPreconditions(conditions, row.version);
+    const merged = mergePatch(settableFields(aggregate, aggregate.toEntity(row)), patch);
+    const input = aggregate.input.safeParse(merged);
+    if (!input.success)
+      throw new ApiError('VALIDATION_FAILED', 'The patched resource breaks the schema.', {
+        violations: toViolations('body', input.error.issues),
+      });
+    return change(unit, aggregate, row, input.data);
+  });
+}
+
+/**
+ * Deletes softly: the row keeps its version, and the D event carries the last state with the next version.
+ * @throws ApiError NOT_FOUND, PRECONDITION_FAILED
+ */
+export function deleteEntity(
+  context: CommandContext,
+  aggregate: Aggregate,
+  request: { readonly id: string; readonly conditions: Preconditions },
+): Promise<void> {
+  const { id, conditions } = request;
+  return transact(context, aggregate, async (unit) => {
+    const row = await lockLive(unit, aggregate, id);
+    assertPreconditions(conditions, row.version);
+    const now = context.now();
+    const deleted = await updateRow(unit.tx, aggregate, id, {
+      version: row.version + 1,
+      updatedAt: now,
+      deletedAt: now,
+    });
+    await unit.emit(aggregate, 'D', aggregate.toEntity(deleted));
+  });
+}
+
+/** Gives the live entity. @throws ApiError NOT_FOUND */
+export async function getEntity(
+  context: CommandContext,
+  aggregate: Aggregate,
+  id: string,
+): Promise<Entity> {
+  let row: Row | undefined;
+  try {
+    row = await selectLive(context.db, aggregate, id);
+  } catch (error) {
+    throw fromDatabaseError(error, aggregate, false);
+  }
+  if (row === undefined) throw notFound(aggregate);
+  return aggregate.toEntity(row);
+}
+
+/** The columns of a new entity. */
+export function newRow(
+  context: CommandContext,
+  aggregate: Aggregate,
+  id: string,
+  input: unknown,
+): Row {
+  const now = context.now();
+  return {
+    ...aggregate.toRow(input),
+    id,
+    version: 1,
+    createdAt: now,
+    updatedAt: now,
+    deletedAt: null,
+  };
+}
+
+async function insertEntity(
+  unit: UnitOfWork,
+  aggregate: Aggregate,
+  id: string,
+  input: unknown,
+): Promise<Entity | undefined> {
+  const row = await insertRow(unit.tx, aggregate, newRow(unit.context, aggregate, id, input));
+  if (row === undefined) return undefined;
+  const entity = aggregate.toEntity(row);
+  await unit.emit(aggregate, 'C', entity);
+  return entity;
+}
+
+async function recreate(
+  unit: UnitOfWork,
+  aggregate: Aggregate,
+  row: EntityRow,
+  input: unknown,
+): Promise<Entity> {
+  const { id: _id, ...columns } = newRow(unit.context, aggregate, row.id, input);
+  const entity = aggregate.toEntity(
+    await updateRow(unit.tx, aggregate, row.id, { ...columns, version: row.version + 1 }),
+  );
+  await unit.emit(aggregate, 'C', entity);
+  return entity;
+}
+
+/** Replaces what the caller may set, if that changes a byte of the entity. */
+async function change(
+  unit: UnitOfWork,
+  aggregate: Aggregate,
+  row: EntityRow,
+  input: unknown,
+): Promise<Entity> {
+  const before = aggregate.toEntity(row);
+  const columns = aggregate.toRow(input);
+  const after = aggregate.toEntity({ ...row, ...columns });
+  if (stringifyJson(after) === stringifyJson(before)) return before;
+  const entity = aggregate.toEntity(
+    await updateRow(unit.tx, aggregate, row.id, {
+      ...columns,
+      version: row.version + 1,
+      updatedAt: unit.context.now(),
+    }),
+  );
+  await unit.emit(aggregate, 'U', entity);
+  return entity;
+}
+
+async function lockLive(unit: UnitOfWork, aggregate: Aggregate, id: string): Promise<EntityRow> {
+  const row = await lockRow(unit.tx, aggregate, id);
+  if (row === undefined || row.deletedAt !== null) throw notFound(aggregate);
+  return row;
+}
+
+function liveVersion(row: EntityRow | undefined): number | null {
+  return row === undefined || row.deletedAt !== null ? null : row.version;
+}
+
+function settableFields(aggregate: Aggregate, entity: Entity): Record<string, unknown> {
+  const settable = Object.keys(aggregate.input.shape);
+  return Object.fromEntries(Object.entries(entity).filter(([field]) => settable.includes(field)));
+}
+
+function notFound({ name }: Aggregate): ApiError {
+  return new ApiError('NOT_FOUND', `There is no ${name} with this id.`);
+}

@@ -1,0 +1,115 @@
+import { ApiError } from '../errors.ts';
+import type { Aggregate } from './aggregate.ts';
+
+/** What a driver's error says, wherever in the chain of causes (drizzle wraps the driver's) it is. */
+interface DriverFacts {
+  /** SQLSTATE, a Node code such as ECONNREFUSED, or one of our own codes. */
+  readonly code: string | undefined;
+  readonly constraint: string | undefined;
+  readonly message: string;
+}
+
+const connectionLost =
+  /^(08...|57P0[123]|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+/** pg gives these no code. */
+const connectionLostMessage =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/;
+/** Timeouts of ours, too many connections, no disk, read-only server after a failover: the same request may pass later. */
+const notNow = /^(53...|55P03|57014|25006|25P03|40...)$/;
+
+/**
+ * Turns what the database said into an answer; what it does not know passes through and becomes a 500.
+ * @param reachedCommit the work was done and only COMMIT was left: if the connection is lost then, nobody knows the outcome, and the answer
+ * must not claim that it failed (I10).
+ */
+export function fromDatabaseError(
+  error: unknown,
+  aggregate: Aggregate | undefined,
+  reachedCommit: boolean,
+): unknown {
+  if (error instanceof ApiError) return error;
+  for (const facts of causes(error)) {
+    const known = translate(facts, error, aggregate, reachedCommit);
+    if (known !== undefined) return known;
+  }
+  return error;
+}
+
+function translate(
+  { code, constraint, message }: DriverFacts,
+  cause: unknown,
+  aggregate: Aggregate | undefined,
+  reachedCommit: boolean,
+): ApiError | undefined {
+  const state = code ?? '';
+  if (connectionLost.test(state) || connectionLostMessage.test(message)) {
+    return reachedCommit
+      ? new ApiError(
+          'OUTCOME_UNKNOWN',
+          'The connection to the database was lost while the change was committed: it may or may not have been made. Repeat the request with the same Idempotency-Key or precondition.',
+          { cause, retryAfterSeconds: 1 },
+        )
+      : new ApiError(
+          'UNAVAILABLE',
+          'The database cannot be reached. Nothing was written; try again.',
+          { cause, retryAfterSeconds: 1 },
+        );
+  }
+  if (state === 'WRITE_CONFLICT')
+    return new ApiError(
+      'WRITE_CONFLICT',
+      'Concurrent changes collided. Nothing was written; try again.',
+      { cause, retryAfterSeconds: 1 },
+    );
+  if (notNow.test(state))
+    return new ApiError(
+      'UNAVAILABLE',
+      'The database does not answer in time. Nothing was written; try again.',
+      { cause, retryAfterSeconds: 1 },
+    );
+  if (state === 'EVENT_TOO_LARGE')
+    return new ApiError(
+      'EVENT_TOO_LARGE',
+      'The resource is larger than an event may be (900 KiB), so its change could never be published. Make it smaller.',
+      { cause },
+    );
+  if (state === '23505') {
+    const field = aggregate?.uniqueKeys.find(({ index }) => index === constraint)?.field;
+    return aggregate === undefined || field === undefined
+      ? undefined
+      : uniqueConflict(aggregate, field, { cause });
+  }
+  // The schema refuses these before; if one passes, it is still the value that is wrong and not the service.
+  if (state.startsWith('22') || state === '23514')
+    return new ApiError('VALIDATION_FAILED', 'The database refuses a value of the request.', {
+      cause,
+    });
+  return undefined;
+}
+
+/** Another live entity has this unique field. The message does not quote the value. */
+export function uniqueConflict(
+  aggregate: Aggregate,
+  field: string,
+  options: ErrorOptions = {},
+): ApiError {
+  return new ApiError('CONFLICT', `Another ${aggregate.name} has this ${field}.`, {
+    ...options,
+    violations: [{ in: 'body', pointer: `/${field}`, message: 'is taken' }],
+  });
+}
+
+function* causes(error: unknown): Generator<DriverFacts> {
+  let current = error;
+  for (let depth = 0; depth < 8 && current instanceof Error; depth++) {
+    const { code, constraint } = current as { code?: unknown; constraint?: unknown };
+    yield {
+      code: typeof code === 'string' ? code : undefined,
+      constraint: typeof constraint === 'string' ? constraint : undefined,
+      message: current.message,
+    };
+    // ECONNREFUSED on localhost comes once per address family, inside an AggregateError.
+    const inner: unknown = current instanceof AggregateError ? current.errors[0] : undefined;
+    current = current.cause ?? inner;
+  }
+}

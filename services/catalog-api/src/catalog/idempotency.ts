@@ -1,0 +1,108 @@
+import { and, eq, gt, lte, sql } from 'drizzle-orm';
+import type { Database, Transaction } from '@outbound/outbox';
+import { idempotencyKeyTable as keys, stringifyJson } from '@outbound/schemas';
+import { ApiError } from '../errors.ts';
+import type { UnitOfWork } from './unit-of-work.ts';
+
+/** What makes a repeated request the same one. */
+export interface IdempotencyRequest {
+  /** The operation that the key belongs to: `POST /products`. */
+  readonly scope: string;
+  readonly key: string;
+  /** SHA-256 of the body, 32 bytes. */
+  readonly requestHash: Buffer;
+}
+
+/** An answer as it is sent and, with a key, kept. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** How long an answer is remembered. Source: Zalando rule 230. */
+export const keptForMs = 24 * 60 * 60 * 1_000;
+
+/**
+ * Gives the answer that was given under this key before, or does the work and keeps its answer in the same transaction: row, event and
+ * memory of them commit together or not at all (Zalando rule 230), so a failed request is not remembered.
+ *
+ * **Order**: the lock comes first. Twins queue there; the second looks only after the first has committed, and sees its answer. A look before
+ * the lock would let both find nothing.
+ * @throws ApiError IDEMPOTENCY_KEY_REUSED if the key came with another body.
+ */
+export async function executeOnce(
+  { tx, context }: Pick<UnitOfWork, 'tx' | 'context'>,
+  request: IdempotencyRequest | undefined,
+  work: () => Promise<Answer>,
+): Promise<Answer> {
+  if (request === undefined) return work();
+  const { scope, key, requestHash } = request;
+  await lockKey(tx, request);
+  const now = context.now();
+  const [kept] = await tx
+    .select()
+    .from(keys)
+    .where(
+      and(
+        eq(keys.scope, scope),
+        eq(keys.key, key),
+        gt(keys.createdAt, new Date(now.getTime() - keptForMs)),
+      ),
+    );
+  if (kept !== undefined && !requestHash.equals(kept.requestHash))
+    throw new ApiError(
+      'IDEMPOTENCY_KEY_REUSED',
+      'This Idempotency-Key came before with another body. Use a new key for a new request.',
+    );
+  if (kept?.responseStatus != null)
+    return {
+      status: kept.responseStatus,
+      body: kept.responseBody ?? '',
+      headers: toHeaders(kept.responseHeaders),
+    };
+  const answer = await work();
+  const row = {
+    requestHash,
+    responseStatus: answer.status,
+    responseBody: answer.body,
+    responseHeaders: stringifyJson(answer.headers),
+    createdAt: now,
+  };
+  await tx
+    .insert(keys)
+    .values({ scope, key, ...row })
+    .onConflictDoUpdate({ target: [keys.scope, keys.key], set: row });
+  return answer;
+}
+
+/**
+ * Forgets at most `limit` answers that are older than 24 hours and gives how many those were. Rows that another instance is
+ * forgetting are skipped, so instances do not wait for each other.
+ */
+export async function forgetExpired(db: Database, now: Date, limit: number): Promise<number> {
+  const expired = db
+    .select({ scope: keys.scope, key: keys.key })
+    .from(keys)
+    .where(lte(keys.createdAt, new Date(now.getTime() - keptForMs)))
+    .orderBy(keys.createdAt)
+    .limit(limit)
+    .for('update', { skipLocked: true });
+  const forgotten = await db
+    .delete(keys)
+    .where(sql`(${keys.scope}, ${keys.key}) in (${expired})`)
+    .returning({ key: keys.key });
+  return forgotten.length;
+}
+
+/** Two different keys with one hash merely wait for each other. */
+async function lockKey(tx: Transaction, { scope, key }: IdempotencyRequest): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${scope} ${key}`}, 0))`);
+}
+
+/** Headers as stored; pg may have parsed the json already, which loses nothing here: they are texts. */
+function toHeaders(stored: unknown): Record<string, string> {
+  const value: unknown = typeof stored === 'string' ? JSON.parse(stored) : stored;
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(Object.entries(value).map(([name, text]) => [name, String(text)]));
+}

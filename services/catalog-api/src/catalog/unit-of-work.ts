@@ -1,0 +1,68 @@
+import { inTransaction, type Database, type Transaction } from '@outbound/outbox';
+import type { DataOp } from '@outbound/schemas';
+import type { Aggregate, Entity } from './aggregate.ts';
+import { fromDatabaseError } from './database-errors.ts';
+
+/** What a command needs of its surroundings. Time and ids come in, so that a test decides them. */
+export interface CommandContext {
+  readonly db: Database;
+  readonly now: () => Date;
+  /** UUIDv7. */
+  readonly newId: () => string;
+  readonly flowId: string;
+  /** W3C trace context of the request, stored with its events and published unchanged. */
+  readonly traceparent: string | undefined;
+  /** Told of each event after its transaction committed. */
+  readonly onCommitted: (event: { readonly eventType: string; readonly dataOp: DataOp }) => void;
+}
+
+/** One open transaction. */
+export interface UnitOfWork {
+  readonly tx: Transaction;
+  readonly context: CommandContext;
+  /** Puts the entity's new state into the outbox. **Order**: under the entity's row lock, so commit order is version order (I3). */
+  readonly emit: (aggregate: Aggregate, dataOp: DataOp, entity: Entity) => Promise<void>;
+}
+
+/**
+ * Runs `work` in one transaction with its events (I10) and gives its result after the commit. `work` may run again after a
+ * serialization failure, so it must not keep anything outside.
+ * @throws ApiError; what the database says is translated here.
+ */
+export async function transact<Result>(
+  context: CommandContext,
+  aggregate: Aggregate,
+  work: (unit: UnitOfWork) => Promise<Result>,
+): Promise<Result> {
+  const { db, flowId, traceparent, onCommitted } = context;
+  let events: { eventType: string; dataOp: DataOp }[] = [];
+  let reachedCommit = false;
+  let result: Result;
+  try {
+    result = await inTransaction(db, async ({ tx, emit }) => {
+      events = [];
+      reachedCommit = false;
+      const done = await work({
+        tx,
+        context,
+        emit: async ({ eventType }, dataOp, entity) => {
+          await emit(eventType, {
+            aggregateId: entity.id,
+            version: entity.version,
+            dataOp,
+            data: entity,
+            flowId,
+            ...(traceparent === undefined ? {} : { traceparent }),
+          });
+          events.push({ eventType: eventType.name, dataOp });
+        },
+      });
+      reachedCommit = true;
+      return done;
+    });
+  } catch (error) {
+    throw fromDatabaseError(error, aggregate, reachedCommit);
+  }
+  for (const event of events) onCommitted(event);
+  return result;
+}

@@ -1,0 +1,240 @@
+import { stringifyJson } from '@outbound/schemas';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Aggregate, Entity } from '../catalog/aggregate.ts';
+import {
+  createEntity,
+  deleteEntity,
+  getEntity,
+  patchEntity,
+  putEntity,
+} from '../catalog/commands.ts';
+import { entityTag, matchesWeakly } from '../catalog/entity-tag.ts';
+import type { Answer } from '../catalog/idempotency.ts';
+import { listEntities } from '../catalog/list.ts';
+import {
+  readPreconditions,
+  requireAnyCondition,
+  requireIfMatch,
+} from '../catalog/preconditions.ts';
+import type { CommandContext } from '../catalog/unit-of-work.ts';
+import type { Server } from './create-server.ts';
+import { assertChosenId, readEntityId } from './entity-id.ts';
+import { registerBatchRoute } from './batch-route.ts';
+import { readIdempotencyKey } from './idempotency-key.ts';
+import { jsonMediaType, mergePatchMediaType } from './media-type.ts';
+import { absolute, pageLinks } from './page-links.ts';
+import {
+  answers,
+  changeHeaders,
+  createHeaders,
+  flowHeaders,
+  idParams,
+  listQuery,
+  noContent,
+  pageSchema,
+  putHeaders,
+  readHeaders,
+} from './request-schemas.ts';
+
+/** What routes need of the service around them. */
+export interface RouteServices {
+  readonly publicUrl: string | undefined;
+  readonly batchBodyLimitBytes: number;
+  /** The surroundings of a command for this request. */
+  readonly contextOf: (request: FastifyRequest) => CommandContext;
+}
+
+/** The routes over one aggregate. They translate HTTP and decide nothing. */
+export function registerAggregateRoutes(
+  app: Server,
+  aggregate: Aggregate,
+  services: RouteServices,
+): void {
+  const { name, plural, entity, input, patch } = aggregate;
+  const { contextOf, publicUrl } = services;
+  const path = `/${plural}`;
+  const tags = [plural];
+
+  app.get(
+    path,
+    {
+      schema: {
+        summary: `Lists ${plural} by id, page by page`,
+        operationId: `list_${plural}`,
+        tags,
+        headers: flowHeaders,
+        querystring: listQuery(aggregate),
+        response: answers({ 200: pageSchema(aggregate) }),
+      },
+    },
+    async (request) => {
+      const { cursor, limit, ...rest } = request.query;
+      const filters = Object.fromEntries(
+        Object.entries(rest).filter(
+          (entry): entry is [string, string] => typeof entry[1] === 'string',
+        ),
+      );
+      const page = await listEntities(contextOf(request), aggregate, { cursor, limit, filters });
+      const { prev, next } = page;
+      return {
+        ...pageLinks({ publicUrl, path, filters, limit, cursor, prev, next }),
+        items: page.items,
+      };
+    },
+  );
+
+  app.post(
+    path,
+    {
+      config: { consumes: jsonMediaType },
+      schema: {
+        summary: `Creates a ${name}`,
+        operationId: `create_${name}`,
+        tags,
+        headers: createHeaders,
+        body: input,
+        response: answers({ 201: entity }),
+      },
+    },
+    async (request, reply) => {
+      const key = readIdempotencyKey(request.headers['idempotency-key']);
+      const answer = await createEntity(contextOf(request), aggregate, request.body, {
+        idempotency:
+          key === undefined || request.bodyHash === null
+            ? undefined
+            : { scope: `POST ${path}`, key, requestHash: request.bodyHash },
+        answer: (created) => ({
+          status: 201,
+          headers: {
+            etag: entityTag(created.version),
+            location: absolute(publicUrl, `${path}/${created.id}`),
+          },
+          body: stringifyJson(created),
+        }),
+      });
+      return sendAnswer(reply, answer);
+    },
+  );
+
+  registerBatchRoute(app, aggregate, services);
+
+  app.get(
+    `${path}/:id`,
+    {
+      schema: {
+        summary: `Gives a ${name}`,
+        operationId: `get_${name}`,
+        tags,
+        headers: readHeaders,
+        params: idParams,
+        response: answers({ 200: entity }),
+      },
+    },
+    async (request, reply) => {
+      const id = readEntityId(request.params.id);
+      const { ifNoneMatch } = readPreconditions({
+        'if-none-match': request.headers['if-none-match'],
+      });
+      const found = await getEntity(contextOf(request), aggregate, id);
+      if (ifNoneMatch !== undefined && matchesWeakly(ifNoneMatch, found.version))
+        return reply.code(304).header('etag', entityTag(found.version)).send();
+      return sendEntity(reply, found);
+    },
+  );
+
+  app.put(
+    `${path}/:id`,
+    {
+      config: { consumes: jsonMediaType },
+      schema: {
+        summary: `Replaces a ${name} (If-Match), or creates it under this id (If-None-Match: *)`,
+        operationId: `put_${name}`,
+        tags,
+        headers: putHeaders,
+        params: idParams,
+        body: input,
+        response: answers({ 200: entity, 201: entity }),
+      },
+    },
+    async (request, reply) => {
+      const id = readEntityId(request.params.id);
+      const conditions = readPreconditions(request.headers);
+      requireAnyCondition(conditions);
+      if (conditions.ifMatch === undefined) assertChosenId(id);
+      const { entity: put, created } = await putEntity(contextOf(request), aggregate, {
+        id,
+        input: request.body,
+        conditions,
+      });
+      if (!created) return sendEntity(reply, put);
+      return sendEntity(
+        reply.code(201).header('location', absolute(publicUrl, `${path}/${put.id}`)),
+        put,
+      );
+    },
+  );
+
+  app.patch(
+    `${path}/:id`,
+    {
+      config: { consumes: mergePatchMediaType },
+      schema: {
+        summary: `Changes some fields of a ${name} (RFC 7396)`,
+        operationId: `patch_${name}`,
+        tags,
+        consumes: [mergePatchMediaType],
+        headers: changeHeaders,
+        params: idParams,
+        body: patch,
+        response: answers({ 200: entity }),
+      },
+    },
+    async (request, reply) => {
+      const id = readEntityId(request.params.id);
+      const conditions = readPreconditions(request.headers);
+      requireIfMatch(conditions);
+      const patched = await patchEntity(contextOf(request), aggregate, {
+        id,
+        patch: request.body,
+        conditions,
+      });
+      return sendEntity(reply, patched);
+    },
+  );
+
+  app.delete(
+    `${path}/:id`,
+    {
+      schema: {
+        summary: `Deletes a ${name}`,
+        operationId: `delete_${name}`,
+        tags,
+        headers: changeHeaders,
+        params: idParams,
+        response: answers({ 204: noContent }),
+      },
+    },
+    async (request, reply) => {
+      const id = readEntityId(request.params.id);
+      const conditions = readPreconditions(request.headers);
+      requireIfMatch(conditions);
+      await deleteEntity(contextOf(request), aggregate, { id, conditions });
+      return reply.code(204).send();
+    },
+  );
+}
+
+/** Sends a kept or new answer byte for byte. */
+export function sendAnswer(reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
+  return reply
+    .code(status)
+    .headers({ ...headers, 'content-type': jsonMediaType })
+    .send(body);
+}
+
+/** Sends the entity in the very text that its events carry as `data`. */
+function sendEntity(reply: FastifyReply, entity: Entity): FastifyReply {
+  return reply
+    .headers({ etag: entityTag(entity.version), 'content-type': jsonMediaType })
+    .send(stringifyJson(entity));
+}

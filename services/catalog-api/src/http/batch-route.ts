@@ -1,0 +1,106 @@
+import { stringifyJson } from '@outbound/schemas';
+import type { Aggregate } from '../catalog/aggregate.ts';
+import { chunkSize, createChunk, type CreateItem, type ItemOutcome } from '../catalog/batch.ts';
+import { entityTag } from '../catalog/entity-tag.ts';
+import type { Answer } from '../catalog/idempotency.ts';
+import { ApiError } from '../errors.ts';
+import { toViolations } from '../violations.ts';
+import type { RouteServices } from './aggregate-routes.ts';
+import type { BatchItem } from './batch-body.ts';
+import type { Server } from './create-server.ts';
+import { asApiError } from './framework-errors.ts';
+import { readIdempotencyKey } from './idempotency-key.ts';
+import { jsonMediaType } from './media-type.ts';
+import { problemKinds, toProblem } from './problem.ts';
+import { answers, batchAnswerSchema, batchSchema, createHeaders } from './request-schemas.ts';
+
+/**
+ * `POST /<plural>/batch`: creates up to 1,000 entities in transactions of 100, and answers for each (207). With an Idempotency-Key each
+ * chunk is kept under its number, so a repeated batch does again only what was not done.
+ */
+export function registerBatchRoute(
+  app: Server,
+  aggregate: Aggregate,
+  { contextOf, batchBodyLimitBytes }: RouteServices,
+): void {
+  const path = `/${aggregate.plural}/batch`;
+  app.post(
+    path,
+    {
+      bodyLimit: batchBodyLimitBytes,
+      config: { consumes: jsonMediaType, isBatch: true },
+      // The body is an array of items here, each of which is validated alone; the schema is for the document.
+      validatorCompiler: () => (value: unknown) => ({ value }),
+      schema: {
+        summary: `Creates up to 1,000 ${aggregate.plural}; one bad item does not fail its neighbours`,
+        operationId: `create_${aggregate.plural}`,
+        tags: [aggregate.plural],
+        headers: createHeaders,
+        body: batchSchema(aggregate),
+        response: answers({ 207: batchAnswerSchema }),
+      },
+    },
+    async (request, reply) => {
+      const key = readIdempotencyKey(request.headers['idempotency-key']);
+      const context = contextOf(request);
+      const items = (request.body as unknown as readonly BatchItem[]).map((item) =>
+        validate(aggregate, item),
+      );
+      const parts: string[] = [];
+      // One after the other: a batch takes one connection of the pool and not all of them.
+      for (let start = 0; start < items.length; start += chunkSize) {
+        const chunk = items.slice(start, start + chunkSize);
+        const number = start / chunkSize;
+        const idempotency =
+          key === undefined || request.bodyHash === null
+            ? undefined
+            : { scope: `POST ${path}#${number}`, key, requestHash: request.bodyHash };
+        const answerOf = (outcomes: readonly ItemOutcome[]): Answer =>
+          toAnswer(outcomes, start, request.id);
+        try {
+          const answer = await createChunk(context, aggregate, chunk, {
+            idempotency,
+            answer: answerOf,
+          });
+          parts.push(answer.body);
+        } catch (thrown) {
+          const error = asApiError(thrown);
+          // A wrong key or a broken first chunk is about the whole request: nothing of it was done.
+          if (start === 0) throw error;
+          request.log.error({ code: error.code, error: error.cause ?? error }, 'chunk failed');
+          parts.push(answerOf(chunk.map(() => ({ error }))).body);
+        }
+      }
+      return reply
+        .code(207)
+        .header('content-type', jsonMediaType)
+        .send(`{"items":[${parts.join(',')}]}`);
+    },
+  );
+}
+
+function validate({ input }: Aggregate, item: BatchItem): CreateItem {
+  if ('error' in item) return item;
+  const result = input.safeParse(item.value);
+  if (result.success) return { input: result.data };
+  return {
+    error: new ApiError('VALIDATION_FAILED', 'The item breaks the schema; see violations.', {
+      violations: toViolations('body', result.error.issues),
+    }),
+  };
+}
+
+/** The results of a chunk, as the inside of a JSON array: what is kept is put together again without being read. */
+function toAnswer(outcomes: readonly ItemOutcome[], start: number, flowId: string): Answer {
+  const results = outcomes.map((outcome, offset) => {
+    const index = start + offset;
+    if ('entity' in outcome) {
+      const { id, version } = outcome.entity;
+      return stringifyJson({ index, status: 201, id, etag: entityTag(version) });
+    }
+    const { error } = outcome;
+    const { status } = problemKinds[error.code];
+    return stringifyJson({ index, status, problem: toProblem(error, flowId) });
+  });
+  return { status: 207, headers: {}, body: results.join(',') };
+}

@@ -1,0 +1,206 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
+import { stringifyJson } from '@outbound/schemas';
+import type { Logger } from '@outbound/service-kit';
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
+import { ApiError, type Violation } from '../errors.ts';
+import type { ApiMetrics } from '../metrics.ts';
+import { toViolations } from '../violations.ts';
+import { registerBodyParser } from './body-parser.ts';
+import { answerClientError } from './client-error.ts';
+import { isFlowId } from './flow-id.ts';
+import { asApiError } from './framework-errors.ts';
+import { refuseUnknownPath, watchMethods } from './method-not-allowed.ts';
+import { problemHeaders, problemKinds, toProblem } from './problem.ts';
+
+/** The server with our schemas: what a route registers itself on. */
+export type Server = FastifyInstance<
+  HttpServer,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** Longest request target. */
+export const maxUrlBytes = 8 * 1_024;
+/** Request line and headers together. */
+export const maxHeaderBytes = 16 * 1_024;
+
+/** Limits of the server; see `config.ts`. */
+export interface ServerLimits {
+  readonly bodyLimitBytes: number;
+  readonly requestTimeoutMs: number;
+}
+
+/**
+ * The HTTP server without routes, and what must be called after the last route (`watchMethods`): flow ids, limits, problem+json for whatever goes wrong, metrics and one log line per request.
+ *
+ * Fastify answers some errors by itself in another shape; each of these ways is closed here: its errors (`setErrorHandler`), unroutable
+ * URLs (`frameworkErrors`), unknown paths, requests during a shutdown (`return503OnClosing`), and what Node's parser refuses
+ * (`clientErrorHandler`, `requireHostHeader`, `checkExpectation`).
+ */
+export function createServer(options: {
+  readonly logger: Logger;
+  readonly metrics: ApiMetrics;
+  readonly limits: ServerLimits;
+}): { readonly app: Server; readonly answerOtherMethods: () => void } {
+  const { logger, metrics, limits } = options;
+  // Without the wider type, Fastify's instance has pino's, and no function here could name it.
+  const baseLogger: FastifyBaseLogger = logger;
+  let isClosing = false;
+
+  const sendError = (
+    thrown: unknown,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): FastifyReply => {
+    const error = asApiError(thrown);
+    const { status } = problemKinds[error.code];
+    if (status >= 500)
+      request.log.error({ code: error.code, error: error.cause ?? error }, 'request failed');
+    return reply
+      .code(status)
+      .headers(problemHeaders(error))
+      .send(JSON.stringify(toProblem(error, request.id)));
+  };
+
+  const app = Fastify({
+    loggerInstance: baseLogger,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'flowId' }),
+    genReqId: ({ headers }) => {
+      const sent = headers['x-flow-id'];
+      return typeof sent === 'string' && isFlowId(sent) ? sent : randomUUID();
+    },
+    bodyLimit: limits.bodyLimitBytes,
+    requestTimeout: limits.requestTimeoutMs,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: maxUrlBytes },
+    http: {
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: Math.ceil(limits.requestTimeoutMs / 3),
+      connectionsCheckingInterval: Math.min(1_000, Math.ceil(limits.requestTimeoutMs / 10)),
+      requireHostHeader: false,
+    },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, randomUUID),
+    // Such a request has no route, so it goes through no hook.
+    frameworkErrors: (thrown, request, reply) => {
+      const error = asApiError(thrown);
+      reply.raw
+        .writeHead(problemKinds[error.code].status, {
+          ...problemHeaders(error),
+          'x-flow-id': request.id,
+        })
+        .end(JSON.stringify(toProblem(error, request.id)));
+    },
+  }).withTypeProvider<ZodTypeProvider>();
+
+  app.server.on('checkExpectation', (request, response) => {
+    const flowId = randomUUID();
+    const error = new ApiError('EXPECTATION_FAILED', 'Only Expect: 100-continue can be met.', {
+      headers: { connection: 'close' },
+    });
+    response
+      .writeHead(417, { ...problemHeaders(error), 'x-flow-id': flowId })
+      .end(JSON.stringify(toProblem(error, flowId)));
+    request.resume();
+  });
+
+  app.setReplySerializer((payload) => stringifyJson(payload));
+  app.setSerializerCompiler(() => (payload) => stringifyJson(payload));
+  app.setValidatorCompiler<z.ZodType>(({ schema, httpPart }) => (value) => {
+    const result = schema.safeParse(value);
+    return result.success ? { value: result.data } : { error: schemaError(httpPart, result.error) };
+  });
+  // Fastify would wrap the validator's error; ours is an answer already.
+  app.setSchemaErrorFormatter((errors) => (errors as unknown as { error: ApiError }).error);
+  app.setErrorHandler(sendError);
+  app.setNotFoundHandler(refuseUnknownPath);
+  const answerOtherMethods = watchMethods(app);
+  registerBodyParser(app);
+
+  app.addHook('preClose', (done) => {
+    isClosing = true;
+    done();
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.raw.setHeader('x-flow-id', request.id);
+    if (isClosing) {
+      done(
+        new ApiError(
+          'SHUTTING_DOWN',
+          'This instance is stopping. Nothing was written; try again.',
+          {
+            retryAfterSeconds: 1,
+            headers: { connection: 'close' },
+          },
+        ),
+      );
+      return;
+    }
+    done(refusalOfHead(request));
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unmatched';
+    const durationSeconds = reply.elapsedTime / 1_000;
+    metrics.observeRequest({
+      method: request.method,
+      route,
+      status: reply.statusCode,
+      durationSeconds,
+    });
+    request.log.info(
+      {
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        durationMs: Math.round(reply.elapsedTime * 10) / 10,
+      },
+      'request answered',
+    );
+    done();
+  });
+  return { app, answerOtherMethods };
+}
+
+/** What is wrong with a request as its head alone shows. */
+function refusalOfHead(request: FastifyRequest): ApiError | undefined {
+  const { raw, headers } = request;
+  if (raw.httpVersion === '1.1' && headers.host === undefined)
+    return new ApiError('MALFORMED_REQUEST', 'Send the Host header (RFC 9112 3.2).', {
+      headers: { connection: 'close' },
+    });
+  if (Buffer.byteLength(raw.url ?? '') > maxUrlBytes)
+    return new ApiError('URI_TOO_LONG', `The URL is longer than ${maxUrlBytes} bytes.`);
+  const flowId = headers['x-flow-id'];
+  if (flowId !== undefined && (typeof flowId !== 'string' || !isFlowId(flowId))) {
+    const message = 'expected 1 to 128 of the characters A-Z a-z 0-9 / + _ - =';
+    return new ApiError('INVALID_HEADER', `X-Flow-ID: ${message}.`, {
+      violations: [{ in: 'header', pointer: '/x-flow-id', message }],
+    });
+  }
+  return undefined;
+}
+
+function schemaError(httpPart: string | undefined, error: z.ZodError): ApiError & Error {
+  const where: Violation['in'] =
+    httpPart === 'querystring'
+      ? 'query'
+      : httpPart === 'params'
+        ? 'path'
+        : httpPart === 'headers'
+          ? 'header'
+          : 'body';
+  return new ApiError('VALIDATION_FAILED', 'The request breaks the schema; see violations.', {
+    violations: toViolations(where, error.issues),
+  });
+}

@@ -1,0 +1,36 @@
+import { JsonTextError, parseJson, type JsonValue } from '@outbound/schemas';
+import { ApiError } from '../errors.ts';
+
+/**
+ * The text of a body. @throws ApiError MALFORMED_JSON if it is empty or not UTF-8: a lenient decoder would store U+FFFD where the
+ * caller sent something else.
+ */
+export function readBodyText(bytes: Uint8Array): string {
+  if (bytes.length === 0)
+    throw new ApiError('MALFORMED_JSON', 'The body is empty. Send a JSON object.');
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new ApiError('MALFORMED_JSON', 'The body is not UTF-8.');
+  }
+}
+
+/**
+ * Reads one JSON text without losing a digit (see `parseJson`, which also sets the limits of depth and keys).
+ * @throws ApiError MALFORMED_JSON
+ */
+export function readJson(text: string): JsonValue {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw toApiError(error);
+  }
+}
+
+/** What is wrong with a JSON text, as an answer; other errors pass through. */
+export function toApiError(error: unknown): unknown {
+  if (!(error instanceof JsonTextError)) return error;
+  return new ApiError('MALFORMED_JSON', `The body is refused: ${error.message}.`, {
+    violations: [{ in: 'body', pointer: error.pointer, message: error.message }],
+  });
+}

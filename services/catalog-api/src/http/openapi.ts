@@ -1,0 +1,32 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
+import type { Server } from './create-server.ts';
+import { documentSchemaOptions } from './document-schema.ts';
+
+/** Zalando rules 215, 218 and 219; the id never changes. */
+const info = {
+  title: 'Catalog API',
+  description:
+    'Products and categories. Every change that is answered with 2xx is published as an event. Changes need If-Match; errors are problem+json.',
+  contact: { name: 'Owners of the catalog', url: 'https://catalog.example.com/contact' },
+  'x-api-id': 'c5f1a0de-6a0e-4b0e-9c3f-2f9a4d0b7e51',
+  'x-audience': 'company-internal',
+};
+
+/**
+ * Collects the OpenAPI 3.1 document from the routes' schemas; serves it at `/openapi.json` (Zalando rule 192) and for people at `/docs`, whose
+ * assets come from here and not from the internet. **Order**: await it before the first route is registered.
+ */
+export async function registerOpenApi(app: Server, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.1',
+      info: { ...info, version },
+      tags: [{ name: 'products' }, { name: 'categories' }, { name: 'event-types' }],
+    },
+    transform: createJsonSchemaTransform({ zodToJsonConfig: documentSchemaOptions }),
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  await app.register(swaggerUi, { routePrefix: '/docs' });
+}

@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { defaultLimit, maxLimit } from '../catalog/list.ts';
+import type { Aggregate } from '../catalog/aggregate.ts';
+import { maxBatchItems } from './batch-body.ts';
+import { problemMediaType } from './problem.ts';
+
+/** The error body in the document. */
+export const problemSchema = z
+  .object({
+    type: z.string().describe('Relative and never resolved: /problems/precondition-failed.'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().describe('What is wrong and what to do.'),
+    instance: z.string().describe('Names this occurrence.'),
+    flow_id: z.string(),
+    violations: z
+      .array(
+        z.object({
+          in: z.enum(['body', 'query', 'path', 'header']),
+          pointer: z
+            .string()
+            .describe('JSON Pointer (RFC 6901), or / and the name of the parameter.'),
+          message: z.string(),
+        }),
+      )
+      .optional(),
+  })
+  .describe('An error (RFC 9457).');
+
+/** No body. */
+export const noContent = z.null().describe('Done; no body.');
+
+/**
+ * The answers of a route in the document, with any error. Typed loosely on purpose: the text that is sent is made once, by the command that also
+ * stores or publishes it, so Fastify has no object to check.
+ */
+export function answers(byStatus: Readonly<Record<number, z.ZodType>>): unknown {
+  return {
+    ...byStatus,
+    default: {
+      description: 'Any error; see type.',
+      content: { [problemMediaType]: { schema: problemSchema } },
+    },
+  };
+}
+
+/** The path's id. Its form is checked by `readEntityId`, which has a problem type of its own. */
+export const idParams = z.object({ id: z.string().describe('UUIDv7 of the entity.') });
+
+/** Headers, described for the document; what they mean is checked where they are read. */
+export const flowHeaders = z.object({
+  'x-flow-id': z.string().optional().describe('Names the request in logs and events (rule 233).'),
+});
+export const createHeaders = flowHeaders.extend({
+  'idempotency-key': z
+    .string()
+    .optional()
+    .describe(
+      '1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours.',
+    ),
+});
+export const readHeaders = flowHeaders.extend({
+  'if-none-match': z
+    .string()
+    .optional()
+    .describe('ETag that the caller has; 304 if it is current.'),
+});
+export const changeHeaders = flowHeaders.extend({
+  'if-match': z.string().optional().describe('ETag of the version that is changed. Required.'),
+});
+export const putHeaders = changeHeaders.extend({
+  'if-none-match': z.string().optional().describe('* creates; If-Match replaces. One is required.'),
+});
+
+/** Query of a list: its filters, a cursor, a limit, and nothing else. */
+export function listQuery({ filters }: Aggregate) {
+  return z.strictObject({
+    cursor: z.string().max(200).optional().describe('From a link of a page; opaque.'),
+    limit: z
+      .string()
+      .regex(/^[1-9]\d{0,3}$/, `must be a whole number from 1 to ${maxLimit}`)
+      .transform(Number)
+      .pipe(z.number().max(maxLimit, `must be a whole number from 1 to ${maxLimit}`))
+      .default(defaultLimit)
+      .meta({ type: 'integer', minimum: 1, maximum: maxLimit }),
+    ...Object.fromEntries(
+      Object.entries(filters).map(([name, { schema }]) => [
+        name,
+        schema.optional().describe(`Only those with this ${name}.`),
+      ]),
+    ),
+  });
+}
+
+/** A page (Zalando rule 248). */
+export function pageSchema({ entity }: Aggregate) {
+  return z.object({
+    self: z.string().describe('This page.'),
+    first: z.string().describe('The first page.'),
+    prev: z.string().optional().describe('The page before, if there is one.'),
+    next: z.string().optional().describe('The page after, if there is one.'),
+    items: z.array(entity),
+  });
+}
+
+/** A batch as the document shows it; it is read item by item by `readBatch`. */
+export function batchSchema({ input }: Aggregate) {
+  return z.strictObject({ items: z.array(input).min(1).max(maxBatchItems) });
+}
+
+/** The answer to a batch, item by item (Zalando rule 152). */
+export const batchAnswerSchema = z.object({
+  items: z.array(
+    z.object({
+      index: z.int().describe('Place in the request, from 0.'),
+      status: z.int().describe('As if the item had been sent alone.'),
+      id: z.string().optional(),
+      etag: z.string().optional(),
+      problem: problemSchema.optional(),
+    }),
+  ),
+});

@@ -1,0 +1,26 @@
+import { createLogger, readConfig, redactConfig, runUntilSignal } from '@outbound/service-kit';
+import { apiVersion } from './api.ts';
+import { apiConfig, configPrefix } from './config.ts';
+import { startService } from './service.ts';
+
+/** Entry point: reads the environment, runs the API until SIGTERM or SIGINT. Exit 78: the configuration is wrong (EX_CONFIG). */
+function readSettings() {
+  try {
+    return readConfig(configPrefix, apiConfig, process.env);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(78);
+  }
+}
+
+const config = readSettings();
+const logger = createLogger({ service: 'catalog-api', level: config.logLevel });
+await runUntilSignal(
+  async ({ stopRequested, onClose }) => {
+    logger.info({ config: redactConfig(apiConfig, config) }, 'starting');
+    const service = await startService(config, logger, apiVersion);
+    onClose('service', service.close);
+    await stopRequested;
+  },
+  { logger },
+);

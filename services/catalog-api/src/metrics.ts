@@ -1,0 +1,67 @@
+import { createMetricsRegistry } from '@outbound/service-kit';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** Connections of the pool, as pg counts them. */
+export interface PoolCounts {
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly waitingCount: number;
+}
+
+/** Every metric of this service. No label holds an id, a key or a value of a caller's. */
+export interface ApiMetrics {
+  readonly registry: Registry;
+  readonly observeRequest: (request: {
+    readonly method: string;
+    /** The route's pattern, or `unmatched`. */
+    readonly route: string;
+    readonly status: number;
+    readonly durationSeconds: number;
+  }) => void;
+  /** Counts an event whose transaction has committed. */
+  readonly countEvent: (event: { readonly eventType: string; readonly dataOp: string }) => void;
+}
+
+/** Creates the metrics in a registry of their own. @param poolCounts asked at each scrape. */
+export function createApiMetrics(version: string, poolCounts: () => PoolCounts): ApiMetrics {
+  const registry = createMetricsRegistry({ prefix: 'catalog_', version });
+  const requests = new Histogram({
+    name: 'catalog_http_request_duration_seconds',
+    help: 'Time from the request head to the end of the answer.',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [registry],
+  });
+  const events = new Counter({
+    name: 'catalog_outbox_events_total',
+    help: 'Events committed to the outbox.',
+    labelNames: ['event_type', 'data_op'],
+    registers: [registry],
+  });
+  const gauge = (name: string, help: string, read: (counts: PoolCounts) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read(poolCounts()));
+      },
+    });
+  gauge('catalog_db_pool_connections', 'Open connections.', ({ totalCount }) => totalCount);
+  gauge(
+    'catalog_db_pool_idle_connections',
+    'Connections that wait for work.',
+    (counts) => counts.idleCount,
+  );
+  gauge(
+    'catalog_db_pool_waiting_requests',
+    'Requests that wait for a connection.',
+    (counts) => counts.waitingCount,
+  );
+  return {
+    registry,
+    observeRequest: ({ method, route, status, durationSeconds }) =>
+      requests.observe({ method, route, status: String(status) }, durationSeconds),
+    countEvent: ({ eventType, dataOp }) => events.inc({ event_type: eventType, data_op: dataOp }),
+  };
+}

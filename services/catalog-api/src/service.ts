@@ -1,0 +1,100 @@
+import { createDatabase } from '@outbound/outbox';
+import { startAdminServer, type Logger } from '@outbound/service-kit';
+import type { AddressInfo } from 'node:net';
+import { createApi } from './api.ts';
+import { BoundedPool } from './bounded-pool.ts';
+import { forgetExpired } from './catalog/idempotency.ts';
+import type { ApiConfig } from './config.ts';
+import { createApiMetrics } from './metrics.ts';
+import { startPeriodic } from './periodic.ts';
+
+/** A running service. */
+export interface CatalogService {
+  readonly port: number;
+  readonly adminPort: number;
+  /** Refuses new requests, finishes those under way, then closes what they used. */
+  readonly close: () => Promise<void>;
+}
+
+/** Most forgotten answers of one statement, and how often that is looked at. */
+const forgetting = { limit: 1_000, intervalMs: 60_000 };
+
+/**
+ * Starts the API and its admin server. The database need not be there yet: requests are answered 503 and readyz is red until it is.
+ * @param buildVersion what runs, for `catalog_build_info`.
+ * @throws the error of `listen`, such as EADDRINUSE.
+ */
+export async function startService(
+  config: ApiConfig,
+  logger: Logger,
+  buildVersion: string,
+): Promise<CatalogService> {
+  const { statementTimeoutMs } = config;
+  const pool = new BoundedPool(
+    {
+      connectionString: config.databaseUrl,
+      application_name: 'catalog-api',
+      max: config.poolSize,
+      connectionTimeoutMillis: config.connectionTimeoutMs,
+      idleTimeoutMillis: 30_000,
+      keepAlive: true,
+      statement_timeout: statementTimeoutMs,
+      lock_timeout: statementTimeoutMs,
+      idle_in_transaction_session_timeout: statementTimeoutMs,
+      // The server's timeout ends a statement; this one ends the wait for a server that is gone without a word.
+      query_timeout: statementTimeoutMs + 5_000,
+    },
+    config.poolQueueSize,
+  );
+  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
+  pool.on('error', (error) => logger.warn({ component: 'pool', error }, 'idle connection lost'));
+  const db = createDatabase(pool);
+  const metrics = createApiMetrics(buildVersion, () => pool);
+  const app = await createApi({
+    db,
+    logger,
+    metrics,
+    publicUrl: config.publicUrl,
+    limits: config,
+  });
+  const admin = await startAdminServer({
+    host: config.adminHost,
+    port: config.adminPort,
+    registry: metrics.registry,
+    checks: {
+      database: async () => {
+        await pool.query('select 1');
+        return { ok: true };
+      },
+    },
+  });
+  const cleaning = startPeriodic(forgetting.intervalMs, logger, 'idempotency', async () => {
+    await forgetExpired(db, new Date(), forgetting.limit);
+  });
+  await app.listen({ host: config.host, port: config.port });
+  const { port } = app.server.address() as AddressInfo;
+  logger.info(
+    { host: config.host, port, adminHost: config.adminHost, adminPort: admin.port },
+    'listening',
+  );
+  if (!isLoopback(config.host))
+    logger.warn(
+      { host: config.host },
+      'listening beyond this machine without authentication: admit callers in front of it',
+    );
+  return {
+    port,
+    adminPort: admin.port,
+    close: async () => {
+      await app.close();
+      await cleaning.stop();
+      await admin.close();
+      await pool.end();
+    },
+  };
+}
+
+/** Whether only this machine can reach the address. A name other than `localhost` may point anywhere. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
