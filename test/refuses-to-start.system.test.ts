@@ -35,7 +35,6 @@ const refusals: readonly Refusal[] = [
   },
   {
     when: 'the password is wrong',
-    prepare: async () => undefined,
     env: { RELAY_DATABASE_URL: 'wrong-password' },
     exitCode: 10,
     says: 'SOURCE_AUTH_FAILED',

@@ -56,7 +56,7 @@ interface OutboxRow {
 export async function readOutbox(
   { sql }: TestPipeline,
   checker: HistoryChecker,
-  leftOut: ReadonlySet<string>,
+  leftOut: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   await sql.query('begin isolation level repeatable read read only');
   await sql.query(

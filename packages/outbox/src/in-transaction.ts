@@ -38,7 +38,7 @@ export async function inTransaction<Result>(
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await db.transaction(
-        async (tx) => await runOnce(tx, work),
+        async (tx) => runOnce(tx, work),
         isolationLevel ? { isolationLevel } : undefined,
       );
     } catch (error) {

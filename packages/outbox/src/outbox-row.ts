@@ -1,11 +1,5 @@
-import {
-  maxEventBytes,
-  outboxTable,
-  stringifyJson,
-  type DataOp,
-  type EventType,
-  type JsonValue,
-} from '@outbound/schemas';
+import type { outboxTable } from '@outbound/schemas';
+import { maxEventBytes, stringifyJson, type DataOp, type EventType } from '@outbound/schemas';
 import { PipelineError } from '@outbound/service-kit';
 import { uuidv7 } from 'uuidv7';
 
@@ -66,7 +60,7 @@ export function outboxRow(eventType: EventType, event: EventToEmit): OutboxRow {
       `event type ${eventType.name}: the value of ${aggregateId} does not follow its declaration at ${faults.join(', ')}`,
     );
   }
-  const payload = stringifyJson(value as unknown as JsonValue);
+  const payload = stringifyJson(value);
   const bytes = Buffer.byteLength(payload);
   if (bytes > maxEventBytes)
     throw new PipelineError(

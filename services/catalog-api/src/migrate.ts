@@ -25,7 +25,7 @@ async function migrate(): Promise<number> {
     );
     return 0;
   } catch (error) {
-    const code = error instanceof PipelineError ? error.code : 'MIGRATION_FAILED';
+    const code: string = error instanceof PipelineError ? String(error.code) : 'MIGRATION_FAILED';
     process.stderr.write(
       `migrate: ${code}: ${error instanceof Error ? error.message : String(error)}\n`,
     );
