@@ -109,17 +109,16 @@ export async function startPipeline(host: PipelineHost): Promise<Pipeline> {
       }),
     ),
   );
-  const [relayAdmin, apiAdmin, apiLine] = await Promise.all([
-    relay.logged(isListening('admin')),
-    api.logged(isListening('admin')),
-    api.logged(isListening('http')),
+  const [relayLine, apiLine] = await Promise.all([
+    relay.logged(isListening),
+    api.logged(isListening),
     relay.logged(isStreaming),
   ]);
   say(`relay streams (pid ${relay.pid}), API listens (pid ${api.pid})`);
   return {
-    apiUrl: urlOf(apiLine),
-    apiAdminUrl: urlOf(apiAdmin),
-    relayAdminUrl: urlOf(relayAdmin),
+    apiUrl: urlOf(apiLine['port']),
+    apiAdminUrl: urlOf(apiLine['adminPort']),
+    relayAdminUrl: urlOf(relayLine['port']),
     databaseUrl,
     brokers,
     slot,
@@ -131,16 +130,13 @@ function password(): string {
   return randomBytes(18).toString('base64url');
 }
 
-const isListening =
-  (component: string) =>
-  (line: LogLine): boolean =>
-    line['message'] === 'listening' && line['component'] === component;
+const isListening = (line: LogLine): boolean => line['message'] === 'listening';
 
 const isStreaming = (line: LogLine): boolean =>
   line['message'] === 'state changed' && line['state'] === 'streaming';
 
-function urlOf(line: LogLine): string {
-  return `http://127.0.0.1:${String(line['port'])}`;
+function urlOf(port: unknown): string {
+  return `http://127.0.0.1:${String(port)}`;
 }
 
 function urlAs(databaseUrl: string, role: string, secret: string): string {

@@ -30,7 +30,7 @@ import { untilAborted } from './until-aborted.ts';
 const changeTopic = 'catalog.product-change';
 const stateTopic = 'catalog.product';
 const requestsAtOnce = 4;
-const playersPerProduct = 4;
+const playersPerProduct = 2;
 /** Longer than the slowest end of all: a service's 12 s, then Kafka's controlled shutdown. */
 const closeDeadlineMs = 45_000;
 

@@ -52,7 +52,7 @@ export function comparisonTable(results: readonly PathResult[]): string {
       ({ load, outage }) => percent(availability(load.attempts, outage).share),
     ],
     ['changes committed', ({ verdict }) => number(verdict.committed)],
-    ['**lost** events (records that never came)', of('lost')],
+    ['**lost** records (two for each change)', of('lost')],
     ['**ghost** records (nobody committed them)', of('ghost')],
     ['**reordered** records (a version behind a later one)', of('reordered')],
     ['keys whose last record is stale', of('stale')],

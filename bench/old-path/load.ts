@@ -24,14 +24,15 @@ const patienceMs = 5000;
 /**
  * Changes a few hot products and creates new ones, from several callers at once, until the signal is aborted. A caller behaves as callers do: it
  * waits 5 s, tries again a few times after 5xx or no answer, and reads the row again after 412.
- * @param options.baseUrl asked for each request, because a restarted process listens elsewhere.
+ * @param options.urls of the API's processes, taken in turn; asked for each request, because a restarted process listens elsewhere.
  */
 export async function writeUntil(
   stop: AbortSignal,
-  { baseUrl, chance }: { readonly baseUrl: () => string; readonly chance: Chance },
+  { urls, chance }: { readonly urls: () => readonly string[]; readonly chance: Chance },
 ): Promise<LoadResult> {
   const attempts: Attempt[] = [];
   let abandonedCount = 0;
+  let turn = 0;
   const request = async (
     method: string,
     path: string,
@@ -39,8 +40,10 @@ export async function writeUntil(
     body?: unknown,
   ): Promise<Response | undefined> => {
     const startedMs = performance.now();
+    const bases = urls();
+    const baseUrl = bases[turn++ % bases.length] ?? '';
     const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-    const response = await fetch(`${baseUrl()}${path}`, {
+    const response = await fetch(`${baseUrl}${path}`, {
       method,
       headers: body === undefined ? headers : { 'content-type': type, ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -35,11 +35,13 @@ async function measure(
     killCount: Number(values.kills),
     outageMs,
   });
-  console.error(
-    `${path.name}: kills at ${plan.killsMs.map((ms) => (ms / 1000).toFixed(1)).join(', ')} s, Kafka down from ${(plan.outageFromMs / 1000).toFixed(1)} s`,
+  const say = (line: string) => console.error(`${path.name}: ${line}`);
+  const seconds = (ms: number) => (ms / 1000).toFixed(1);
+  say(
+    `kills at ${plan.killsMs.map(seconds).join(', ')} s, Kafka down from ${seconds(plan.outageFromMs)} s`,
   );
   const stop = new AbortController();
-  const load = writeUntil(stop.signal, { baseUrl: path.url, chance: chance.fork('load') });
+  const load = writeUntil(stop.signal, { urls: path.urls, chance: chance.fork('load') });
   const startedMs = performance.now();
   const at = async (ms: number) => delay(Math.max(0, startedMs + ms - performance.now()));
 
@@ -47,21 +49,25 @@ async function measure(
   const kafkaFaults = async () => {
     await at(plan.outageFromMs);
     await stack.kafka.stop();
+    say('Kafka is down');
     outage.fromMs = performance.now();
     await delay(outageMs);
     outage.untilMs = performance.now();
     await stack.kafka.start();
+    say('Kafka is up');
   };
   const crashes = async () => {
     for (const killMs of plan.killsMs) {
       await at(killMs);
       await path.crash();
+      say('killed and started again');
     }
   };
-  await Promise.all([kafkaFaults(), crashes(), at(plan.durationMs)]);
-  stop.abort();
+  await Promise.all([kafkaFaults(), crashes(), at(plan.durationMs)]).finally(() => stop.abort());
   const result = await load;
+  say(`${result.attempts.length} requests; settling`);
   await path.settle();
+  say('judging');
   const verdict = await judgePipeline(pipeline, { allowedDuplicates: Infinity });
   return { name: path.name, load: result, outage, verdict };
 }

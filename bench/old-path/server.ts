@@ -62,8 +62,8 @@ const producer = new Kafka({
   brokers: [...brokers],
   logLevel: logLevel.NOTHING,
 }).producer({ allowAutoTopicCreation: false });
-// Not awaited by requests: a team that wants to start without Kafka connects on the side, and each send connects again.
-await producer.connect().catch(() => undefined);
+// Not waited for: a service that starts without Kafka is what a team wants, and each send connects again.
+producer.connect().catch(() => undefined);
 
 async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const [, resource, id] = (request.url ?? '').split('/');
