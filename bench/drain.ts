@@ -24,6 +24,8 @@ export interface RelayDrain {
   readonly wallSeconds: number;
   /** Cores that the host took from this machine meanwhile, of all its cores. */
   readonly stolenCores: number;
+  /** Cores that neither relay nor walsender nor broker used: near 0, or the machine had other work. */
+  readonly otherCores: number;
 }
 
 /** One round: a backlog of its own, read by everybody from copies of one slot. */
@@ -133,6 +135,8 @@ async function drain(
     routes: benchRoutes(routes),
   });
   const seconds = (lastAppendMs - firstAppendMs) / 1000;
+  const elapsedSeconds = (endedMs - relay.startedMs) / 1000;
+  const ours = usage.relay.cpuSeconds + usage.walsenderCpuSeconds + usage.brokerCpuSeconds;
   return {
     usage,
     judgement,
@@ -140,7 +144,8 @@ async function drain(
     recordsPerSecond: judgement.records / seconds,
     startSeconds: (firstAppendMs - relay.startedMs) / 1000,
     wallSeconds: (lastAppendMs - relay.startedMs) / 1000,
-    stolenCores: (after.steal - before.steal) / ((endedMs - relay.startedMs) / 1000),
+    stolenCores: (after.steal - before.steal) / elapsedSeconds,
+    otherCores: Math.max(0, after.busy - before.busy - ours) / elapsedSeconds,
   };
 }
 

@@ -94,25 +94,30 @@ async function writeEvents(
     payloadBytes,
   }: { count: number; ratePerSecond: number; payloadBytes: number },
 ): Promise<void> {
-  const clients = await Promise.all(Array.from({ length: writers }, () => pipeline.connect()));
-  const commits: Promise<unknown>[] = [];
+  const lines = await Promise.all(
+    Array.from({ length: writers }, async () => ({
+      client: await pipeline.connect(),
+      last: Promise.resolve<unknown>(undefined),
+    })),
+  );
   try {
     await openLoop({ count, ratePerSecond }, (event) => {
-      const client = clients[(event % defaultEntities) % writers];
-      if (client)
-        commits.push(
-          client.query({
-            name: 'bench_event',
-            text: 'select bench_event($1, $2, $3)',
-            values: [event, defaultEntities, payloadBytes],
-          }),
-        );
+      const line = lines[(event % defaultEntities) % writers];
+      if (!line) return;
+      line.last = line.last.then(() =>
+        line.client.query({
+          name: 'bench_event',
+          text: 'select bench_event($1, $2, $3)',
+          values: [event, defaultEntities, payloadBytes],
+        }),
+      );
+      // Seen below, when everything has arrived; until then its rejection has a handler.
+      line.last.catch(() => undefined);
     });
-    await Promise.all(commits);
+    await Promise.all(lines.map(({ last }) => last));
   } finally {
-    // Waits for the queries of the others too, if one failed.
-    await Promise.allSettled(commits);
-    for (const client of clients) await client.end();
+    await Promise.allSettled(lines.map(({ last }) => last));
+    for (const { client } of lines) await client.end();
   }
 }
 

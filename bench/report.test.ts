@@ -25,6 +25,7 @@ const relay = (eventsPerSecond: number, peakResidentBytes: number): RelayDrain =
   startSeconds: 0.5,
   wallSeconds: 5,
   stolenCores: 0,
+  otherCores: 0,
 });
 const round = (walsender: number, rate: number, peakMb: number): DrainRound => ({
   walsender: {

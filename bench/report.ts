@@ -60,7 +60,10 @@ function drainTable({ drain, drainEvents, payloadBytes }: BenchResult): string {
         of((round) => per100k(pick(round).usage.walsenderCpuSeconds, drainEvents), fixed(1)),
         of((round) => per100k(pick(round).usage.brokerCpuSeconds, drainEvents), fixed(1)),
       ].join(' / '),
-      of((round) => pick(round).stolenCores, fixed(2)),
+      [
+        of((round) => pick(round).otherCores, fixed(2)),
+        of((round) => pick(round).stolenCores, fixed(2)),
+      ].join(' / '),
     );
   return [
     `## Drain: ${whole(drainEvents)} transactions of one event, payload ${payloadBytes} B, ${drain.length} interleaved run(s)`,
@@ -74,7 +77,7 @@ function drainTable({ drain, drainEvents, payloadBytes }: BenchResult): string {
       'last append s',
       'peak MB',
       'CPU s per 100k events: relay / walsender / broker',
-      'stolen cores',
+      'cores of others / stolen',
     ),
     rule(9),
     row(
