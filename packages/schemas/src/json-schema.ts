@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import type { EventType } from './event-type.ts';
+
+/** How a zod schema becomes JSON Schema for readers: a format says more than zod's 400-character pattern for it. */
+export const documentSchemaOptions = {
+  unrepresentable: 'any',
+  override: ({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }) => {
+    if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
+    // zod repeats the pattern of a format in allOf when another pattern is there.
+    if (jsonSchema.format === 'uuid') delete jsonSchema.allOf;
+    if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    // `example` is OpenAPI's older word; JSON Schema has `examples`.
+    if (jsonSchema['example'] !== undefined) {
+      jsonSchema.examples = [jsonSchema['example']];
+      delete jsonSchema['example'];
+    }
+  },
+} as const satisfies z.core.ToJSONSchemaParams;
+
+/** JSON Schema 2020-12 of what is written: closed, so that a field that nobody declared is a fault of the producer. Consumers ignore unknown fields (Zalando rule 108). */
+export function toDocumentSchema(schema: z.ZodType): Record<string, unknown> {
+  return { ...z.toJSONSchema(schema, { io: 'output', ...documentSchemaOptions }) };
+}
+
+/** JSON Schema of an event type's whole value, with its name and version. */
+export function eventJsonSchema({ name, version, value }: EventType): Record<string, unknown> {
+  const { $schema, ...schema } = toDocumentSchema(value);
+  return { $schema, $id: `urn:event-type:${name}:${version}`, title: name, ...schema };
+}
