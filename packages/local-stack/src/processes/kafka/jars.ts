@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { promisify, stripVTControlCharacters } from 'node:util';
 import { StackError } from '../../errors.ts';
 import { cached, cacheRoot } from '../cache.ts';
 import type { Guardian } from '../guardian.ts';
@@ -63,10 +63,10 @@ async function fetchJars(folder: string, guardian: Guardian): Promise<void> {
       { cwd: project, maxBuffer: 64 * 1024 * 1024 },
     );
   } catch (error) {
-    const { stdout = '' } =
-      error instanceof Error && 'stdout' in error ? { stdout: String(error.stdout) } : {};
+    const said = error instanceof Error && 'stdout' in error ? String(error.stdout) : String(error);
+    const why = stripVTControlCharacters(said).trim().split('\n')[0] ?? '';
     throw new StackError(
-      `Maven could not fetch Apache Kafka ${kafkaVersion}: check the network or ~/.m2/settings.xml. It says: ${stdout.trim().split('\n').slice(0, 5).join(' ') || String(error)}`,
+      `Maven could not fetch Apache Kafka ${kafkaVersion}: check the network and ~/.m2/settings.xml. It says: ${why}`,
       { cause: error },
     );
   } finally {
