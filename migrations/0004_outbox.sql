@@ -48,4 +48,5 @@ create trigger outbox_append_only before update or delete on outbox
 create trigger outbox_append_only_truncate before truncate on outbox
   for each statement execute function outbox_refuse_change();
 
-grant insert on outbox to outbound_api;
+-- Not created_at: it is the beginning of the transaction and nothing else, or a partition could still get rows after it was sealed.
+grant insert (id, aggregatetype, aggregateid, type, version, data_op, payload, headers) on outbox to outbound_api;

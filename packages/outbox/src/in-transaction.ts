@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { outboxTable, type EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/schemas';
 import { backoffMs, PipelineError } from '@outbound/service-kit';
+import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Database, Transaction } from './database.ts';
-import { outboxRow, type EventToEmit } from './outbox-row.ts';
+import { Emissions } from './emissions.ts';
+import type { EventToEmit } from './outbox-row.ts';
 import { isWriteConflict } from './retriable.ts';
 
 /**
  * Puts an event into the outbox, in the transaction that makes the change, and gives its id (`eid`).
  * **Order**: call it while the transaction holds the entity's row lock, with the version counted under it: then commit order is version order (I3).
- * @throws PipelineError EVENT_INVALID, EVENT_TOO_LARGE; the transaction is rolled back with it.
+ * @throws PipelineError EVENT_INVALID, EVENT_TOO_LARGE; the transaction is rolled back with it, even if the caller catches it.
  */
 export type Emit = (eventType: EventType, event: EventToEmit) => Promise<string>;
 
@@ -28,7 +30,9 @@ export interface TransactionOptions {
  * The only way to emit an event: state and event commit together or not at all (I10). Runs `work` in one transaction and gives
  * its result after the commit. After a serialization failure or a deadlock `work` runs again from its beginning, with jitter in between,
  * so it must keep nothing outside.
- * @throws PipelineError WRITE_CONFLICT when every try met a conflict; else whatever `work` or the database throws, with everything rolled back.
+ * @throws PipelineError WRITE_CONFLICT when every try met a conflict; TRANSACTION_ABORTED when `work` swallowed the error of a statement
+ * (Postgres would answer the commit with a rollback, and the driver would not tell); EMIT_NOT_AWAITED; else whatever `work`, an
+ * emit of it or the database throws. In each case everything is rolled back, unless the connection broke during the commit itself.
  */
 export async function inTransaction<Result>(
   db: Database,
@@ -37,10 +41,7 @@ export async function inTransaction<Result>(
 ): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await db.transaction(
-        async (tx) => runOnce(tx, work),
-        isolationLevel ? { isolationLevel } : undefined,
-      );
+      return await runOnce(db, work, isolationLevel ? { isolationLevel } : undefined);
     } catch (error) {
       if (!isWriteConflict(error)) throw error;
       if (attempt >= attempts)
@@ -54,25 +55,39 @@ export async function inTransaction<Result>(
   }
 }
 
+/** One try, on a connection of its own: drizzle's own checkout keeps the connection for ever if `begin` fails. */
 async function runOnce<Result>(
-  tx: Transaction,
+  db: Database,
   work: (open: OpenTransaction) => Promise<Result>,
+  config: { isolationLevel: NonNullable<TransactionOptions['isolationLevel']> } | undefined,
 ): Promise<Result> {
-  let isOpen = true;
-  const emit: Emit = async (eventType, event) => {
-    // An un-awaited emit would reach a transaction that has committed, and its event would be lost without a word.
-    if (!isOpen)
-      throw new PipelineError(
-        'EMIT_AFTER_END',
-        `an event of ${event.aggregateId} was emitted after its transaction ended: await every emit`,
-      );
-    const row = outboxRow(eventType, event);
-    await tx.insert(outboxTable).values(row);
-    return row.id;
-  };
+  const client = await db.$client.connect();
+  // The pool listens to idle connections only: one that breaks between two statements would end the process. The next statement fails.
+  client.on('error', ignore);
   try {
-    return await work({ tx, emit });
+    return await drizzle(client).transaction(async (tx) => {
+      const emissions = new Emissions(tx);
+      let result: Result;
+      try {
+        result = await work({ tx, emit: emissions.emit });
+      } finally {
+        await emissions.end();
+      }
+      emissions.assertAllStored();
+      if (client.getTransactionStatus() !== 'T')
+        throw new PipelineError(
+          'TRANSACTION_ABORTED',
+          'a statement of the transaction failed and its error was swallowed, so nothing can be committed: let the error through, or wrap what may fail in tx.transaction (a savepoint)',
+        );
+      return result;
+    }, config);
   } finally {
-    isOpen = false;
+    // A connection whose transaction could not be ended must not serve anybody else.
+    client.release(client.getTransactionStatus() !== 'I');
+    client.off('error', ignore);
   }
+}
+
+function ignore(): void {
+  // See where it is attached.
 }

@@ -1,6 +1,6 @@
-import type { outboxTable } from '@outbound/schemas';
 import { maxEventBytes, stringifyJson, type DataOp, type EventType } from '@outbound/schemas';
 import { PipelineError } from '@outbound/service-kit';
+import { sql, type SQL } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
 
 /** What an event says, beside what its type declares. */
@@ -20,8 +20,19 @@ export interface EventToEmit {
   readonly occurredAt?: Date;
 }
 
-/** A row of the outbox, ready to insert. */
-export type OutboxRow = typeof outboxTable.$inferInsert;
+/** A row of the outbox, ready to insert. `created_at` is the database's to say: it is the beginning of the transaction. */
+export interface OutboxRow {
+  readonly id: string;
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  readonly type: string;
+  readonly version: number;
+  readonly dataOp: DataOp;
+  /** JSON text. */
+  readonly payload: string;
+  /** JSON text. */
+  readonly headers: string;
+}
 
 /**
  * The outbox row of an event: a new event id, the value as its declared schema wants it, and its exact bytes.
@@ -80,4 +91,11 @@ export function outboxRow(eventType: EventType, event: EventToEmit): OutboxRow {
       ...(flowId === undefined ? {} : { flow_id: flowId }),
     }),
   };
+}
+
+/** The statement that stores it. Not drizzle's insert, which names every column, while the API may not name `created_at`. */
+export function insertOutboxRow(row: OutboxRow): SQL {
+  const { id, aggregateType, aggregateId, type, version, dataOp, payload, headers } = row;
+  return sql`insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers)
+    values (${id}, ${aggregateType}, ${aggregateId}, ${type}, ${version}, ${dataOp}, ${payload}, ${headers})`;
 }

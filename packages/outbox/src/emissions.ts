@@ -1,0 +1,56 @@
+import { PipelineError } from '@outbound/service-kit';
+import type { Transaction } from './database.ts';
+import type { Emit } from './in-transaction.ts';
+import { insertOutboxRow, outboxRow } from './outbox-row.ts';
+
+/** The events of one transaction: none may be lost without the transaction failing with it (I10). */
+export class Emissions {
+  readonly #tx: Transaction;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #wasCutShort = false;
+  #isOpen = true;
+  #failures: unknown[] = [];
+
+  constructor(tx: Transaction) {
+    this.#tx = tx;
+  }
+
+  readonly emit: Emit = async (eventType, event) => {
+    if (!this.#isOpen)
+      throw new PipelineError(
+        'EMIT_NOT_AWAITED',
+        `an event of ${event.aggregateId} was emitted after its transaction ended: await every emit`,
+      );
+    try {
+      const row = outboxRow(eventType, event);
+      const stored = this.#tx.execute(insertOutboxRow(row));
+      this.#underWay.add(stored);
+      try {
+        await stored;
+      } finally {
+        this.#underWay.delete(stored);
+      }
+      return row.id;
+    } catch (error) {
+      this.#failures.push(error);
+      throw error;
+    }
+  };
+
+  /** No further emit; waits for those under way, so that commit or rollback is the last statement. Never rejects. */
+  async end(): Promise<void> {
+    this.#isOpen = false;
+    this.#wasCutShort = this.#underWay.size > 0;
+    await Promise.allSettled(this.#underWay);
+  }
+
+  /** @throws the first error of an emit, or PipelineError EMIT_NOT_AWAITED. */
+  assertAllStored(): void {
+    if (this.#failures.length > 0) throw this.#failures[0];
+    if (this.#wasCutShort)
+      throw new PipelineError(
+        'EMIT_NOT_AWAITED',
+        'a transaction ended while an emit was under way: await every emit',
+      );
+  }
+}
