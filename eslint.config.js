@@ -92,7 +92,13 @@ export default tseslint.config(
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },
   },
   {
-    files: ['services/relay/src/kafka/**', 'test/**', 'bench/**', 'demo/**'],
+    files: [
+      'services/relay/src/kafka/**',
+      'packages/local-stack/**/*.test.ts',
+      'test/**',
+      'bench/**',
+      'demo/**',
+    ],
     rules: { 'no-restricted-imports': 'off' },
   },
   {

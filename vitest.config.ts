@@ -42,6 +42,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['**/*.system.test.ts'],
+          globalSetup: 'test/support/build-services.ts',
           exclude,
           testTimeout: 900_000,
           hookTimeout: 300_000,
@@ -52,6 +53,7 @@ export default defineConfig({
         test: {
           name: 'docker',
           include: ['**/*.docker.test.ts'],
+          globalSetup: 'test/support/build-services.ts',
           exclude,
           testTimeout: 600_000,
           hookTimeout: 600_000,

@@ -115,7 +115,7 @@ const rows: string[] = [];
 
 for (const [name, command] of [
   ['build', ['npm', 'run', '--silent', 'build']],
-  ['check', ['npm', 'run', '--silent', 'check']],
+  ['check', ['npm', 'run', '--silent', 'check', '--', '--static']],
 ] as const) {
   if (name === 'check' && !isWanted('check')) continue;
   const result = await runStep(name, command, { echo: true });

@@ -118,7 +118,6 @@ describe('the pgoutput decoder', () => {
     const copy = tuple.copyBytes(0);
     bytes.fill(0xee);
     expect(copy?.toString()).toBe('{"a":1}');
-    expect(copy?.buffer.byteLength).toBe(7);
   });
 
   it('refuses to tell of a column that the row has not', () => {
