@@ -212,7 +212,7 @@ test('an emit after the end is refused', async () => {
   });
 });
 
-test('an event that could never be published is refused and nothing is written, one byte below the limit passes', async () => {
+test('an event that could never be published is refused and nothing is written; the largest that can passes', async () => {
   const noteAdded = defineEventType({
     ...categoryChange,
     name: 'catalog.note-added',
@@ -327,6 +327,16 @@ test('a connection that breaks inside a transaction is not used again, and the p
   });
   expect(await narrow.select().from(categoryTable)).toHaveLength(1);
   expect(single.totalCount).toBe(1);
+  await single.end();
+});
+
+test('a connection whose transaction could not be ended serves nobody else', async () => {
+  const single = new pg.Pool({ ...pool.options, max: 1, query_timeout: 300 });
+  const narrow = createDatabase(single);
+  const attempt = inTransaction(narrow, ({ tx }) => tx.execute(sql`select pg_sleep(60)`));
+  await expect(attempt).rejects.toThrow();
+  await inTransaction(narrow, ({ tx }) => insert(tx, newCategory('after')));
+  expect(await narrow.select().from(categoryTable)).toHaveLength(1);
   await single.end();
 });
 
