@@ -44,6 +44,6 @@ describe('the bytes of a value', () => {
         `insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload) values (gen_random_uuid(), 'catalog.product', 'e', 'catalog.product-change', 1, 'C', $1)`,
         [`{"filler":"${'x'.repeat(largest - 12)}"}`],
       ),
-    ).rejects.toThrow('outbox_payload_size');
+    ).rejects.toThrow('outbox_payload_check');
   });
 });

@@ -24,7 +24,7 @@ describe.each<PostgresMajor>([15, 18])('Postgres %i under load', (major) => {
       await stack.postgres.start();
     },
     'that ends the walsender': async (pipeline) =>
-      await pipeline.sql.query(
+      pipeline.sql.query(
         'select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1',
         [pipeline.slot],
       ),
