@@ -33,9 +33,9 @@ declare
   part record;
   fault text;
 begin
-  if retention is null or retention < interval '0' or grace is null or grace < interval '0'
+  if retention is null or retention < interval '1 hour' or grace is null or grace < interval '0'
      or days_ahead is null or days_ahead not between 0 and 366 then
-    raise exception 'outbox_housekeeping: retention and grace must not be negative, days_ahead must be 0 to 366'
+    raise exception 'outbox_housekeeping: retention % must be an hour or more, grace % not negative, days_ahead % from 0 to 366', retention, grace, days_ahead
       using errcode = 'invalid_parameter_value';
   end if;
   if not pg_try_advisory_xact_lock(hashtext('outbox_housekeeping')) then

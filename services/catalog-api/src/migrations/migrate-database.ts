@@ -56,7 +56,7 @@ export async function migrateDatabase(options: MigrateOptions): Promise<readonly
         await client.query('rollback').catch(() => undefined);
         throw new PipelineError(
           'MIGRATION_FAILED',
-          `${name} failed, and nothing of it was kept: ${cause instanceof Error ? cause.message : String(cause)}`,
+          `${name}${lineOf(cause, sql)} failed, and nothing of it was kept: ${cause instanceof Error ? cause.message : String(cause)}`,
           { cause },
         );
       }
@@ -68,6 +68,12 @@ export async function migrateDatabase(options: MigrateOptions): Promise<readonly
     // Ends the session and with it the lock.
     await client.end();
   }
+}
+
+/** ` line 12`, where the server says at which character of the file it stumbled. */
+function lineOf(cause: unknown, sql: string): string {
+  const position = Number((cause as { position?: unknown } | null)?.position);
+  return position > 0 ? ` line ${sql.slice(0, position).split('\n').length}` : '';
 }
 
 async function takeLock(client: pg.Client, timeoutMs: number): Promise<void> {

@@ -1,0 +1,154 @@
+import { startPostgres, type PostgresMajor, type PostgresServer } from '@outbound/local-stack';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { migrateDatabase } from './migrate-database.ts';
+
+const insufficientPrivilege = { code: '42501' };
+
+describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
+  let server: PostgresServer;
+  let admin: pg.Client;
+  let api: pg.Client;
+  let relay: pg.Client;
+
+  beforeAll(async () => {
+    server = await startPostgres({ major });
+    const url = await server.createDatabase('catalog');
+    const passwords = { outbound_api: 'api', outbound_relay: 'relay' };
+    await migrateDatabase({ databaseUrl: url, directory: 'migrations', passwords });
+    const connect = async (login?: { username: string; password: string }) => {
+      const client = new pg.Client({
+        connectionString: Object.assign(new URL(url), login ?? {}).href,
+      });
+      await client.connect();
+      return client;
+    };
+    admin = await connect();
+    api = await connect({ username: 'outbound_api', password: 'api' });
+    relay = await connect({ username: 'outbound_relay', password: 'relay' });
+  });
+  afterAll(async () => {
+    for (const client of [admin, api, relay]) await client?.end();
+    await server?.close();
+  });
+
+  const columns = 'id, aggregatetype, aggregateid, type, version, data_op, payload';
+  const values =
+    "gen_random_uuid(), 'catalog.product', 'p', 'catalog.product-change', 1, 'C', '{}'";
+
+  test('the api adds to the outbox, and neither reads nor changes it', async () => {
+    await api.query(`insert into outbox (${columns}) values (${values})`);
+    for (const statement of [
+      'select from outbox',
+      'select from outbox_default',
+      `insert into outbox (${columns}) values (${values}) returning id`,
+      "update outbox set type = 'x'",
+      'delete from outbox',
+      'truncate outbox',
+    ])
+      await expect(api.query(statement), statement).rejects.toMatchObject(insufficientPrivilege);
+  });
+
+  test('the api cannot say when an event was created, so no sealed partition gets a row', async () => {
+    for (const moment of ["'2020-01-01'", 'default'])
+      await expect(
+        api.query(`insert into outbox (${columns}, created_at) values (${values}, ${moment})`),
+      ).rejects.toMatchObject(insufficientPrivilege);
+  });
+
+  test('the api has DML on its tables and nothing else', async () => {
+    for (const table of ['product', 'category', 'idempotency_key']) {
+      await api.query(`select from ${table} for update`);
+      await api.query(`delete from ${table}`);
+      await expect(api.query(`truncate ${table}`)).rejects.toMatchObject(insufficientPrivilege);
+      await expect(api.query(`drop table ${table}`)).rejects.toMatchObject(insufficientPrivilege);
+    }
+    for (const statement of [
+      'create table x ()',
+      'select from relay_slot',
+      'select from outbox_seal',
+      'select from schema_migration',
+      'select outbox_housekeeping()',
+      "select pg_create_logical_replication_slot('mine', 'pgoutput')",
+      'alter publication outbound drop table outbox',
+    ])
+      await expect(api.query(statement), statement).rejects.toMatchObject(insufficientPrivilege);
+  });
+
+  test('the relay keeps house and records its slot, and reads no table of the catalog', async () => {
+    await relay.query('select * from outbox_housekeeping()');
+    await relay.query("insert into relay_slot values ('s', '1', now(), '0/1')");
+    await relay.query('select from relay_slot');
+    for (const statement of [
+      'select from product',
+      'select from category',
+      'select from idempotency_key',
+      'select from outbox',
+      'delete from outbox',
+      'delete from relay_slot',
+      "update relay_slot set slot_name = 'other'",
+      'insert into outbox_seal values (null)',
+      'select outbox_open_transaction(now())',
+      'create table x ()',
+    ])
+      await expect(relay.query(statement), statement).rejects.toMatchObject(insufficientPrivilege);
+  });
+
+  test('the relay may create a slot', async () => {
+    await relay.query("select pg_create_logical_replication_slot('mine', 'pgoutput', true)");
+    await relay.query("select pg_drop_replication_slot('mine')");
+  });
+
+  test('nobody changes what was written, the owner neither', async () => {
+    await admin.query(`insert into outbox (${columns}) values (${values})`);
+    for (const statement of [
+      "update outbox set type = 'x'",
+      'delete from outbox',
+      'truncate outbox',
+    ])
+      await expect(admin.query(statement), statement).rejects.toMatchObject({ code: '23001' });
+  });
+
+  test('the table refuses an event that could not be published', async () => {
+    const insert = (row: Record<string, unknown>) => {
+      const full = {
+        id: '018f4e2a-7b1c-7000-8000-000000000001',
+        aggregatetype: 't',
+        aggregateid: 'a',
+      };
+      const all = {
+        ...full,
+        type: 'e',
+        version: 1,
+        data_op: 'C',
+        payload: '{}',
+        headers: '{}',
+        ...row,
+      };
+      const names = Object.keys(all);
+      return admin.query(
+        `insert into outbox (${names.join(', ')}) values (${names.map((_, index) => `$${index + 1}`).join(', ')})`,
+        Object.values(all),
+      );
+    };
+    const text = (bytes: number) => JSON.stringify({ t: 'x'.repeat(bytes - 8) });
+    await insert({ payload: text(921_600), aggregateid: 'x'.repeat(255) });
+    for (const row of [
+      { payload: text(921_601) },
+      { payload: '1' },
+      { payload: 'null' },
+      { headers: '[]' },
+      { headers: JSON.stringify({ h: 'x'.repeat(8_192) }) },
+      { aggregatetype: '' },
+      { aggregateid: '' },
+      { aggregateid: 'x'.repeat(256) },
+      { type: '' },
+      { version: 0 },
+      { data_op: 'X' },
+    ])
+      await expect(insert(row), JSON.stringify(row).slice(0, 60)).rejects.toMatchObject({
+        code: '23514',
+      });
+    await expect(insert({ payload: '{' })).rejects.toMatchObject({ code: '22P02' });
+  });
+});
