@@ -20,8 +20,19 @@ test('availability counts what was begun while Kafka was down; 412 is an answer,
     attempt(1999, undefined),
     attempt(2000, 503),
   ];
-  expect(availability(attempts, outage)).toEqual({ count: 4, share: 0.5 });
-  expect(availability([], outage)).toEqual({ count: 0, share: NaN });
+  const load = { attempts, abandonedCount: 0 };
+  expect(availability({ load, outage, restarts: [] })).toEqual({ count: 4, share: 0.5 });
+  const nothing = { attempts: [], abandonedCount: 0 };
+  expect(availability({ load: nothing, outage, restarts: [] })).toEqual({ count: 0, share: NaN });
+});
+
+test('availability leaves out what met a restart: begun in it, or still open when it came', () => {
+  const attempts = [attempt(1097, undefined), attempt(1150, undefined), attempt(1300, 200)];
+  const restarts = [{ fromMs: 1100, untilMs: 1200 }];
+  expect(availability({ load: { attempts, abandonedCount: 0 }, outage, restarts })).toEqual({
+    count: 1,
+    share: 1,
+  });
 });
 
 test('the table has a column for each path and never a share of nothing', () => {
@@ -29,6 +40,7 @@ test('the table has a column for each path and never a share of nothing', () => 
     name,
     load: { attempts: [attempt(1, 200), attempt(2, 503)], abandonedCount: 1 },
     outage,
+    restarts: [],
     verdict: {
       violations: [],
       counts: new Map(counts),

@@ -1,7 +1,7 @@
 import type { Verdict } from '../../test/history/history-checker.ts';
 import type { Attempt, LoadResult } from './load.ts';
 
-/** When Kafka was down, by the clock of the load. */
+/** A time in which something was down, by the clock of the load. */
 export interface Outage {
   readonly fromMs: number;
   readonly untilMs: number;
@@ -11,7 +11,10 @@ export interface Outage {
 export interface PathResult {
   readonly name: string;
   readonly load: LoadResult;
+  /** Kafka's. */
   readonly outage: Outage;
+  /** From each SIGKILL until the API listened again. */
+  readonly restarts: readonly Outage[];
   readonly verdict: Verdict;
 }
 
@@ -20,12 +23,22 @@ function isAnswered({ status }: Attempt): boolean {
   return status !== undefined && status < 500;
 }
 
-/** Share (0 to 1) of the requests begun while Kafka was down that were answered; NaN if there were none. */
-export function availability(
-  attempts: readonly Attempt[],
-  { fromMs, untilMs }: Outage,
-): { count: number; share: number } {
-  const during = attempts.filter(({ startedMs }) => startedMs >= fromMs && startedMs < untilMs);
+/**
+ * Share (0 to 1) of the requests begun while Kafka was down that were answered; NaN if there were none. Requests that met a restart are left
+ * out: they fail in either path, and not because of Kafka.
+ */
+export function availability({ load, outage, restarts }: Omit<PathResult, 'name' | 'verdict'>): {
+  count: number;
+  share: number;
+} {
+  const during = load.attempts.filter(
+    ({ startedMs, durationMs }) =>
+      startedMs >= outage.fromMs &&
+      startedMs < outage.untilMs &&
+      !restarts.some(
+        ({ fromMs, untilMs }) => startedMs < untilMs && startedMs + durationMs >= fromMs,
+      ),
+  );
   return { count: during.length, share: during.filter(isAnswered).length / during.length };
 }
 
@@ -44,13 +57,10 @@ export function comparisonTable(results: readonly PathResult[]): string {
     ],
     ['changes that callers gave up', ({ load }) => number(load.abandonedCount)],
     [
-      'requests begun while Kafka was down',
-      ({ load, outage }) => number(availability(load.attempts, outage).count),
+      'requests begun while Kafka was down and the API up',
+      (result) => number(availability(result).count),
     ],
-    [
-      '… of them answered',
-      ({ load, outage }) => percent(availability(load.attempts, outage).share),
-    ],
+    ['… of them answered', (result) => percent(availability(result).share)],
     ['changes committed', ({ verdict }) => number(verdict.committed)],
     ['**lost** records (two for each change)', of('lost')],
     ['**ghost** records (nobody committed them)', of('ghost')],

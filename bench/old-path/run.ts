@@ -5,7 +5,7 @@ import { judgePipeline } from '../../test/support/judge-pipeline.ts';
 import { Chance } from '../../test/simulation/chance.ts';
 import { TestPipeline } from '../../test/support/test-pipeline.ts';
 import { startTestStack, type TestStack } from '../../test/support/test-stack.ts';
-import { comparisonTable, type PathResult } from './comparison.ts';
+import { comparisonTable, type Outage, type PathResult } from './comparison.ts';
 import { faultPlan } from './fault-plan.ts';
 import { writeUntil } from './load.ts';
 import { startNewPath, startOldPath, type OutboundPath } from './outbound-path.ts';
@@ -45,6 +45,7 @@ async function measure(
   const startedMs = performance.now();
   const at = async (ms: number) => delay(Math.max(0, startedMs + ms - performance.now()));
 
+  const restarts: Outage[] = [];
   const outage = { fromMs: Infinity, untilMs: Infinity };
   const kafkaFaults = async () => {
     await at(plan.outageFromMs);
@@ -59,7 +60,9 @@ async function measure(
   const crashes = async () => {
     for (const killMs of plan.killsMs) {
       await at(killMs);
+      const fromMs = performance.now();
       await path.crash();
+      restarts.push({ fromMs, untilMs: performance.now() });
       say('killed and started again');
     }
   };
@@ -69,7 +72,7 @@ async function measure(
   await path.settle();
   say('judging');
   const verdict = await judgePipeline(pipeline, { allowedDuplicates: Infinity });
-  return { name: path.name, load: result, outage, verdict };
+  return { name: path.name, load: result, outage, restarts, verdict };
 }
 
 await using stack = await startTestStack();
