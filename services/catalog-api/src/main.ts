@@ -3,13 +3,15 @@ import { apiVersion } from './api.ts';
 import { apiConfig, configPrefix } from './config.ts';
 import { startService } from './service.ts';
 
-/** Entry point: reads the environment, runs the API until SIGTERM or SIGINT. Exit 78: the configuration is wrong (EX_CONFIG). */
+/** Entry point: reads the environment, runs the API until SIGTERM or SIGINT. Exit 2: a setting is wrong. */
 function readSettings() {
   try {
     return readConfig(configPrefix, apiConfig, process.env);
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(78);
+    process.stderr.write(
+      `catalog-api: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    process.exit(2);
   }
 }
 

@@ -41,10 +41,8 @@ export async function startService(
       statement_timeout: statementTimeoutMs,
       lock_timeout: statementTimeoutMs,
       idle_in_transaction_session_timeout: statementTimeoutMs,
-      // The server's timeout ends a statement; this one ends the wait for a server that is gone without a word.
-      query_timeout: statementTimeoutMs + 5_000,
     },
-    config.poolQueueSize,
+    { maxWaiting: config.poolQueueSize, silenceMs: statementTimeoutMs + 5_000 },
   );
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on('error', (error) => logger.warn({ component: 'pool', error }, 'idle connection lost'));

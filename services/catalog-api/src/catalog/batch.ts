@@ -67,10 +67,7 @@ async function insertSingly(
 }
 
 function isAnItemsFault(error: unknown): error is ApiError {
-  return (
-    error instanceof ApiError &&
-    (error.code === 'VALIDATION_FAILED' || error.code === 'EVENT_TOO_LARGE')
-  );
+  return error instanceof ApiError && error.code === 'VALIDATION_FAILED';
 }
 
 async function insertItems(

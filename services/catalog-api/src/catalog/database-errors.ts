@@ -13,7 +13,7 @@ const connectionLost =
   /^(08...|57P0[123]|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 /** pg gives these no code. */
 const connectionLostMessage =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/;
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
 /** Timeouts of ours, too many connections, no disk, read-only server after a failover: the same request may pass later. */
 const notNow = /^(53...|55P03|57014|25006|25P03|40...)$/;
 
@@ -27,9 +27,10 @@ export function fromDatabaseError(
   aggregate: Aggregate | undefined,
   reachedCommit: boolean,
 ): unknown {
-  if (error instanceof ApiError) return error;
-  for (const facts of causes(error)) {
-    const known = translate(facts, error, aggregate, reachedCommit);
+  for (const cause of causes(error)) {
+    // Ours may come wrapped too: drizzle wraps what the pool threw.
+    if (cause instanceof ApiError) return cause;
+    const known = translate(factsOf(cause), error, aggregate, reachedCommit);
     if (known !== undefined) return known;
   }
   return error;
@@ -51,7 +52,7 @@ function translate(
         )
       : new ApiError(
           'UNAVAILABLE',
-          'The database cannot be reached. Nothing was written; try again.',
+          'The database cannot be reached, or has no connection free in time. Nothing was written; try again.',
           { cause, retryAfterSeconds: 1 },
         );
   }
@@ -99,17 +100,21 @@ export function uniqueConflict(
   });
 }
 
-function* causes(error: unknown): Generator<DriverFacts> {
+function* causes(error: unknown): Generator<Error> {
   let current = error;
   for (let depth = 0; depth < 8 && current instanceof Error; depth++) {
-    const { code, constraint } = current as { code?: unknown; constraint?: unknown };
-    yield {
-      code: typeof code === 'string' ? code : undefined,
-      constraint: typeof constraint === 'string' ? constraint : undefined,
-      message: current.message,
-    };
+    yield current;
     // ECONNREFUSED on localhost comes once per address family, inside an AggregateError.
     const inner: unknown = current instanceof AggregateError ? current.errors[0] : undefined;
     current = current.cause ?? inner;
   }
+}
+
+function factsOf(error: Error): DriverFacts {
+  const { code, constraint } = error as { code?: unknown; constraint?: unknown };
+  return {
+    code: typeof code === 'string' ? code : undefined,
+    constraint: typeof constraint === 'string' ? constraint : undefined,
+    message: error.message,
+  };
 }

@@ -37,8 +37,10 @@ export function answerClientError(
   socket: Socket,
   newFlowId: () => string,
 ): void {
-  // The caller is gone, or an answer is under way and these bytes would land in its body.
-  const answering = (socket as { _httpMessage?: unknown })._httpMessage != null;
+  // The caller is gone, or an answer is under way and these bytes would land in its body. Node asks the same of itself.
+  const answering =
+    (socket as { _httpMessage?: { headersSent?: boolean } | null })._httpMessage?.headersSent ===
+    true;
   if (error.code === 'ECONNRESET' || !socket.writable || answering) {
     socket.destroy();
     return;

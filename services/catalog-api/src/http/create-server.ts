@@ -93,25 +93,15 @@ export function createServer(options: {
     },
     clientErrorHandler: (error, socket) => answerClientError(error, socket, randomUUID),
     // Such a request has no route, so it goes through no hook.
-    frameworkErrors: (thrown, request, reply) => {
-      const error = asApiError(thrown);
-      reply.raw
-        .writeHead(problemKinds[error.code].status, {
-          ...problemHeaders(error),
-          'x-flow-id': request.id,
-        })
-        .end(JSON.stringify(toProblem(error, request.id)));
-    },
+    frameworkErrors: (thrown, request, reply) =>
+      writeProblem(reply.raw, asApiError(thrown), request.id),
   }).withTypeProvider<ZodTypeProvider>();
 
   app.server.on('checkExpectation', (request, response) => {
-    const flowId = randomUUID();
     const error = new ApiError('EXPECTATION_FAILED', 'Only Expect: 100-continue can be met.', {
       headers: { connection: 'close' },
     });
-    response
-      .writeHead(417, { ...problemHeaders(error), 'x-flow-id': flowId })
-      .end(JSON.stringify(toProblem(error, flowId)));
+    writeProblem(response, error, randomUUID());
     request.resume();
   });
 
@@ -126,7 +116,6 @@ export function createServer(options: {
   app.setErrorHandler(sendError);
   app.setNotFoundHandler(refuseUnknownPath);
   const answerOtherMethods = watchMethods(app);
-  registerBodyParser(app);
 
   app.addHook('preClose', (done) => {
     isClosing = true;
@@ -149,6 +138,13 @@ export function createServer(options: {
     }
     done(refusalOfHead(request));
   });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    // Else a connection whose request was under way stays open, and the process with it, until the keep-alive timeout.
+    if (isClosing) reply.raw.setHeader('connection', 'close');
+    done(null, payload);
+  });
+  // After the hook that sets the flow id, which its refusals need.
+  registerBodyParser(app);
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unmatched';
     const durationSeconds = reply.elapsedTime / 1_000;
@@ -170,6 +166,18 @@ export function createServer(options: {
     done();
   });
   return { app, answerOtherMethods };
+}
+
+/** Answers where Fastify has no reply yet. */
+function writeProblem(response: ServerResponse, error: ApiError, flowId: string): void {
+  const body = JSON.stringify(toProblem(error, flowId));
+  response
+    .writeHead(problemKinds[error.code].status, {
+      ...problemHeaders(error),
+      'content-length': Buffer.byteLength(body),
+      'x-flow-id': flowId,
+    })
+    .end(body);
 }
 
 /** What is wrong with a request as its head alone shows. */

@@ -10,6 +10,8 @@ export interface TestCatalog {
   readonly postgres: PostgresServer;
   /** Superuser's connection, to look and to interfere. */
   readonly admin: pg.Client;
+  /** URL of the superuser to the service's database. */
+  readonly adminUrl: string;
   /** URL with the role that the API has in production: DML on its tables, INSERT alone on the outbox. */
   readonly apiUrl: string;
   readonly service: CatalogService;
@@ -53,6 +55,7 @@ export async function startCatalog(
   return {
     postgres,
     admin,
+    adminUrl,
     apiUrl,
     service,
     url: `http://127.0.0.1:${service.port}`,

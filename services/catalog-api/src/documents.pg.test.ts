@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startCatalog, type TestCatalog } from './test-support/catalog-service.ts';
+import { send } from './test-support/http-client.ts';
+
+let catalog: TestCatalog;
+beforeAll(async () => {
+  catalog = await startCatalog();
+});
+afterAll(() => catalog.close());
+
+const get = (path: string) => send(catalog.url, 'GET', path);
+
+describe('what the service tells of itself', () => {
+  it('serves the document that is kept in the repository', async () => {
+    const reply = await get('/openapi.json');
+    expect(reply.headers.get('content-type')).toMatch(/^application\/json/);
+    const kept = readFileSync(new URL('../generated/openapi.json', import.meta.url), 'utf8');
+    expect(reply.json).toEqual(JSON.parse(kept));
+  });
+
+  it('serves pages for people that need nothing from elsewhere', async () => {
+    const reply = await get('/docs');
+    expect(reply.status).toBe(200);
+    expect(reply.headers.get('content-type')).toMatch(/^text\/html/);
+    const assets = [...reply.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url ?? '');
+    expect(assets.length).toBeGreaterThan(2);
+    for (const asset of assets) {
+      expect(asset).not.toMatch(/^(https?:)?\/\//);
+      const url = new URL(asset, `${catalog.url}/docs/`);
+      expect((await fetch(url)).status, asset).toBe(200);
+    }
+  });
+
+  it('declares its event types with their schema', async () => {
+    const list = await get('/event-types');
+    const names = (list.json['items'] as { name: string }[]).map(({ name }) => name);
+    expect(names).toEqual(['catalog.product-change', 'catalog.category-change']);
+    const one = await get('/event-types/catalog.product-change');
+    expect(one.json).toMatchObject({
+      category: 'data',
+      owning_application: 'catalog-api',
+      ordering_key_fields: ['data.version'],
+      schema: { type: 'json_schema', schema: { type: 'object', additionalProperties: false } },
+    });
+  });
+
+  it('counts requests by route and events by type, and never by id', async () => {
+    const created = await send(catalog.url, 'POST', '/products', {
+      body: '{"sku":"M","name":"N"}',
+    });
+    await get(`/products/${String(created.json['id'])}`);
+    await get('/nothing/at/all');
+    const metrics = await (
+      await fetch(`http://127.0.0.1:${catalog.service.adminPort}/metrics`)
+    ).text();
+    expect(metrics).toContain(
+      'catalog_outbox_events_total{event_type="catalog.product-change",data_op="C"} 1',
+    );
+    expect(metrics).toMatch(
+      /catalog_http_request_duration_seconds_count\{method="GET",route="\/products\/:id",status="200"\} 1/,
+    );
+    expect(metrics).toMatch(/route="unmatched",status="404"/);
+    for (const name of ['connections', 'idle_connections', 'waiting_requests'])
+      expect(metrics).toMatch(new RegExp(`^catalog_db_pool_${name} \\d`, 'm'));
+    expect(metrics).not.toContain(String(created.json['id']));
+  });
+});
