@@ -1,0 +1,77 @@
+import { PipelineError } from '@outbound/service-kit';
+import { describe, expect, it } from 'vitest';
+import { ApiError } from '../errors.ts';
+import { productAggregate } from '../products/product-aggregate.ts';
+import { fromDatabaseError } from './database-errors.ts';
+
+const driverError = (code: string, extra: object = {}) =>
+  Object.assign(new Error('duplicate key value (sku)=(SECRET)'), { code, ...extra });
+const wrapped = (cause: Error) => new Error('Failed query: insert … params: SECRET', { cause });
+const codeOf = (error: unknown, reachedCommit = false) => {
+  const translated = fromDatabaseError(error, productAggregate, reachedCommit);
+  return translated instanceof ApiError ? translated.code : 'passed through';
+};
+
+describe('what the database says', () => {
+  it.each([
+    ['08006', 'UNAVAILABLE'],
+    ['57P01', 'UNAVAILABLE'],
+    ['ECONNREFUSED', 'UNAVAILABLE'],
+    ['ENOTFOUND', 'UNAVAILABLE'],
+    ['53300', 'UNAVAILABLE'],
+    ['55P03', 'UNAVAILABLE'],
+    ['57014', 'UNAVAILABLE'],
+    ['25006', 'UNAVAILABLE'],
+    ['22003', 'VALIDATION_FAILED'],
+    ['22021', 'VALIDATION_FAILED'],
+    ['23514', 'VALIDATION_FAILED'],
+    ['42P01', 'passed through'],
+    ['42501', 'passed through'],
+    ['23502', 'passed through'],
+  ])('%s is %s, also when drizzle wraps it', (code, expected) => {
+    expect(codeOf(driverError(code))).toBe(expected);
+    expect(codeOf(wrapped(driverError(code)))).toBe(expected);
+  });
+
+  it('is about a field if it is a unique key of ours, and a defect otherwise', () => {
+    const conflict = fromDatabaseError(
+      wrapped(driverError('23505', { constraint: 'product_sku_key' })),
+      productAggregate,
+      false,
+    );
+    expect(conflict).toMatchObject({ code: 'CONFLICT', violations: [{ pointer: '/sku' }] });
+    expect((conflict as Error).message).not.toContain('SECRET');
+    expect(codeOf(driverError('23505', { constraint: 'outbox_pkey' }))).toBe('passed through');
+  });
+
+  it.each(['Connection terminated unexpectedly', 'timeout exceeded when trying to connect'])(
+    'without a code is known by its message: %s',
+    (message) => {
+      expect(codeOf(new Error(message))).toBe('UNAVAILABLE');
+    },
+  );
+
+  it('leaves the outcome open if the connection is lost during COMMIT, and only then', () => {
+    expect(codeOf(wrapped(new Error('Connection terminated unexpectedly')), true)).toBe(
+      'OUTCOME_UNKNOWN',
+    );
+    expect(codeOf(driverError('57P01'), true)).toBe('OUTCOME_UNKNOWN');
+    // The server says itself that it did not commit.
+    expect(codeOf(driverError('57014'), true)).toBe('UNAVAILABLE');
+    expect(codeOf(driverError('23505', { constraint: 'product_sku_key' }), true)).toBe('CONFLICT');
+  });
+
+  it('finds our own errors wherever they are wrapped', () => {
+    expect(codeOf(wrapped(new ApiError('OVERLOADED', 'full')))).toBe('OVERLOADED');
+    expect(codeOf(new PipelineError('WRITE_CONFLICT', 'x', { cause: driverError('40001') }))).toBe(
+      'WRITE_CONFLICT',
+    );
+    expect(codeOf(new PipelineError('EVENT_TOO_LARGE', 'x'))).toBe('EVENT_TOO_LARGE');
+  });
+
+  it('refused on both address families is one refusal', () => {
+    expect(
+      codeOf(new AggregateError([driverError('ECONNREFUSED'), driverError('ECONNREFUSED')])),
+    ).toBe('UNAVAILABLE');
+  });
+});
