@@ -25,7 +25,13 @@ export interface JsonObject {
  * refuse them), more than 32 levels, more than 1,000 keys.
  */
 export function parseJson(text: string): JsonValue {
-  checkJsonText(text);
+  const isExact = checkJsonText(text);
+  try {
+    // Several times faster, and the rule: most documents hold no number that JavaScript would write in another way.
+    if (isExact) return JSON.parse(text) as JsonValue;
+  } catch {
+    // Its message quotes the text; the other parser's says where.
+  }
   try {
     return parse(text, null, toNumber) as JsonValue;
   } catch (error) {
@@ -45,8 +51,8 @@ export function parseJson(text: string): JsonValue {
  * @throws JsonTextError with a JSON pointer.
  */
 export function stringifyJson(value: unknown): string {
-  checkValue(value, []);
-  const text = stringify(value);
+  const isExact = checkValue(value, undefined);
+  const text = isExact ? JSON.stringify(value) : stringify(value);
   if (text === undefined)
     throw new JsonTextError('JSON_UNREPRESENTABLE', '', 'is not a JSON value');
   return text;
@@ -64,28 +70,66 @@ function toNumber(text: string): number | JsonNumber {
   return String(number) === text ? number : new JsonNumber(text);
 }
 
-function checkValue(value: unknown, path: readonly (string | number)[]): void {
-  const refuse = (why: string): never => {
-    throw new JsonTextError('JSON_UNREPRESENTABLE', jsonPointer(path), why);
-  };
-  if (typeof value === 'string') {
-    const fault = stringFault(value);
-    if (fault !== undefined) throw new JsonTextError('JSON_BAD_STRING', jsonPointer(path), fault);
-  } else if (typeof value === 'number') {
-    if (!Number.isFinite(value)) refuse('is not a finite number');
-    if (Object.is(value, -0)) refuse('is negative zero, which JSON text would turn into zero');
-  } else if (Array.isArray(value)) {
-    value.forEach((item, index) => {
-      if (item === undefined) refuse(`has nothing at index ${index}`);
-      checkValue(item, [...path, index]);
-    });
-  } else if (isJsonObject(value)) {
-    for (const [key, member] of Object.entries(value)) {
-      const fault = stringFault(key);
-      if (fault !== undefined) throw new JsonTextError('JSON_BAD_STRING', jsonPointer(path), fault);
-      if (member !== undefined) checkValue(member, [...path, key]);
-    }
-  } else if (value !== null && typeof value !== 'boolean' && !(value instanceof JsonNumber)) {
-    refuse(`is a ${typeof value}, which JSON cannot carry`);
+/** Where a value stands, innermost step first: a path costs nothing until an error needs it. */
+interface Place {
+  readonly parent: Place | undefined;
+  readonly step: string | number;
+}
+
+function pointerOf(place: Place | undefined): string {
+  const steps: (string | number)[] = [];
+  for (let each = place; each !== undefined; each = each.parent) steps.unshift(each.step);
+  return jsonPointer(steps);
+}
+
+/** @returns true if there is no `JsonNumber` in it, so that JSON.stringify writes it as it is. @throws JsonTextError */
+function checkValue(value: unknown, place: Place | undefined): boolean {
+  switch (typeof value) {
+    case 'string':
+      checkString(value, place);
+      return true;
+    case 'boolean':
+      return true;
+    case 'number':
+      if (!Number.isFinite(value)) throw refusal(place, 'is not a finite number');
+      if (Object.is(value, -0))
+        throw refusal(place, 'is negative zero, which JSON text would turn into zero');
+      return true;
+    case 'object':
+      if (value === null) return true;
+      if (value instanceof JsonNumber) return false;
+      if (Array.isArray(value)) return checkArray(value, place);
+      if (isJsonObject(value)) return checkObject(value, place);
+      throw refusal(place, 'is an object of a class, which JSON cannot carry');
+    default:
+      throw refusal(place, `is of type ${typeof value}, which JSON cannot carry`);
   }
+}
+
+function checkArray(items: readonly unknown[], place: Place | undefined): boolean {
+  let isExact = true;
+  for (const [index, item] of items.entries()) {
+    if (item === undefined) throw refusal(place, `has nothing at index ${index}`);
+    if (!checkValue(item, { parent: place, step: index })) isExact = false;
+  }
+  return isExact;
+}
+
+function checkObject(object: JsonObject, place: Place | undefined): boolean {
+  let isExact = true;
+  for (const key of Object.keys(object)) {
+    checkString(key, place);
+    const member = object[key];
+    if (member !== undefined && !checkValue(member, { parent: place, step: key })) isExact = false;
+  }
+  return isExact;
+}
+
+function checkString(text: string, place: Place | undefined): void {
+  const fault = stringFault(text);
+  if (fault !== undefined) throw new JsonTextError('JSON_BAD_STRING', pointerOf(place), fault);
+}
+
+function refusal(place: Place | undefined, why: string): JsonTextError {
+  return new JsonTextError('JSON_UNREPRESENTABLE', pointerOf(place), why);
 }
