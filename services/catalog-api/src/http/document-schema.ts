@@ -1,17 +1,20 @@
-import { z } from 'zod';
+import { documentSchemaOptions } from '@outbound/schemas';
+import type { z } from 'zod';
 
-/** How a zod schema becomes JSON Schema for readers: a format says more than zod's 400-character pattern for it. */
-export const documentSchemaOptions = {
-  unrepresentable: 'any',
-  override: ({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }) => {
-    if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
-    // zod repeats the pattern of a format in allOf when another pattern is there.
-    if (jsonSchema.format === 'uuid') delete jsonSchema.allOf;
-    if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+/** How a zod schema becomes a schema of the OpenAPI document: as in the event schemas, and two more things that only get in the way of a reader. */
+export const openApiSchemaOptions = {
+  ...documentSchemaOptions,
+  override: (context: { jsonSchema: z.core.JSONSchema.BaseSchema }) => {
+    documentSchemaOptions.override(context);
+    const { jsonSchema } = context;
+    // Of the text that a number is checked by; a pattern says nothing about a number.
+    if (jsonSchema.type === 'number' || jsonSchema.type === 'integer') delete jsonSchema.pattern;
+    // A second pattern moves the format's own into allOf, and the format is lost.
+    if (
+      jsonSchema.allOf?.some(({ pattern }) => pattern?.startsWith('^([0-9a-fA-F]{8}-') === true)
+    ) {
+      delete jsonSchema.allOf;
+      jsonSchema.format = 'uuid';
+    }
   },
 } as const satisfies z.core.ToJSONSchemaParams;
-
-/** JSON Schema 2020-12 of what is sent. */
-export function toDocumentSchema(schema: z.ZodType): Record<string, unknown> {
-  return { ...z.toJSONSchema(schema, { io: 'output', ...documentSchemaOptions }) };
-}

@@ -1,8 +1,7 @@
-import type { EventType, EventTypeRegistry } from '@outbound/schemas';
+import { eventJsonSchema, type EventType, type EventTypeRegistry } from '@outbound/schemas';
 import { z } from 'zod';
 import { ApiError } from '../errors.ts';
 import type { Server } from './create-server.ts';
-import { toDocumentSchema } from './document-schema.ts';
 import { answers } from './request-schemas.ts';
 
 const declaration = z
@@ -73,7 +72,7 @@ function toDeclaration(eventType: EventType): z.output<typeof declaration> {
     schema: {
       version: eventType.version,
       type: 'json_schema',
-      schema: toDocumentSchema(eventType.value),
+      schema: eventJsonSchema(eventType),
     },
     ordering_key_fields: [...eventType.orderingKeyFields],
     ordering_instance_ids: [...eventType.orderingInstanceIds],

