@@ -179,6 +179,15 @@ test('a statement whose error is swallowed fails the transaction, for Postgres a
   expect(await outbox()).toEqual([]);
 });
 
+test('so does a statement that was neither awaited nor looked at', async () => {
+  const attempt = inTransaction(db, async ({ tx }) => {
+    await insert(tx, newCategory('shoes'));
+    tx.execute(sql`select 1 / 0`).catch(() => undefined);
+  });
+  await expect(attempt).rejects.toMatchObject({ code: 'TRANSACTION_ABORTED' });
+  expect(await db.select().from(categoryTable)).toEqual([]);
+});
+
 test('an emit whose error is swallowed fails the transaction: no state without its event', async () => {
   const shoes = newCategory('shoes');
   const attempt = inTransaction(db, async ({ tx, emit }) => {

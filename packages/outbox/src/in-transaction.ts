@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EventType } from '@outbound/schemas';
 import { backoffMs, PipelineError } from '@outbound/service-kit';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import type pg from 'pg';
 import type { Database, Transaction } from './database.ts';
 import { Emissions } from './emissions.ts';
 import type { EventToEmit } from './outbox-row.ts';
@@ -65,27 +66,44 @@ async function runOnce<Result>(
   // The pool listens to idle connections only: one that breaks between two statements would end the process. The next statement fails.
   client.on('error', ignore);
   try {
-    return await drizzle(client).transaction(async (tx) => {
+    const watched = watchCommands(client);
+    const result = await drizzle(watched.client).transaction(async (tx) => {
       const emissions = new Emissions(tx);
-      let result: Result;
-      try {
-        result = await work({ tx, emit: emissions.emit });
-      } finally {
-        await emissions.end();
-      }
+      const done = await work({ tx, emit: emissions.emit }).finally(() => emissions.end());
       emissions.assertAllStored();
-      if (client.getTransactionStatus() !== 'T')
-        throw new PipelineError(
-          'TRANSACTION_ABORTED',
-          'a statement of the transaction failed and its error was swallowed, so nothing can be committed: let the error through, or wrap what may fail in tx.transaction (a savepoint)',
-        );
-      return result;
+      return done;
     }, config);
+    if (watched.lastCommand() !== 'COMMIT')
+      throw new PipelineError(
+        'TRANSACTION_ABORTED',
+        'a statement of the transaction failed and its error was swallowed, so Postgres rolled it back: let the error through, or wrap what may fail in tx.transaction (a savepoint)',
+      );
+    return result;
   } finally {
     // A connection whose transaction could not be ended must not serve anybody else.
     client.release(client.getTransactionStatus() !== 'I');
     client.off('error', ignore);
   }
+}
+
+/**
+ * The client, and what the server said that it did last. Only its answer to `commit` tells: it is ROLLBACK, and no error, where a
+ * statement had failed. (The transaction status of the connection comes too late: a query is rejected before the server reports it.)
+ */
+function watchCommands(client: pg.PoolClient) {
+  let lastCommand = '';
+  const run: (...parameters: unknown[]) => Promise<pg.QueryResult> = client.query.bind(client);
+  const query: typeof run = async (...parameters) => {
+    const result = await run(...parameters);
+    lastCommand = result.command;
+    return result;
+  };
+  return {
+    client: new Proxy(client, {
+      get: (target, name): unknown => (name === 'query' ? query : Reflect.get(target, name)),
+    }),
+    lastCommand: () => lastCommand,
+  };
 }
 
 function ignore(): void {
