@@ -22,6 +22,12 @@ export interface SlotMonitorOptions {
   readonly onHealth: (health: SlotHealth | undefined) => void;
 }
 
+interface HousekeepingRow {
+  readonly action: string;
+  readonly partition_name: string;
+  readonly detail: string | null;
+}
+
 /** What the slot monitor says when readiness asks. */
 export type SlotVerdict = { readonly ok: boolean; readonly detail: string };
 
@@ -73,9 +79,18 @@ export async function monitorSlot(options: SlotMonitorOptions, signal: AbortSign
       ) {
         housekeptMs = clock.nowMs();
         const hours = options.outboxRetentionHours;
-        await sentinel.ask('keeping the outbox in order', (client) =>
-          client.query('select public.outbox_housekeeping(make_interval(hours => $1))', [hours]),
+        const { rows } = await sentinel.ask('keeping the outbox in order', (client) =>
+          client.query<HousekeepingRow>(
+            'select action, partition_name, detail from public.outbox_housekeeping(make_interval(hours => $1))',
+            [hours],
+          ),
         );
+        for (const { action, partition_name: partition, detail } of rows)
+          // What stays although it is old, or could not be made, is for a person to know.
+          logger[action === 'kept' || action === 'skipped' ? 'warn' : 'info'](
+            { component: 'housekeeping', action, partition, detail },
+            'outbox partition',
+          );
         logger.debug({ component: 'housekeeping' }, 'outbox partitions are in order');
       }
     } catch (thrown) {

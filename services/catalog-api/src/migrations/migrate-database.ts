@@ -23,7 +23,7 @@ const lockKey = 7_205_331_908;
  * nothing behind. A second runner waits for the first and then has nothing to do.
  *
  * Own code, since the kept libraries do not do what is needed together: drizzle's migrator takes no lock and skips files that were merged late,
- * node-pg-migrate fails at once where another runner is at work and does not see that a file was edited.
+ * node-pg-migrate does not see that a file was edited, and cannot record a file in the transaction that runs it.
  * @throws PipelineError MIGRATION_* naming the file; MIGRATION_LOCKED if another runner does not finish in time.
  */
 export async function migrateDatabase(options: MigrateOptions): Promise<readonly string[]> {
