@@ -23,7 +23,8 @@ export class Emissions {
       );
     try {
       const row = outboxRow(eventType, event);
-      const stored = this.#tx.execute(insertOutboxRow(row));
+      // A query of drizzle is sent again by every `then`: a promise of our own has been sent once.
+      const stored = this.#tx.execute(insertOutboxRow(row)).then(() => undefined);
       this.#underWay.add(stored);
       try {
         await stored;

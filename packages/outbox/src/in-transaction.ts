@@ -32,7 +32,8 @@ export interface TransactionOptions {
  * its result after the commit. After a serialization failure or a deadlock `work` runs again from its beginning, with jitter in between,
  * so it must keep nothing outside.
  * @throws PipelineError WRITE_CONFLICT when every try met a conflict; TRANSACTION_ABORTED when `work` swallowed the error of a statement
- * (Postgres would answer the commit with a rollback, and the driver would not tell); EMIT_NOT_AWAITED; else whatever `work`, an
+ * (Postgres would answer the commit with a rollback, and the driver would not tell); EMIT_NOT_AWAITED; TRANSACTION_ENDED, to a
+ * statement of `tx` that comes after the end (as the cause of drizzle's error); else whatever `work`, an
  * emit of it or the database throws. In each case everything is rolled back, unless the connection broke during the commit itself.
  */
 export async function inTransaction<Result>(
@@ -65,11 +66,14 @@ async function runOnce<Result>(
   const client = await db.$client.connect();
   // The pool listens to idle connections only: one that breaks between two statements would end the process. The next statement fails.
   client.on('error', ignore);
+  const watched = watchCommands(client);
   try {
-    const watched = watchCommands(client);
     const result = await drizzle(watched.client).transaction(async (tx) => {
       const emissions = new Emissions(tx);
-      const done = await work({ tx, emit: emissions.emit }).finally(() => emissions.end());
+      const done = await work({ tx, emit: emissions.emit }).finally(async () => {
+        await emissions.end();
+        watched.onlyEnd();
+      });
       emissions.assertAllStored();
       return done;
     }, config);
@@ -80,20 +84,31 @@ async function runOnce<Result>(
       );
     return result;
   } finally {
+    watched.nothingMore();
     // A connection whose transaction could not be ended must not serve anybody else.
     client.release(client.getTransactionStatus() !== 'I');
     client.off('error', ignore);
   }
 }
 
+/** What a connection still takes: while `work` runs everything, then the end of the transaction, then nothing. */
+type Stage = 'open' | 'ending' | 'ended';
+
 /**
  * The client, and what the server said that it did last. Only its answer to `commit` tells: it is ROLLBACK, and no error, where a
  * statement had failed. (The transaction status of the connection comes too late: a query is rejected before the server reports it.)
+ * A statement that comes after the end is refused: the connection is back in the pool, so it would run in a stranger's transaction.
  */
 function watchCommands(client: pg.PoolClient) {
   let lastCommand = '';
+  let stage: Stage = 'open';
   const run: (...parameters: unknown[]) => Promise<pg.QueryResult> = client.query.bind(client);
   const query: typeof run = async (...parameters) => {
+    if (stage === 'ended' || (stage === 'ending' && !isEnd(parameters[0])))
+      throw new PipelineError(
+        'TRANSACTION_ENDED',
+        'a statement came after the end of its transaction: await every statement, and let tx not outlive its unit of work',
+      );
     const result = await run(...parameters);
     lastCommand = result.command;
     return result;
@@ -103,7 +118,15 @@ function watchCommands(client: pg.PoolClient) {
       get: (target, name): unknown => (name === 'query' ? query : Reflect.get(target, name)),
     }),
     lastCommand: () => lastCommand,
+    onlyEnd: () => void (stage = 'ending'),
+    nothingMore: () => void (stage = 'ended'),
   };
+}
+
+/** True for the statements with which drizzle ends a transaction. */
+function isEnd(statement: unknown): boolean {
+  const { text } = statement as { readonly text?: unknown };
+  return text === 'commit' || text === 'rollback';
 }
 
 function ignore(): void {
