@@ -47,6 +47,9 @@ create trigger outbox_append_only before update or delete on outbox
   for each row execute function outbox_refuse_change();
 create trigger outbox_append_only_truncate before truncate on outbox
   for each statement execute function outbox_refuse_change();
+-- Partitions inherit row triggers only: each needs this one of its own, here and in outbox_housekeeping().
+create trigger outbox_append_only_truncate before truncate on outbox_default
+  for each statement execute function outbox_refuse_change();
 
 -- Not created_at: it is the beginning of the transaction and nothing else, or a partition could still get rows after it was sealed.
 grant insert (id, aggregatetype, aggregateid, type, version, data_op, payload, headers) on outbox to outbound_api;

@@ -7,7 +7,7 @@ create table outbox_seal (
 comment on table outbox_seal is
   'Partitions of the outbox that nothing can be committed to any more, and a log position after all of their rows.';
 
--- Creates daily partitions (UTC) ahead, seals past ones, drops old ones that every reader of the log has confirmed.
+-- Seals past daily partitions (UTC), drops old ones that every reader of the log has confirmed, creates those of the days ahead.
 -- One row for each thing done or put off: action is created, sealed, dropped, kept (with the reason) or skipped.
 --
 -- A partition is sealed once its upper bound is past and no transaction that began before the bound is open: created_at is the start of
@@ -42,29 +42,6 @@ begin
     return query select 'skipped', null::text, 'another run is under way';
     return;
   end if;
-
-  for day_start in
-    select generate_series(date_trunc('day', now()), date_trunc('day', now()) + make_interval(days => days_ahead), interval '1 day')
-  loop
-    name := 'outbox_' || to_char(day_start, 'YYYYMMDD');
-    continue when to_regclass('public.' || name) is not null;
-    if exists (select from outbox_default d where d.created_at >= day_start and d.created_at < day_start + interval '1 day') then
-      return query select 'skipped', name, 'the default partition already holds rows of this day; it keeps them';
-      continue;
-    end if;
-    begin
-      -- ATTACH leaves writers alone where CREATE … PARTITION OF would lock the whole outbox.
-      execute format('create table public.%I (like public.outbox including defaults including constraints)', name);
-      execute format('alter table public.outbox attach partition public.%I for values from (%L) to (%L)',
-        name, day_start, day_start + interval '1 day');
-      return query select 'created', name, null::text;
-    exception
-      when lock_not_available then
-        return query select 'skipped', name, 'a lock was not to be had within a second';
-      when check_violation then
-        return query select 'skipped', name, 'the default partition got rows of this day just now; it keeps them';
-    end;
-  end loop;
 
   -- In two steps: what is open is looked at first, the log position is taken afterwards.
   perform pg_stat_clear_snapshot();
@@ -102,6 +79,33 @@ begin
     end;
   end loop;
 
+  -- After the drops: those lock the outbox before its default partition, as every reader and writer does. The other way round, a reader
+  -- that has the outbox and waits for the default partition would be in a deadlock with us.
+  for day_start in
+    select generate_series(date_trunc('day', now()), date_trunc('day', now()) + make_interval(days => days_ahead), interval '1 day')
+  loop
+    name := 'outbox_' || to_char(day_start, 'YYYYMMDD');
+    continue when to_regclass('public.' || name) is not null;
+    if exists (select from outbox_default d where d.created_at >= day_start and d.created_at < day_start + interval '1 day') then
+      return query select 'skipped', name, 'the default partition already holds rows of this day; it keeps them';
+      continue;
+    end if;
+    begin
+      -- ATTACH leaves writers alone where CREATE … PARTITION OF would lock the whole outbox.
+      execute format('create table public.%I (like public.outbox including defaults including constraints)', name);
+      execute format('create trigger outbox_append_only_truncate before truncate on public.%I for each statement execute function public.outbox_refuse_change()', name);
+      execute format('alter table public.outbox attach partition public.%I for values from (%L) to (%L)',
+        name, day_start, day_start + interval '1 day');
+      return query select 'created', name, null::text;
+    exception
+      when lock_not_available then
+        return query select 'skipped', name, 'a lock was not to be had within a second';
+        exit;
+      when check_violation then
+        return query select 'skipped', name, 'the default partition got rows of this day just now; it keeps them';
+    end;
+  end loop;
+
   if exists (select from outbox_default) then
     return query select 'kept', 'outbox_default'::text,
       'it holds rows, which no run will drop: housekeeping had not run for longer than it creates partitions ahead';
@@ -133,6 +137,11 @@ begin
   end if;
   if current_setting('track_activities') <> 'on' then
     return 'track_activities is off, so open transactions cannot be seen';
+  end if;
+  select a.pid into open_pid from pg_stat_activity a
+    where a.datname = current_database() and a.state = 'disabled' limit 1;
+  if found then
+    return format('process %s has track_activities off, so its transaction cannot be seen', open_pid);
   end if;
   select a.pid into open_pid from pg_stat_activity a
     where a.datname = current_database() and a.xact_start <= bound
