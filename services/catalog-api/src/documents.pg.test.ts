@@ -1,11 +1,15 @@
 import { readFileSync } from 'node:fs';
+import { createLogger } from '@outbound/service-kit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCatalog, type TestCatalog } from './test-support/catalog-service.ts';
+import { expectProblem } from './test-support/expect-problem.ts';
 import { send } from './test-support/http-client.ts';
 
 let catalog: TestCatalog;
+const logged: string[] = [];
 beforeAll(async () => {
-  catalog = await startCatalog();
+  const write = (line: string) => void logged.push(line);
+  catalog = await startCatalog({}, createLogger({ service: 'test', level: 'debug', write }));
 });
 afterAll(() => catalog.close());
 
@@ -28,7 +32,9 @@ describe('what the service tells of itself', () => {
     for (const asset of assets) {
       expect(asset).not.toMatch(/^(https?:)?\/\//);
       const url = new URL(asset, `${catalog.url}/docs/`);
-      expect((await fetch(url)).status, asset).toBe(200);
+      const answer = await fetch(url);
+      expect(answer.status, asset).toBe(200);
+      await answer.arrayBuffer();
     }
   });
 
@@ -64,5 +70,29 @@ describe('what the service tells of itself', () => {
     for (const name of ['connections', 'idle_connections', 'waiting_requests'])
       expect(metrics).toMatch(new RegExp(`^catalog_db_pool_${name} \\d`, 'm'));
     expect(metrics).not.toContain(String(created.json['id']));
+  });
+
+  it('logs a defect with its flow id and cause, tells the caller neither, and logs no value', async () => {
+    const options = {
+      body: '{"sku":"MARKER-1","name":"marker-2","attributes":{"marker-3":"marker-4"}}',
+      headers: { 'x-flow-id': 'defect-1', 'idempotency-key': 'marker-5' },
+    };
+    await catalog.admin.query('alter table product rename to product_away');
+    const reply = await send(catalog.url, 'POST', '/products', options);
+    await catalog.admin.query('alter table product_away rename to product');
+    expectProblem(reply, 500, 'internal-error');
+    const lines = logged.filter((line) => line.includes('"defect-1"'));
+    expect(lines.map((line) => JSON.parse(line) as object)).toEqual([
+      expect.objectContaining({
+        level: 'error',
+        code: 'INTERNAL_ERROR',
+        message: 'request failed',
+      }),
+      expect.objectContaining({ level: 'info', status: 500, route: '/products' }),
+    ]);
+    expect(lines[0]).toContain('42P01');
+    expect(logged.join('')).not.toMatch(/marker-\d/i);
+    expect((await send(catalog.url, 'POST', '/products', options)).status).toBe(201);
+    expect(logged.join('')).not.toMatch(/marker-\d/i);
   });
 });

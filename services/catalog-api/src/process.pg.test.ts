@@ -99,16 +99,18 @@ describe('SIGTERM', () => {
     await using service = launch();
     const url = await urlOf(service);
     const port = Number(new URL(url).port);
-    // A connection with a request under way and another one pipelined behind it: the second must not be taken.
     await holdCommits();
     const socket = connect(port, '127.0.0.1');
     let answers = '';
     socket.on('data', (chunk: Buffer) => (answers += chunk.toString()));
     const closed = once(socket, 'close');
-    const body = '{"sku":"LAST","name":"N"}';
-    socket.write(
-      `POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    );
+    const post = (sku: string) => {
+      const body = `{"sku":"${sku}","name":"N"}`;
+      socket.write(
+        `POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      );
+    };
+    post('LAST');
     await waitsFor('advisory');
     const ended = service.terminate();
     await service.log('asked to stop');
@@ -120,6 +122,8 @@ describe('SIGTERM', () => {
         ),
       { timeoutMs: 5_000 },
     );
+    // On the connection that is still open.
+    post('TOO-LATE');
     await releaseCommits();
     await closed;
     expect(parseRaw(answers).status).toBe(201);
@@ -127,6 +131,24 @@ describe('SIGTERM', () => {
     expect(exit.code).toBe(0);
     expect(exit.durationMs).toBeLessThan(10_000);
     expect(await count('LAST')).toEqual({ rows: 1, events: 1 });
+    expect(await count('TOO-LATE')).toEqual({ rows: 0, events: 0 });
+  });
+});
+
+describe('SIGTERM with a caller who does not read', () => {
+  it('waits no longer than it may, and exits 0', async () => {
+    await using service = launch();
+    const socket = connect(Number(new URL(await urlOf(service)).port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    // More than the buffers between us hold; nothing of it is read but what the kernel takes.
+    const request = 'GET /docs/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n';
+    socket.write(request.repeat(20));
+    await once(socket, 'readable');
+    const exit = await service.terminate();
+    expect(exit.code).toBe(0);
+    expect(exit.durationMs).toBeLessThan(10_000);
+    socket.destroy();
   });
 });
 

@@ -16,6 +16,9 @@ export interface CatalogService {
   readonly close: () => Promise<void>;
 }
 
+/** How long requests under way may take once the service is asked to stop; less than the deadline of the whole stop, 10 s. */
+const longestFinishMs = 7_000;
+
 /** Most forgotten answers of one statement, and how often that is looked at. */
 const forgetting = { limit: 1_000, intervalMs: 60_000 };
 
@@ -69,7 +72,12 @@ export async function startService(
   const cleaning = startPeriodic(forgetting.intervalMs, logger, 'idempotency', async () => {
     await forgetExpired(db, new Date(), forgetting.limit);
   });
-  await app.listen({ host: config.host, port: config.port });
+  await app.listen({
+    host: config.host,
+    port: config.port,
+    // Fastify's own line puts the address into the message.
+    listenTextResolver: () => 'accepting connections',
+  });
   const { port } = app.server.address() as AddressInfo;
   logger.info(
     { host: config.host, port, adminHost: config.adminHost, adminPort: admin.port },
@@ -84,7 +92,10 @@ export async function startService(
     port,
     adminPort: admin.port,
     close: async () => {
+      // Somebody who does not read an answer must not hold up the stop.
+      const cut = setTimeout(() => app.server.closeAllConnections(), longestFinishMs);
       await app.close();
+      clearTimeout(cut);
       await cleaning.stop();
       await admin.close();
       await pool.end();
