@@ -13,7 +13,8 @@ export function createMetricsRegistry({
   readonly version: string;
 }): Registry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  // The default precision of 10 ms keeps an idle process busy: 0.6 % of a core, measured.
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
   new Gauge({
     name: `${prefix}build_info`,
     help: 'Always 1; the labels say what runs.',
