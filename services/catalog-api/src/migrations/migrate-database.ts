@@ -3,7 +3,10 @@ import pg from 'pg';
 import { pendingMigrations, readMigrationFiles, type AppliedMigration } from './migration-file.ts';
 
 export interface MigrateOptions {
-  /** A role that may create tables, roles and publications: a superuser, or the owner with CREATEROLE, REPLICATION and pg_read_all_stats. */
+  /**
+   * A role that may create tables, roles and publications: a superuser, or the owner with CREATEROLE, REPLICATION and pg_read_all_stats.
+   * Before Postgres 16 only a superuser may give the relay its login.
+   */
   readonly databaseUrl: string;
   readonly directory: string;
   /** How long to wait for another runner. Defaults to 60,000 ms. */
@@ -24,7 +27,8 @@ const lockKey = 7_205_331_908;
  *
  * Own code, since the kept libraries do not do what is needed together: drizzle's migrator takes no lock and skips files that were merged late,
  * node-pg-migrate does not see that a file was edited, and cannot record a file in the transaction that runs it.
- * @throws PipelineError MIGRATION_* naming the file; MIGRATION_LOCKED if another runner does not finish in time.
+ * @throws PipelineError MIGRATION_* naming the file; MIGRATION_LOCKED if another runner does not finish in time; MIGRATION_LOGIN_REFUSED
+ * if the role may not give a login; else the error of the server, if the connection ends between two files.
  */
 export async function migrateDatabase(options: MigrateOptions): Promise<readonly string[]> {
   const files = readMigrationFiles(options.directory);
@@ -33,8 +37,12 @@ export async function migrateDatabase(options: MigrateOptions): Promise<readonly
     application_name: 'catalog-migrate',
     connectionTimeoutMillis: 10_000,
   });
+  // The statement under way fails with it; without a listener it would end the process as well.
+  client.on('error', () => undefined);
   await client.connect();
   try {
+    // The role's own may be meant for short requests.
+    await client.query('set statement_timeout = 0');
     await takeLock(client, options.lockTimeoutMs ?? 60_000);
     await client.query(`
       create table if not exists schema_migration (
@@ -47,6 +55,7 @@ export async function migrateDatabase(options: MigrateOptions): Promise<readonly
       try {
         await client.query('begin');
         await client.query(sql);
+        await assertStillInTransaction(client, name);
         await client.query('insert into schema_migration (name, checksum) values ($1, $2)', [
           name,
           checksum,
@@ -54,6 +63,7 @@ export async function migrateDatabase(options: MigrateOptions): Promise<readonly
         await client.query('commit');
       } catch (cause) {
         await client.query('rollback').catch(() => undefined);
+        if (cause instanceof PipelineError) throw cause;
         throw new PipelineError(
           'MIGRATION_FAILED',
           `${name}${lineOf(cause, sql)} failed, and nothing of it was kept: ${cause instanceof Error ? cause.message : String(cause)}`,
@@ -76,12 +86,33 @@ function lineOf(cause: unknown, sql: string): string {
   return position > 0 ? ` line ${sql.slice(0, position).split('\n').length}` : '';
 }
 
+/** Asks the server: the savepoint is refused outside of a transaction. */
+async function assertStillInTransaction(client: pg.Client, name: string): Promise<void> {
+  try {
+    await client.query('savepoint migrated');
+  } catch (cause) {
+    if (!hasState(cause, '25P01')) throw cause;
+    throw new PipelineError(
+      'MIGRATION_FAILED',
+      `${name} ended the transaction that it ran in, so it was kept in part or whole without being recorded: take commit and rollback out of it, and undo by hand what it did`,
+      { cause },
+    );
+  }
+}
+
+/** True for an error of the server with this SQLSTATE. */
+function hasState(error: unknown, state: string): boolean {
+  return error instanceof pg.DatabaseError && error.code === state;
+}
+
 async function takeLock(client: pg.Client, timeoutMs: number): Promise<void> {
   try {
     await client.query(`set lock_timeout = ${Math.max(1, Math.floor(timeoutMs))}`);
     await client.query('select pg_advisory_lock($1)', [lockKey]);
     await client.query('set lock_timeout = 0');
   } catch (cause) {
+    // lock_not_available; whatever else went wrong was not another runner.
+    if (!hasState(cause, '55P03')) throw cause;
     throw new PipelineError(
       'MIGRATION_LOCKED',
       `another runner holds the lock for more than ${timeoutMs} ms: wait for it, or end its session`,
@@ -102,6 +133,29 @@ async function giveLogins(
       [role, password],
     );
     const statement = rows[0]?.statement;
-    if (statement !== undefined) await client.query(statement);
+    if (statement === undefined) continue;
+    await alterRole(client, statement).catch((cause: unknown) => {
+      if (!hasState(cause, '42501')) throw cause;
+      throw new PipelineError(
+        'MIGRATION_LOGIN_REFUSED',
+        `${role} got no login: ${(cause as Error).message}: run migrate as a superuser, or let one run ALTER ROLE ${role} ${attributes.toUpperCase()} PASSWORD … and set no password here`,
+        { cause },
+      );
+    });
+  }
+}
+
+/**
+ * Roles belong to the server and our lock to one database, so the migration of another one may change the same role: Postgres then refuses
+ * the later one with an internal error ("tuple concurrently updated"), and the next try, after the other's commit, passes.
+ */
+async function alterRole(client: pg.Client, statement: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await client.query(statement);
+      return;
+    } catch (error) {
+      if (!hasState(error, 'XX000') || attempt === 10) throw error;
+    }
   }
 }
