@@ -94,3 +94,13 @@ test('every digit of a number is in the payload, and the payload is what was bui
       `"attributes":{"big":12345678901234567890,"exact":1.50,"small":1e-400},"status":"ACTIVE","version":7,"created_at":"${now}","updated_at":"${now}"}}`,
   );
 });
+
+test('an event whose value says another version or entity than its row is refused', () => {
+  expect(refusal(categoryEvent({ version: 2 }))).toContain(
+    `data.version in the value of ${id} is not the 1 that it is emitted with`,
+  );
+  const other = uuidv7();
+  expect(refusal(categoryEvent({ id: other }))).toContain(
+    `data.id in the value of ${id} is not the ${id} that it is emitted with`,
+  );
+});

@@ -36,7 +36,8 @@ export interface OutboxRow {
 
 /**
  * The outbox row of an event: a new event id, the value as its declared schema wants it, and its exact bytes.
- * @throws PipelineError EVENT_INVALID if the value does not follow the declaration; EVENT_TOO_LARGE if it is longer than 900 KiB,
+ * @throws PipelineError EVENT_INVALID if the value does not follow the declaration, or if what it declares as its ordering key (Zalando rule
+ * 242) says another entity or version than the event; EVENT_TOO_LARGE if it is longer than 900 KiB,
  * found before anything is written, so that nothing commits that could never be published.
  */
 export function outboxRow(eventType: EventType, event: EventToEmit): OutboxRow {
@@ -71,6 +72,18 @@ export function outboxRow(eventType: EventType, event: EventToEmit): OutboxRow {
       `event type ${eventType.name}: the value of ${aggregateId} does not follow its declaration at ${faults.join(', ')}`,
     );
   }
+  const contradiction = [
+    ...eventType.orderingKeyFields.map((path) => ({ path, expected: version })),
+    ...eventType.orderingInstanceIds.map((path) => ({ path, expected: aggregateId })),
+  ].find(({ path, expected }) => {
+    const found = valueAt(value, path);
+    return found !== undefined && found !== expected;
+  });
+  if (contradiction !== undefined)
+    throw new PipelineError(
+      'EVENT_INVALID',
+      `event type ${eventType.name}: ${contradiction.path} in the value of ${aggregateId} is not the ${contradiction.expected} that it is emitted with: consumers order by the one and the outbox by the other`,
+    );
   const payload = stringifyJson(value);
   const bytes = Buffer.byteLength(payload);
   if (bytes > maxEventBytes)
@@ -91,6 +104,19 @@ export function outboxRow(eventType: EventType, event: EventToEmit): OutboxRow {
       ...(flowId === undefined ? {} : { flow_id: flowId }),
     }),
   };
+}
+
+/** What is at a path such as `data.version`; undefined where nothing is. */
+function valueAt(value: unknown, path: string): unknown {
+  return path
+    .split('.')
+    .reduce<unknown>(
+      (at, key) =>
+        typeof at === 'object' && at !== null && Object.hasOwn(at, key)
+          ? (at as Record<string, unknown>)[key]
+          : undefined,
+      value,
+    );
 }
 
 /** The statement that stores it. Not drizzle's insert, which names every column, while the API may not name `created_at`. */
