@@ -103,6 +103,8 @@ begin
         exit;
       when check_violation then
         return query select 'skipped', name, 'the default partition got rows of this day just now; it keeps them';
+      when invalid_object_definition then
+        return query select 'skipped', name, 'a partition of another name covers this day or a part of it';
     end;
   end loop;
 

@@ -99,6 +99,47 @@ describe.each<PostgresMajor>([18, 15])('the guards of the outbox on Postgres %i'
     expect(await keepHouse()).toContain('sealed outbox_old');
   });
 
+  test('of many runs at once each thing is done by one, and the others leave it to that one or find it done', async () => {
+    await addPartition('outbox_old', 6);
+    await sealAndConfirm();
+    const run = async (by: pg.Client) => {
+      const { rows } = await by.query<{ line: string }>(
+        "select concat_ws(' ', action, partition_name) as line from outbox_housekeeping('3 days', 12, '0')",
+      );
+      return rows.map(({ line }) => line);
+    };
+    const lines = (await Promise.all([client, other, third].map(run))).flat();
+    const done = lines.filter((line) => line !== 'skipped');
+    expect(done).toHaveLength(6);
+    expect(new Set(done).size).toBe(6);
+    expect(done[0]).toBe('dropped outbox_old');
+    expect(await run(client)).toEqual([]);
+  });
+
+  test('a day whose partition was made by somebody else is not made twice, and the other days are', async () => {
+    await client.query(`
+      do $$ declare day timestamptz := date_trunc('day', now(), 'UTC') + interval '8 days'; begin
+        execute format('create table %I partition of outbox for values from (%L) to (%L)',
+          to_char(day at time zone 'utc', '"outbox_"YYYYMMDD'), day, day + interval '1 day');
+      end $$`);
+    expect(await keepHouse('3 days', 9)).toEqual([expect.stringMatching(/^created outbox_\d{8}$/)]);
+  });
+
+  test('a partition of another name does not stop the making of the others', async () => {
+    await client.query(`
+      do $$ declare day timestamptz := date_trunc('day', now(), 'UTC') + interval '8 days'; begin
+        execute format('create table by_hand partition of outbox for values from (%L) to (%L)', day, day + interval '36 hours');
+      end $$`);
+    const covered = expect.stringMatching(
+      /^skipped outbox_\d{8} a partition of another name covers this day or a part of it$/,
+    ) as string;
+    expect(await keepHouse('3 days', 10)).toEqual([
+      covered,
+      covered,
+      expect.stringMatching(/^created outbox_\d{8}$/),
+    ]);
+  });
+
   test('who reads the outbox while partitions come and go is not ended by a deadlock', async () => {
     await addPartition('outbox_old', 6);
     await sealAndConfirm();
