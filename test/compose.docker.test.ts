@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePorts } from '@outbound/local-stack';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -16,6 +19,17 @@ describe('docker compose up --wait', () => {
   const compose = async (...args: string[]) =>
     (await run('docker', ['compose', '-p', project, ...args], { env, maxBuffer: 64 * 1024 * 1024 }))
       .stdout;
+  /** `docker compose up --wait`; what the containers said is the reason when it fails. */
+  const up = async (...args: string[]) => {
+    try {
+      await compose('up', '--wait', '--wait-timeout', '400', ...args);
+    } catch (error) {
+      const logs = await compose('logs', '--no-color', '--tail', '30');
+      throw new Error(`docker compose up --wait failed; the containers said:\n${logs}`, {
+        cause: error,
+      });
+    }
+  };
   const inspect = async (service: string, format: string) => {
     const id = (await compose('ps', '-a', '-q', service)).trim();
     return (await run('docker', ['inspect', id, '--format', format])).stdout.trim();
@@ -52,7 +66,7 @@ describe('docker compose up --wait', () => {
       RELAY_ADMIN_PORT: relayAdmin,
     };
     apiUrl = `http://127.0.0.1:${String(api)}`;
-    await compose('up', '--build', '--wait', '--wait-timeout', '400');
+    await up('--build');
   });
   afterAll(async () => {
     await compose('down', '--volumes', '--timeout', '5');
@@ -94,12 +108,51 @@ describe('docker compose up --wait', () => {
           '{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}',
         ),
       ).toBe('node true [ALL]');
-      expect((await compose('exec', '-T', service, 'id', '-u')).trim()).not.toBe('0');
+      expect((await compose('exec', '-T', service, 'id', '-u')).trim()).toBe('1000');
+      await expect(compose('exec', '-T', service, 'touch', '/home/node/mine')).rejects.toThrow(
+        'Read-only file system',
+      );
     },
   );
 
-  it('stops the relay by its signal: drained, with exit code 0', async () => {
-    await compose('stop', 'relay');
-    expect(await inspect('relay', '{{.State.ExitCode}}')).toBe('0');
+  it('takes its secrets from files, and leaves none in the environment of a container', async () => {
+    const secretsDirectory = await mkdtemp(join(tmpdir(), 'outbound-secrets-'));
+    const url = (role: string) => `postgres://${role}:development@postgres:5432/catalog`;
+    const files = {
+      postgres_password: 'development',
+      migrate_database_url: url('postgres'),
+      api_password: 'development',
+      api_database_url: url('outbound_api'),
+      relay_password: 'development',
+      relay_database_url: url('outbound_relay'),
+    };
+    try {
+      for (const [name, value] of Object.entries(files))
+        await writeFile(join(secretsDirectory, name), `${value}\n`);
+      const plain = env;
+      env = {
+        ...env,
+        SECRETS_DIR: secretsDirectory,
+        COMPOSE_FILE: 'docker-compose.yml:deploy/compose.secrets.yml',
+      };
+      try {
+        await compose('run', '--rm', '--no-deps', 'migrate');
+        await up('--no-deps', 'catalog-api', 'relay');
+      } finally {
+        env = plain;
+      }
+      for (const service of ['catalog-api', 'relay'])
+        expect(await inspect(service, '{{.Config.Env}}')).not.toContain('development');
+    } finally {
+      await rm(secretsDirectory, { recursive: true });
+    }
   });
+
+  it.each(['relay', 'catalog-api'])(
+    'stops %s by its signal, with exit code 0 and before the engine would kill it',
+    async (service) => {
+      await compose('stop', service);
+      expect(await inspect(service, '{{.State.ExitCode}}')).toBe('0');
+    },
+  );
 });
