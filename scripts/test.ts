@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runStep } from './run-step.ts';
 
@@ -8,7 +9,7 @@ import { runStep } from './run-step.ts';
  * a suite is left out only by name (`npm test -- --without docker`). Ends with the line `N passed, N failed`.
  */
 const help = `Usage: npm test -- [--only NAME ...] [--without NAME ...]
-Suites: check, unit-node24, pg, kafka, system, docker`;
+Suites: check, unit, unit-node24, pg, kafka, system, docker`;
 
 interface Suite {
   readonly name: string;
@@ -112,6 +113,8 @@ const startedMs = performance.now();
 let passed = 0;
 let failed = 0;
 const rows: string[] = [];
+/** Named again at the end, where a reader of a long log looks first. */
+const failures: string[] = [];
 
 for (const [name, command] of [
   ['build', ['npm', 'run', '--silent', 'build']],
@@ -122,7 +125,10 @@ for (const [name, command] of [
   rows.push(
     `${name.padEnd(12)} ${result.code === 0 ? 'ok' : 'failed'} (${(result.durationMs / 1000).toFixed(0)} s)`,
   );
-  if (result.code !== 0) failed += 1;
+  if (result.code !== 0) {
+    failed += 1;
+    failures.push(`${name}: ${result.output.trim().split('\n').slice(-20).join('\n')}`);
+  }
 }
 
 for (const suite of suites.filter(({ name }) => isWanted(name))) {
@@ -130,29 +136,69 @@ for (const suite of suites.filter(({ name }) => isWanted(name))) {
   const report = `${reports}/${suite.name}.json`;
   const result = await runStep(suite.name, suite.run(report), { echo: true });
   const counts = readCounts(report);
+  failures.push(...counts.failures.map((failure) => `${suite.name}: ${failure}`));
   passed += counts.passed;
   // A suite that ended badly without a failing test (a crash, an unhandled error, no test at all) is a failure all the same.
-  const failures =
-    counts.failed + ((result.code !== 0 || counts.passed === 0) && counts.failed === 0 ? 1 : 0);
-  failed += failures;
+  const isBroken = (result.code !== 0 || counts.passed === 0) && counts.failed === 0;
+  if (isBroken)
+    failures.push(`${suite.name}: ended with code ${result.code} (see its output above)`);
+  const failedHere = counts.failed + (isBroken ? 1 : 0);
+  failed += failedHere;
   rows.push(
-    `${suite.name.padEnd(12)} ${counts.passed} passed, ${failures} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''} (${(result.durationMs / 1000).toFixed(0)} s)`,
+    `${suite.name.padEnd(12)} ${counts.passed} passed, ${failedHere} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''} (${(result.durationMs / 1000).toFixed(0)} s)`,
   );
 }
 
+if (failures.length > 0) console.log(`\n━━ failed ━━\n${failures.join('\n\n')}`);
 console.log(
   `\n${rows.join('\n')}\nin all ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n\n${passed} passed, ${failed} failed`,
 );
 process.exitCode = failed > 0 ? 1 : 0;
 
-function readCounts(report: string): { passed: number; failed: number; skipped: number } {
-  if (!existsSync(report)) return { passed: 0, failed: 0, skipped: 0 };
-  const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(
-    readFileSync(report, 'utf8'),
-  ) as Record<string, number | undefined>;
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** File, name and the beginning of the message of each. */
+  readonly failures: readonly string[];
+}
+
+interface VitestReport {
+  readonly numPassedTests?: number;
+  readonly numFailedTests?: number;
+  readonly numPendingTests?: number;
+  readonly testResults?: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly message?: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages: readonly string[] | null;
+    }[];
+  }[];
+}
+
+function readCounts(report: string): Counts {
+  if (!existsSync(report)) return { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const read = JSON.parse(readFileSync(report, 'utf8')) as VitestReport;
+  const beginning = (text: string) => text.split('\n').slice(0, 12).join('\n  ').slice(0, 2_000);
   return {
-    passed: numPassedTests ?? 0,
-    failed: numFailedTests ?? 0,
-    skipped: numPendingTests ?? 0,
+    passed: read.numPassedTests ?? 0,
+    failed: read.numFailedTests ?? 0,
+    skipped: read.numPendingTests ?? 0,
+    failures: (read.testResults ?? []).flatMap(({ name, status, message, assertionResults }) => {
+      const file = relative(process.cwd(), name);
+      const tests = assertionResults
+        .filter((test) => test.status === 'failed')
+        .map(
+          (test) =>
+            `${file} › ${test.fullName}\n  ${beginning((test.failureMessages ?? []).join('\n'))}`,
+        );
+      // A file that could not be loaded, or whose set-up failed, has no failed test to show.
+      return tests.length > 0 || status !== 'failed'
+        ? tests
+        : [`${file}\n  ${beginning(message ?? '')}`];
+    }),
   };
 }
