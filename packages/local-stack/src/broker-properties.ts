@@ -58,6 +58,8 @@ export function brokerProperties(config: NodeConfig): Record<string, string> {
     // A killed broker is taken back only when its old session has run out: 9 s by default.
     'broker.session.timeout.ms': '4000',
     'broker.heartbeat.interval.ms': '500',
+    // A request to change the replicas in sync that went to a controller which hangs holds the next ones back for this long: 30 s by default.
+    'controller.socket.timeout.ms': '4000',
     'log.cleaner.dedupe.buffer.size': String(4 * 1024 * 1024),
     'num.network.threads': '2',
     'num.io.threads': '4',
