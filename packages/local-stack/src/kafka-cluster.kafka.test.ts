@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 // A client that is not ours, to prove that the brokers are usable.
-// eslint-disable-next-line no-restricted-imports
+
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startKafka, type KafkaCluster } from './index.ts';

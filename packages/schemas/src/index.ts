@@ -21,6 +21,7 @@ export {
   topics,
   type EventTypeRegistry,
 } from './events/event-types.ts';
+export { withTopicPrefix } from './events/topic-prefix.ts';
 export { productChange } from './events/product-change.ts';
 export { categoryChange } from './events/category-change.ts';
 export {
@@ -53,6 +54,10 @@ export {
   type CategoryInput,
   type CategoryPatch,
 } from './category.ts';
+export type { Entity, EntityTable, Row, StoredAggregate } from './aggregates/stored-aggregate.ts';
+export { storedAggregates } from './aggregates/stored-aggregates.ts';
+export { storedCategory } from './aggregates/stored-category.ts';
+export { storedProduct } from './aggregates/stored-product.ts';
 export { productTable } from './tables/product.ts';
 export { categoryTable } from './tables/category.ts';
 export { idempotencyKeyTable } from './tables/idempotency-key.ts';

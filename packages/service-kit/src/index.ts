@@ -33,3 +33,5 @@ export {
 } from './admin-server.ts';
 export { backoffMs } from './backoff.ts';
 export { runUntilSignal, type Lifecycle, type ProcessHost } from './lifecycle.ts';
+export type { KafkaConnection, KafkaLog } from './kafka-connection.ts';
+export { kafkaConnection, kafkaSettings, type KafkaSettings } from './kafka-settings.ts';

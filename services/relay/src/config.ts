@@ -1,13 +1,13 @@
 import {
   flagSetting,
   integerSetting,
+  kafkaSettings,
   listSetting,
   logLevels,
   postgresUrlSetting,
 } from '@outbound/service-kit';
 import { z } from 'zod';
 import { failPointNames } from './fail-points.ts';
-import { kafkaSettings } from './kafka/kafka-settings.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -40,7 +40,11 @@ export const configSchema = z.object({
     .describe(
       'Create the slot with failover = true (Postgres 17 and later), for synchronised standbys',
     ),
-  ...kafkaSettings,
+  ...kafkaSettings('outbound-relay'),
+  kafkaCompression: z
+    .enum(['none', 'gzip'], { error: 'expected none or gzip' })
+    .default('none')
+    .describe('Compression of record batches; gzip trades processor time for network.'),
   eventTypes: z
     .string()
     .optional()

@@ -1,6 +1,9 @@
+import { withTopicPrefix } from '@outbound/schemas';
 import {
   createLogger,
   createMetricsRegistry,
+  type KafkaConnection,
+  kafkaConnection,
   PipelineError,
   readConfig,
   redactConfig,
@@ -14,10 +17,7 @@ import { recoveries, toRelayError } from './errors.ts';
 import { loadEventTypes } from './event-types-module.ts';
 import { noFailPoint, type ReachFailPoint } from './fail-points.ts';
 import { KafkaPublisher } from './kafka/kafka-publisher.ts';
-import type { KafkaConnection } from './kafka/kafka-connection.ts';
-import { kafkaConnection } from './kafka/kafka-settings.ts';
 import { defaultSendLimits } from './kafka/send-plan.ts';
-import { withTopicPrefix } from './kafka/topic-prefix.ts';
 import { createLogObserver } from './log-observer.ts';
 import { createRelayMetrics } from './metrics.ts';
 import { observers } from './observers.ts';

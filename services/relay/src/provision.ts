@@ -1,11 +1,16 @@
-import { createLogger, PipelineError, readConfig } from '@outbound/service-kit';
+import { withTopicPrefix } from '@outbound/schemas';
+import {
+  createLogger,
+  kafkaConnection,
+  kafkaSettings,
+  PipelineError,
+  readConfig,
+} from '@outbound/service-kit';
 import { z } from 'zod';
 import { configPrefix, configSchema } from './config.ts';
 import { RelayError, recoveries, toRelayError } from './errors.ts';
 import { loadEventTypes } from './event-types-module.ts';
-import { kafkaConnection, kafkaSettings } from './kafka/kafka-settings.ts';
 import { declaredTopics } from './kafka/topic-plan.ts';
-import { withTopicPrefix } from './kafka/topic-prefix.ts';
 import { provisionTopics } from './kafka/topic-provision.ts';
 import { provisionReport } from './kafka/topic-report.ts';
 
@@ -18,7 +23,10 @@ async function provision(): Promise<number> {
   const ours = Object.entries(process.env).filter(([name]) =>
     /^RELAY_(KAFKA_|TOPIC_PREFIX|EVENT_TYPES)/.test(name),
   );
-  const schema = z.object({ ...kafkaSettings, eventTypes: configSchema.shape.eventTypes });
+  const schema = z.object({
+    ...kafkaSettings('outbound-relay'),
+    eventTypes: configSchema.shape.eventTypes,
+  });
   const settings = readConfig(configPrefix, schema, Object.fromEntries(ours));
   const connection = kafkaConnection(settings, {
     prefix: configPrefix,

@@ -1,5 +1,6 @@
+import type { Entity } from '@outbound/schemas';
 import { ApiError } from '../errors.ts';
-import type { Aggregate, Entity } from './aggregate.ts';
+import type { Aggregate } from './aggregate.ts';
 import { newRow } from './commands.ts';
 import { fromDatabaseError, uniqueConflict } from './database-errors.ts';
 import { insertRows } from './entity-rows.ts';

@@ -1,7 +1,7 @@
-import { stringifyJson } from '@outbound/schemas';
+import { stringifyJson, type Entity, type Row } from '@outbound/schemas';
 import { ApiError } from '../errors.ts';
 import { toViolations } from '../violations.ts';
-import type { Aggregate, Entity, Row } from './aggregate.ts';
+import type { Aggregate } from './aggregate.ts';
 import { insertRow, lockRow, selectLive, updateRow, type EntityRow } from './entity-rows.ts';
 import { executeOnce, type Answer, type IdempotencyRequest } from './idempotency.ts';
 import { mergePatch } from './merge-patch.ts';

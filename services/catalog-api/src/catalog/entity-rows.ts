@@ -1,6 +1,7 @@
+import type { Row } from '@outbound/schemas';
 import { and, eq, isNull } from 'drizzle-orm';
 import type { Database, Transaction } from '@outbound/outbox';
-import type { Aggregate, Row } from './aggregate.ts';
+import type { Aggregate } from './aggregate.ts';
 
 /** A row as the commands know it: the columns that every entity has, and its own. */
 export interface EntityRow extends Row {

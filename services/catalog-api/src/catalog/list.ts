@@ -1,5 +1,6 @@
+import type { Entity, Row } from '@outbound/schemas';
 import { and, asc, desc, eq, gt, isNull, lt, type SQL } from 'drizzle-orm';
-import type { Aggregate, Entity, Row } from './aggregate.ts';
+import type { Aggregate } from './aggregate.ts';
 import { decodeCursor, encodeCursor, filterHash } from './cursor.ts';
 import { fromDatabaseError } from './database-errors.ts';
 import type { CommandContext } from './unit-of-work.ts';

@@ -1,6 +1,6 @@
 import { inTransaction, type Database, type Transaction } from '@outbound/outbox';
-import type { DataOp } from '@outbound/schemas';
-import type { Aggregate, Entity } from './aggregate.ts';
+import type { DataOp, Entity } from '@outbound/schemas';
+import type { Aggregate } from './aggregate.ts';
 import { fromDatabaseError } from './database-errors.ts';
 
 /** What a command needs of its surroundings. Time and ids come in, so that a test decides them. */

@@ -1,6 +1,6 @@
-import { stringifyJson } from '@outbound/schemas';
+import { stringifyJson, type Entity } from '@outbound/schemas';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Aggregate, Entity } from '../catalog/aggregate.ts';
+import type { Aggregate } from '../catalog/aggregate.ts';
 import {
   createEntity,
   deleteEntity,

@@ -1,22 +1,18 @@
 import {
-  amountFromText,
   amountToText,
   product,
-  productChange,
   productInput,
   productPatch,
   productTable,
-  type Product,
+  storedProduct,
   type ProductInput,
 } from '@outbound/schemas';
 import type { Aggregate } from '../catalog/aggregate.ts';
 
 /** Products: sold under a SKU, which is unique among live ones. */
 export const productAggregate: Aggregate<typeof productTable.$inferSelect, ProductInput> = {
-  name: 'product',
+  ...storedProduct,
   plural: 'products',
-  table: productTable,
-  eventType: productChange,
   entity: product,
   input: productInput,
   patch: productPatch,
@@ -37,21 +33,5 @@ export const productAggregate: Aggregate<typeof productTable.$inferSelect, Produ
     priceCurrency: price?.currency ?? null,
     attributes,
     status,
-  }),
-  toEntity: (row): Product => ({
-    id: row.id,
-    sku: row.sku,
-    name: row.name,
-    ...(row.description === null ? {} : { description: row.description }),
-    ...(row.brand === null ? {} : { brand: row.brand }),
-    ...(row.category === null ? {} : { category: row.category }),
-    ...(row.priceAmount === null || row.priceCurrency === null
-      ? {}
-      : { price: { amount: amountFromText(row.priceAmount), currency: row.priceCurrency } }),
-    attributes: row.attributes,
-    status: row.status,
-    version: row.version,
-    created_at: row.createdAt.toISOString(),
-    updated_at: row.updatedAt.toISOString(),
   }),
 };

@@ -1,6 +1,6 @@
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RelayError, toRelayError } from '../errors.ts';
-import type { KafkaConnection, KafkaLog } from './kafka-connection.ts';
 import { errorFromCode, kafkaCode, unknownTopicOrPartition } from './kafka-errors.ts';
 import { BrokerLink } from './kafkajs-internals.ts';
 import { laneKey } from './publisher.ts';

@@ -1,3 +1,4 @@
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { setTimeout as delay } from 'node:timers/promises';
 import { constants, gzip } from 'node:zlib';
 import { promisify } from 'node:util';
@@ -5,7 +6,6 @@ import type { EventType } from '@outbound/schemas';
 import { RelayError } from '../errors.ts';
 import { sourceFingerprint, type SourceIdentity } from '../wal/source-position.ts';
 import { BrokerDirectory } from './broker-directory.ts';
-import type { KafkaConnection, KafkaLog } from './kafka-connection.ts';
 import { KafkaSession, sessionTiming, type SessionTiming } from './kafka-session.ts';
 import { loadKafkajs } from './kafkajs-internals.ts';
 import { fence, transactionalIdOf } from './producer-identity.ts';

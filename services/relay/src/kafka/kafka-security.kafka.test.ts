@@ -1,3 +1,4 @@
+import type { KafkaConnection } from '@outbound/service-kit';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -5,7 +6,6 @@ import { join } from 'node:path';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../../../../test/support/fault-proxy.ts';
-import type { KafkaConnection } from './kafka-connection.ts';
 import { KafkaPublisher } from './kafka-publisher.ts';
 import { transactionalIdOf } from './producer-identity.ts';
 import {

@@ -1,7 +1,7 @@
+import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../errors.ts';
 import type { SourcePosition } from '../wal/source-position.ts';
 import type { BrokerDirectory } from './broker-directory.ts';
-import type { KafkaLog } from './kafka-connection.ts';
 import { duplicateSequenceNumber, errorFromCode, unknownTopicOrPartition } from './kafka-errors.ts';
 import { recordBytes } from './outbound-record.ts';
 import { PartitionSequences } from './partition-sequences.ts';

@@ -1,9 +1,9 @@
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { RelayError } from '../errors.ts';
 import { openBrokerSocket, splitAddress, type SocketOptions } from './broker-socket.ts';
 import { errorFromKafkajs } from './kafka-errors.ts';
-import type { KafkaConnection, KafkaLog } from './kafka-connection.ts';
 import { produceVersion } from './produce-request.ts';
 
 /**

@@ -1,7 +1,7 @@
+import type { KafkaLog } from '@outbound/service-kit';
 import { toRelayError, type RelayError } from '../errors.ts';
 import type { SourcePosition } from '../wal/source-position.ts';
 import type { BrokerDirectory } from './broker-directory.ts';
-import type { KafkaLog } from './kafka-connection.ts';
 import { errorFromCode, kafkaCode } from './kafka-errors.ts';
 import { laneKey } from './publisher.ts';
 import { lastOwnPosition, type StoredRecord } from './source-tail.ts';

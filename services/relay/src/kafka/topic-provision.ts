@@ -1,6 +1,6 @@
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { RelayError } from '../errors.ts';
 import { BrokerDirectory } from './broker-directory.ts';
-import type { KafkaConnection, KafkaLog } from './kafka-connection.ts';
 import { errorFromCode } from './kafka-errors.ts';
 import {
   planTopics,

@@ -1,6 +1,6 @@
+import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError } from '../errors.ts';
 import type { BrokerDirectory } from './broker-directory.ts';
-import type { KafkaLog } from './kafka-connection.ts';
 import { errorFromCode, kafkaCode } from './kafka-errors.ts';
 import type { ActualTopic } from './topic-plan.ts';
 

@@ -1,3 +1,4 @@
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { randomBytes } from 'node:crypto';
 import type { KafkaCluster } from '@outbound/local-stack';
 import { changeRoute, defineEventType, stateRoute, type EventType } from '@outbound/schemas';
@@ -11,7 +12,6 @@ import {
   sourcePositionToText,
   type SourceIdentity,
 } from '../../wal/source-position.ts';
-import type { KafkaConnection, KafkaLog } from '../kafka-connection.ts';
 import { KafkaPublisher, type KafkaPublisherOptions } from '../kafka-publisher.ts';
 import type { KafkaSession } from '../kafka-session.ts';
 import type { OutboundRecord } from '../outbound-record.ts';

@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { flagSetting, PipelineError } from '@outbound/service-kit';
+import { PipelineError } from './errors.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
+import { flagSetting } from './setting.ts';
 
-/** The Kafka part of a service's settings: a zod shape to spread into its schema, names without the prefix. */
-export const kafkaSettings = {
+/** The Kafka part of a program's settings: a zod shape to spread into its schema, names without the prefix. */
+export const kafkaSettings = (clientId: string) => ({
   kafkaBrokers: z
     .string()
     .transform(parseBrokers)
@@ -12,7 +13,7 @@ export const kafkaSettings = {
   kafkaClientId: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,100}$/, 'expected letters, digits, ".", "_" and "-", at most 100')
-    .default('outbound-relay')
+    .default(clientId)
     .describe("Name under which the brokers' logs and quotas know us."),
   kafkaTls: flagSetting()
     .default(false)
@@ -34,19 +35,15 @@ export const kafkaSettings = {
     .optional()
     .describe('Password of that user.')
     .meta({ secret: true }),
-  kafkaCompression: z
-    .enum(['none', 'gzip'], { error: 'expected none or gzip' })
-    .default('none')
-    .describe('Compression of record batches; gzip trades processor time for network.'),
   topicPrefix: z
     .string()
     .regex(/^([a-z][a-z0-9.-]{0,99})?$/, 'expected [a-z0-9.-], beginning with a letter')
     .default('')
     .describe('Put before every topic name, for several environments in one cluster.'),
-} as const;
+});
 
 /** The parsed settings that `kafkaConnection` looks at. */
-export type KafkaSettings = z.output<z.ZodObject<typeof kafkaSettings>>;
+export type KafkaSettings = z.output<z.ZodObject<ReturnType<typeof kafkaSettings>>>;
 
 /**
  * The connection that the settings mean.
