@@ -94,6 +94,8 @@ export default tseslint.config(
   {
     files: [
       'services/relay/src/kafka/**',
+      'packages/consumer/**',
+      'packages/cli/src/kafka/**',
       'packages/local-stack/**/*.test.ts',
       'test/**',
       'bench/**',

@@ -60,7 +60,7 @@ export async function startPipeline(host: PipelineHost): Promise<Pipeline> {
   host.signal.throwIfAborted();
 
   // New for each run, and never written down: migrate sets them.
-  const passwords = { api: password(), relay: password() };
+  const passwords = { api: password(), relay: password(), operator: password() };
   const databaseUrl = await ensureDatabase(stack);
   const brokers = stack.kafka.bootstrap;
   await Promise.all([
@@ -69,6 +69,7 @@ export async function startPipeline(host: PipelineHost): Promise<Pipeline> {
         CATALOG_MIGRATE_DATABASE_URL: databaseUrl,
         CATALOG_MIGRATE_API_PASSWORD: passwords.api,
         CATALOG_MIGRATE_RELAY_PASSWORD: passwords.relay,
+        CATALOG_MIGRATE_OPERATOR_PASSWORD: passwords.operator,
       }),
     ).then(() => say('database migrated')),
     runCommand(

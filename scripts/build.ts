@@ -1,18 +1,19 @@
 import { build } from 'esbuild';
 
 /**
- * Bundles each service's entry points into its dist/ folder (about a second). Workspace packages are
+ * Bundles the entry points of each service and of the command line into its dist/ folder (about a second). Workspace packages are
  * compiled in; everything from npm stays an import, so that the lockfile decides what runs.
  */
 const entryPoints = {
   'services/catalog-api': ['src/main.ts', 'src/migrate.ts'],
   'services/relay': ['src/main.ts', 'src/provision.ts'],
+  'packages/cli': ['src/main.ts'],
 };
 
-for (const [service, entries] of Object.entries(entryPoints)) {
+for (const [workspace, entries] of Object.entries(entryPoints)) {
   await build({
-    entryPoints: entries.map((entry) => `${service}/${entry}`),
-    outdir: `${service}/dist`,
+    entryPoints: entries.map((entry) => `${workspace}/${entry}`),
+    outdir: `${workspace}/dist`,
     bundle: true,
     platform: 'node',
     target: 'node20',

@@ -1,3 +1,4 @@
+import { cliPrefix, cliSchema } from '../packages/cli/src/cli-settings.ts';
 import { readFileSync } from 'node:fs';
 import { createDatabase } from '@outbound/outbox';
 import { asyncApiDocument, eventJsonSchema, eventTypes } from '@outbound/schemas';
@@ -34,6 +35,7 @@ const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
 const settings = [
   { title: 'catalog-api', rows: describeConfig(apiPrefix, apiConfig) },
   { title: 'migrate', rows: describeConfig(migratePrefix, migrateSchema) },
+  { title: 'outbound, the command line', rows: describeConfig(cliPrefix, cliSchema) },
   {
     title: 'relay (provision reads RELAY_KAFKA_*, RELAY_TOPIC_PREFIX and RELAY_EVENT_TYPES)',
     rows: describeConfig(relayPrefix, relaySchema),

@@ -10,7 +10,7 @@ import { migrateDatabase } from '../../services/catalog-api/src/migrations/migra
 
 /** Name of the migrated database that each test's own is copied from. */
 const template = 'migrated';
-/** Password of both service roles on test servers. */
+/** Password of every role on test servers. */
 export const servicePassword = 'service-secret';
 
 /** Postgres (with a migrated template) and Kafka, real, for one test file. */
@@ -47,7 +47,11 @@ async function migrateTemplate(postgres: PostgresServer): Promise<void> {
   await migrateDatabase({
     databaseUrl: await postgres.createDatabase(template),
     directory: 'migrations',
-    passwords: { outbound_api: servicePassword, outbound_relay: servicePassword },
+    passwords: {
+      outbound_api: servicePassword,
+      outbound_relay: servicePassword,
+      outbound_operator: servicePassword,
+    },
   });
 }
 

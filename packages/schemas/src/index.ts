@@ -63,6 +63,7 @@ export { categoryTable } from './tables/category.ts';
 export { idempotencyKeyTable } from './tables/idempotency-key.ts';
 export { maxEventBytes, outboxTable } from './tables/outbox.ts';
 export { relaySlotTable } from './tables/relay-slot.ts';
+export { operationTable } from './tables/operation.ts';
 export { outboxSealTable } from './tables/outbox-seal.ts';
 export { documentSchemaOptions, eventJsonSchema, toDocumentSchema } from './json-schema.ts';
 export { asyncApiDocument } from './asyncapi.ts';

@@ -15,6 +15,9 @@ async function migrate(): Promise<number> {
       passwords: {
         ...(config.apiPassword === undefined ? {} : { outbound_api: config.apiPassword }),
         ...(config.relayPassword === undefined ? {} : { outbound_relay: config.relayPassword }),
+        ...(config.operatorPassword === undefined
+          ? {}
+          : { outbound_operator: config.operatorPassword }),
       },
       onApplied: (name) => process.stdout.write(`applied ${name}\n`),
     });

@@ -28,6 +28,16 @@ export const migrateSchema = z.object({
     .string()
     .min(1)
     .optional()
-    .describe('Gives the role outbound_relay LOGIN and REPLICATION with this password')
+    .describe(
+      'Gives the role outbound_relay LOGIN and REPLICATION with this password; before Postgres 16 only a superuser may',
+    )
+    .meta({ secret: true }),
+  operatorPassword: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Gives the role outbound_operator (people, at the command line) LOGIN and REPLICATION with this password',
+    )
     .meta({ secret: true }),
 });

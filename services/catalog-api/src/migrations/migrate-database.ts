@@ -16,7 +16,7 @@ export interface MigrateOptions {
   readonly onApplied?: (name: string) => void;
 }
 
-export type ServiceRole = 'outbound_api' | 'outbound_relay';
+export type ServiceRole = 'outbound_api' | 'outbound_relay' | 'outbound_operator';
 
 /** Any number that no other program locks. */
 const lockKey = 7_205_331_908;
@@ -127,7 +127,8 @@ async function giveLogins(
   passwords: Readonly<Partial<Record<ServiceRole, string>>>,
 ): Promise<void> {
   for (const [role, password] of Object.entries(passwords)) {
-    const attributes = role === 'outbound_relay' ? 'login replication' : 'login';
+    // The operator's `recover` makes a slot.
+    const attributes = role === 'outbound_api' ? 'login' : 'login replication';
     const { rows } = await client.query<{ statement: string }>(
       `select format('alter role %I ${attributes} password %L', $1::text, $2::text) as statement`,
       [role, password],

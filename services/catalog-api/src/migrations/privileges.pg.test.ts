@@ -10,11 +10,12 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
   let admin: pg.Client;
   let api: pg.Client;
   let relay: pg.Client;
+  let operator: pg.Client;
 
   beforeAll(async () => {
     server = await startPostgres({ major });
     const url = await server.createDatabase('catalog');
-    const passwords = { outbound_api: 'api', outbound_relay: 'relay' };
+    const passwords = { outbound_api: 'api', outbound_relay: 'relay', outbound_operator: 'operator' };
     await migrateDatabase({ databaseUrl: url, directory: 'migrations', passwords });
     const connect = async (login?: { username: string; password: string }) => {
       const client = new pg.Client({
@@ -26,9 +27,10 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
     admin = await connect();
     api = await connect({ username: 'outbound_api', password: 'api' });
     relay = await connect({ username: 'outbound_relay', password: 'relay' });
+    operator = await connect({ username: 'outbound_operator', password: 'operator' });
   });
   afterAll(async () => {
-    for (const client of [admin, api, relay]) await client?.end();
+    for (const client of [admin, api, relay, operator]) await client?.end();
     await server?.close();
   });
 
@@ -92,6 +94,31 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
       'create table x ()',
     ])
       await expect(relay.query(statement), statement).rejects.toMatchObject(insufficientPrivilege);
+  });
+
+  test('the operator locks entities, emits events and notes what was done, and changes neither', async () => {
+    await operator.query('select from product for update');
+    await operator.query(`insert into outbox (${columns}) values (${values})`);
+    await operator.query(
+      "insert into operation (id, verb, actor) values (gen_random_uuid(), 'backfill', 'somebody')",
+    );
+    await operator.query("update operation set outcome = 'done', ended_at = now()");
+    const { rows } = await operator.query<{ sees: boolean }>(
+      "select pg_has_role('pg_read_all_stats', 'usage') as sees",
+    );
+    expect(rows).toEqual([{ sees: true }]);
+    for (const statement of [
+      "update product set name = 'x'",
+      'delete from product',
+      'insert into category (id) values (null)',
+      'select from idempotency_key',
+      'delete from operation',
+      "update operation set actor = 'somebody else'",
+      'create table x ()',
+    ])
+      await expect(operator.query(statement), statement).rejects.toMatchObject(
+        insufficientPrivilege,
+      );
   });
 
   test('the relay may create a slot', async () => {

@@ -2,6 +2,7 @@ import { startPostgres, type PostgresMajor, type PostgresServer } from '@outboun
 import {
   categoryTable,
   idempotencyKeyTable,
+  operationTable,
   outboxSealTable,
   outboxTable,
   productTable,
@@ -15,6 +16,7 @@ import { migrateDatabase } from './migrate-database.ts';
 const tables = [
   categoryTable,
   idempotencyKeyTable,
+  operationTable,
   outboxSealTable,
   outboxTable,
   productTable,

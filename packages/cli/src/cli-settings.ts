@@ -1,0 +1,44 @@
+import { kafkaSettings, postgresUrlSetting } from '@outbound/service-kit';
+import { z } from 'zod';
+
+/** Prefix of every setting of the command line in the environment. */
+export const cliPrefix = 'OUTBOUND_';
+
+/** Variables with the prefix that belong to the local stack. */
+export const foreignPrefixes = ['OUTBOUND_STACK', 'OUTBOUND_DATA_DIR'] as const;
+
+/** Every setting of `outbound`. None is required as such: a verb asks for what it needs, and says which setting that is. */
+export const cliSchema = z.object({
+  databaseUrl: postgresUrlSetting()
+    .optional()
+    .describe('Postgres, connected to directly (no pooler), as outbound_operator or a superuser')
+    .meta({
+      secret: true,
+      example: 'postgres://outbound_operator:password@127.0.0.1:5432/catalog',
+    }),
+  ...kafkaSettings('outbound-cli'),
+  kafkaBrokers: kafkaSettings('outbound-cli').kafkaBrokers.optional(),
+  apiUrl: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .optional()
+    .describe('The catalog API, for import and doctor')
+    .meta({ example: 'http://127.0.0.1:8080' }),
+  relayAdminUrl: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .optional()
+    .describe("The relay's admin port, for what only it knows: its state and the delivery lag")
+    .meta({ example: 'http://127.0.0.1:9464' }),
+  slot: z
+    .string()
+    .regex(/^[a-z0-9_]{1,63}$/, 'expected 1 to 63 of a-z, 0-9 and _')
+    .default('outbound')
+    .describe('Replication slot of the relay that is looked at'),
+  publication: z
+    .string()
+    .min(1)
+    .max(63)
+    .default('outbound')
+    .describe('Publication that covers the outbox'),
+});
+
+export type CliSettings = Readonly<z.output<typeof cliSchema>>;

@@ -1,0 +1,72 @@
+import Table from 'cli-table3';
+import pc from 'picocolors';
+
+/** A stream to a person or a pipe; process.stdout fits. */
+export interface TextStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): boolean;
+}
+
+/**
+ * Where a verb's answer goes. With `--json` the answer is JSON on standard output and nothing else is; without, text for people. Progress, questions
+ * and errors always go to standard error, so that a pipe gets the answer alone. Colours and cursor tricks only on a terminal, and
+ * none with NO_COLOR (no-color.org) set to anything.
+ */
+export class Output {
+  readonly isJson: boolean;
+  readonly colors: ReturnType<typeof pc.createColors>;
+  /** False where a progress bar would only fill a file. */
+  readonly canRedraw: boolean;
+  readonly #out: TextStream;
+  readonly #err: TextStream;
+
+  constructor(options: {
+    readonly out: TextStream;
+    readonly err: TextStream;
+    readonly isJson: boolean;
+    readonly noColor: boolean;
+  }) {
+    this.#out = options.out;
+    this.#err = options.err;
+    this.isJson = options.isJson;
+    this.canRedraw = options.err.isTTY === true && !options.isJson;
+    this.colors = pc.createColors(options.out.isTTY === true && !options.noColor);
+  }
+
+  /** The verb's answer: `json` as one line of JSON with --json, else `text`. A verb that streams calls it for each item. */
+  answer(json: unknown, text: string | (() => string)): void {
+    if (this.isJson) this.#out.write(`${JSON.stringify(json)}\n`);
+    else this.#out.write(`${typeof text === 'string' ? text : text()}\n`);
+  }
+
+  /** Bytes as they are, without a newline: for format strings. */
+  raw(text: string): void {
+    this.#out.write(text);
+  }
+
+  /** Something a person should know that is not the answer. */
+  note(text: string): void {
+    this.#err.write(`${text}\n`);
+  }
+
+  /** A table without lines, as a terminal's user copies it. Numbers stand right. */
+  table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+    const table = new Table({
+      head: head.map((text) => this.colors.bold(text)),
+      colAligns: head.map((_, column) =>
+        rows.length > 0 && rows.every((row) => /^-?[\d.,]+( ?[a-zA-Z%]+)?$/.test(row[column] ?? ''))
+          ? 'right'
+          : 'left',
+      ),
+      chars: {
+        ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', mid: '' },
+        ...{ 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', left: '', right: '' },
+        ...{ 'left-mid': '', 'mid-mid': '', 'right-mid': '', middle: '  ' },
+      },
+      style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
+    });
+    for (const row of rows) table.push([...row]);
+    return table.toString();
+  }
+}
