@@ -1,12 +1,16 @@
+import { existsSync } from 'node:fs';
 import { PipelineError, readConfig, type Environment } from '@outbound/service-kit';
 import { Command, CommanderError, Option } from 'commander';
 import { cliPrefix, cliSchema, foreignPrefixes } from './cli-settings.ts';
 import { Output, type TextStream } from './console/output.ts';
 import { CliContext } from './context.ts';
-import { exitCodeOf, exitCodes, type ExitCode } from './exit-codes.ts';
+import { hasSettings, overFile, readEnvFile } from './env-file.ts';
+import { CliError, exitCodeOf, exitCodes, type ExitCode } from './exit-codes.ts';
 import type { AddVerb, Bind } from './verb.ts';
 
-/** Options of every verb; they win over the environment. */
+type GlobalOptions = Readonly<Record<string, string | boolean | undefined>>;
+
+/** Options of every verb; they win over the environment. The first four say where to look. */
 const globalOptions: readonly (readonly [flag: string, setting: string, help: string])[] = [
   ['--database-url <url>', 'DATABASE_URL', 'Postgres, as outbound_operator or a superuser'],
   ['--brokers <list>', 'KAFKA_BROKERS', 'Kafka, host:port separated by commas'],
@@ -24,6 +28,8 @@ export interface CliHost {
   readonly err: TextStream;
   readonly signal: AbortSignal;
   readonly version: string;
+  /** File that `npm start` writes; read if nothing else says where the pipeline is. */
+  readonly localEnvFile?: string;
 }
 
 /**
@@ -32,38 +38,22 @@ export interface CliHost {
  */
 export async function runCli(host: CliHost, verbs: readonly AddVerb[]): Promise<ExitCode> {
   let exitCode: ExitCode = exitCodes.done;
-  const program = new Command('outbound')
-    .description('Looks into, moves and proves what goes from Postgres to Kafka.')
-    .version(host.version, '-V, --version')
-    .option('--json', 'answer in JSON, one object a line')
-    .showHelpAfterError('(outbound --help says more)')
-    .configureOutput({
-      writeOut: (text) => host.out.write(text),
-      writeErr: (text) => host.err.write(text),
-    })
-    .exitOverride();
-  for (const [flag, setting, help] of globalOptions)
-    program.addOption(new Option(flag, `${help} [${cliPrefix}${setting}]`));
-  program.addHelpText(
-    'after',
-    `\nExit codes: ${Object.entries(exitCodes)
-      .map(([name, code]) => `${code} ${name}`)
-      .join(', ')}.`,
-  );
+  // Looked for by hand, because a command line that cannot be parsed has to be answered in the same form.
+  const isJson = host.argv.slice(0, endOfOptions(host.argv)).includes('--json');
+  const program = createProgram(host, isJson);
   const bind: Bind =
     (run) =>
     async (...parameters) => {
-      const options = program.opts<Record<string, string | boolean | undefined>>();
+      const options = program.opts<GlobalOptions>();
       const output = new Output({
         out: host.out,
         err: host.err,
-        isJson: options['json'] === true,
+        isJson,
         noColor: Boolean(host.env['NO_COLOR']),
       });
+      const env = settingsEnvironment(host, options, output);
       const context = new CliContext({
-        settings: readConfig(cliPrefix, cliSchema, withOptions(host.env, options), {
-          otherPrefixes: foreignPrefixes,
-        }),
+        settings: readConfig(cliPrefix, cliSchema, env, { otherPrefixes: foreignPrefixes }),
         output,
         signal: host.signal,
         isProduction: host.env['NODE_ENV'] === 'production',
@@ -79,31 +69,97 @@ export async function runCli(host: CliHost, verbs: readonly AddVerb[]): Promise<
     await program.parseAsync([...host.argv], { from: 'user' });
     return exitCode;
   } catch (thrown) {
-    if (thrown instanceof CommanderError)
-      return thrown.exitCode === 0 ? exitCodes.done : exitCodes.usage;
+    if (thrown instanceof CommanderError) {
+      if (thrown.exitCode === 0) return exitCodes.done;
+      if (isJson) tellError(host, new CliError('USAGE', usageMessage(thrown)), isJson);
+      return exitCodes.usage;
+    }
     if (host.signal.aborted) return exitCodes.interrupted;
-    tellError(host, thrown, program.opts<{ json?: boolean }>().json === true);
+    tellError(host, thrown, isJson);
     return exitCodeOf(thrown);
   }
 }
 
-/** The environment with the global options laid over it, under their settings' names. */
-function withOptions(
-  env: Environment,
-  options: Readonly<Record<string, string | boolean | undefined>>,
+/** The program without its verbs. */
+export function createProgram(
+  { version, out, err }: Pick<CliHost, 'version' | 'out' | 'err'>,
+  isJson: boolean,
+): Command {
+  const program = new Command('outbound')
+    .description('Looks into, moves and proves what goes from Postgres to Kafka.')
+    .usage('VERB [options]')
+    .version(version, '-V, --version', 'the version of outbound')
+    .helpOption('-h, --help', 'help for a verb, or for all')
+    .helpCommand('help [verb]', 'help for a verb')
+    .option('--json', 'answer in JSON, one object a line')
+    .option('--env-file <file>', `read ${cliPrefix}* from a file; the environment wins over it`)
+    .showHelpAfterError('(outbound --help says more)')
+    .configureHelp({
+      subcommandTerm: (verb) => `${verb.name()} ${verb.usage()}`.replace('[options] ', '').trim(),
+    })
+    .configureOutput({
+      writeOut: (text) => out.write(text),
+      writeErr: (text) => isJson || err.write(text),
+    })
+    .exitOverride();
+  for (const [flag, setting, help] of globalOptions)
+    program.addOption(new Option(flag, `${help} [${cliPrefix}${setting}]`));
+  program.addHelpText(
+    'after',
+    `\nExit codes: ${Object.entries(exitCodes)
+      .map(([name, code]) => `${code} ${name}`)
+      .join(', ')}.`,
+  );
+  return program;
+}
+
+/** Where `--` stands, or the end: what comes after it is no option. */
+function endOfOptions(argv: readonly string[]): number {
+  const end = argv.indexOf('--');
+  return end === -1 ? argv.length : end;
+}
+
+function usageMessage(error: CommanderError): string {
+  if (error.code === 'commander.help') return 'no verb is given: outbound --help names them';
+  return error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+}
+
+/**
+ * The environment that the settings are read from: options over environment over file. Without any word on where to look, the file of a running
+ * `npm start` is taken, and said aloud.
+ */
+function settingsEnvironment(
+  { env, localEnvFile }: CliHost,
+  options: GlobalOptions,
+  output: Output,
 ): Environment {
+  const { envFile } = options;
+  if (typeof envFile === 'string') return withOptions(overFile(env, readEnvFile(envFile)), options);
+  const saysWhere = globalOptions
+    .slice(0, 4)
+    .some(([flag]) => optionOf(flag, options) !== undefined);
+  if (localEnvFile === undefined || saysWhere || hasSettings(env) || !existsSync(localEnvFile))
+    return withOptions(env, options);
+  output.note(`the pipeline of npm start, from ${localEnvFile}`);
+  return withOptions(overFile(env, readEnvFile(localEnvFile)), options);
+}
+
+/** The environment with the global options laid over it, under their settings' names. */
+function withOptions(env: Environment, options: GlobalOptions): Environment {
   const merged: Record<string, string | undefined> = { ...env };
   for (const [flag, setting] of globalOptions) {
-    const name = /^--([a-z-]+)/
-      .exec(flag)?.[1]
-      ?.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    const value = name === undefined ? undefined : options[name];
-    if (typeof value === 'string') {
-      merged[`${cliPrefix}${setting}`] = value;
-      delete merged[`${cliPrefix}${setting}_FILE`];
-    }
+    const value = optionOf(flag, options);
+    if (value === undefined) continue;
+    merged[`${cliPrefix}${setting}`] = value;
+    delete merged[`${cliPrefix}${setting}_FILE`];
   }
   return merged;
+}
+
+/** The value under the name that commander gives it: `--api-url <url>` is `apiUrl`. */
+function optionOf(flag: string, options: GlobalOptions): string | undefined {
+  const value = options[new Option(flag).attributeName()];
+  return typeof value === 'string' ? value : undefined;
 }
 
 function tellError({ err }: CliHost, thrown: unknown, isJson: boolean): void {

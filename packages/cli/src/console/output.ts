@@ -20,6 +20,9 @@ export class Output {
   readonly canRedraw: boolean;
   readonly #out: TextStream;
   readonly #err: TextStream;
+  readonly #isTerminal: boolean;
+  readonly #columns: number | undefined;
+  #isLineOpen = false;
 
   constructor(options: {
     readonly out: TextStream;
@@ -30,12 +33,15 @@ export class Output {
     this.#out = options.out;
     this.#err = options.err;
     this.isJson = options.isJson;
+    this.#isTerminal = options.out.isTTY === true;
+    this.#columns = options.err.columns;
     this.canRedraw = options.err.isTTY === true && !options.isJson;
-    this.colors = pc.createColors(options.out.isTTY === true && !options.noColor);
+    this.colors = pc.createColors(this.#isTerminal && !options.noColor);
   }
 
   /** The verb's answer: `json` as one line of JSON with --json, else `text`. A verb that streams calls it for each item. */
   answer(json: unknown, text: string | (() => string)): void {
+    this.#err.write(this.#clearLine());
     if (this.isJson) this.#out.write(`${JSON.stringify(json)}\n`);
     else this.#out.write(`${typeof text === 'string' ? text : text()}\n`);
   }
@@ -47,7 +53,28 @@ export class Output {
 
   /** Something a person should know that is not the answer. */
   note(text: string): void {
-    this.#err.write(`${text}\n`);
+    this.#err.write(`${this.#clearLine()}${text}\n`);
+  }
+
+  /** A line of progress that the next one, or a note, takes the place of; nothing at all where `canRedraw` is false. */
+  redraw(text: string): void {
+    if (!this.canRedraw) return;
+    const width = (this.#columns ?? 80) - 1;
+    this.#err.write(`${this.#clearLine()}${text.slice(0, width)}`);
+    this.#isLineOpen = true;
+  }
+
+  /** The whole answer anew, over the one before: on a terminal from its top, elsewhere below it. */
+  answerAgain(json: unknown, text: string | (() => string)): void {
+    if (this.#isTerminal && !this.isJson) this.#out.write('\u001b[H\u001b[2J');
+    this.answer(json, text);
+  }
+
+  /** Progress and answer share the terminal: the open line goes before the answer comes. */
+  #clearLine(): string {
+    if (!this.#isLineOpen) return '';
+    this.#isLineOpen = false;
+    return '\r\u001b[K';
   }
 
   /** A table without lines, as a terminal's user copies it. Numbers stand right. */

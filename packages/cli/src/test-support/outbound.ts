@@ -1,0 +1,57 @@
+import type { Environment } from '@outbound/service-kit';
+import type { ExitCode } from '../exit-codes.ts';
+import { runCli } from '../run-cli.ts';
+import type { AddVerb } from '../verb.ts';
+import { verbs as allVerbs } from '../verbs.ts';
+
+/** How one run of the command line ended. */
+export interface Run {
+  readonly code: ExitCode;
+  readonly out: string;
+  readonly err: string;
+  /** Every line of `out`, parsed: for runs with `--json`. */
+  readonly json: () => unknown[];
+}
+
+/** Runs `outbound` in this process, with nothing of the real environment, and gives what it wrote. */
+export async function outbound(
+  argv: readonly string[],
+  {
+    env = {},
+    verbs = allVerbs,
+    signal = new AbortController().signal,
+    isTTY = false,
+    localEnvFile,
+  }: {
+    readonly env?: Environment;
+    readonly verbs?: readonly AddVerb[];
+    readonly signal?: AbortSignal;
+    readonly isTTY?: boolean;
+    readonly localEnvFile?: string;
+  } = {},
+): Promise<Run> {
+  let out = '';
+  let err = '';
+  const code = await runCli(
+    {
+      argv,
+      env,
+      out: { isTTY, columns: 100, write: (text) => ((out += text), true) },
+      err: { isTTY, columns: 100, write: (text) => ((err += text), true) },
+      signal,
+      version: '1.2.3',
+      ...(localEnvFile === undefined ? {} : { localEnvFile }),
+    },
+    verbs,
+  );
+  return {
+    code,
+    out,
+    err,
+    json: () =>
+      out
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as unknown),
+  };
+}
