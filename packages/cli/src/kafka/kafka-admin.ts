@@ -1,0 +1,291 @@
+import { createKafkaClient } from '@outbound/consumer';
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
+import { ConfigResourceTypes, type Admin, type GroupDescription } from 'kafkajs';
+import { CliError, exitCodes } from '../exit-codes.ts';
+import { kafkaCliError, notAnswering, topicMissing } from './kafka-cli-error.ts';
+
+/** The cluster as it describes itself: these are the advertised addresses, to which every client is sent. */
+export interface ClusterFacts {
+  readonly clusterId: string;
+  /** Node id; undefined while there is none. */
+  readonly controller: number | undefined;
+  readonly brokers: readonly {
+    readonly id: number;
+    readonly host: string;
+    readonly port: number;
+  }[];
+}
+
+/** A partition: its first offset that is still there, the one after its last, and its leader's node id (undefined: none now). */
+export interface AdminPartition {
+  readonly partition: number;
+  readonly low: bigint;
+  readonly high: bigint;
+  readonly leader: number | undefined;
+}
+
+export interface PartitionOffset {
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+/** A consumer group. */
+export interface GroupFacts {
+  readonly group: string;
+  /**
+   * `Stable`, `Empty`, `PreparingRebalance` …. `Unknown` for a group that is listed and not described: it follows the protocol of KIP-848,
+   * which the classic request does not show. Its offsets can be read all the same.
+   */
+  readonly state: string;
+  readonly protocolType: string;
+  readonly members: readonly {
+    readonly id: string;
+    readonly clientId: string;
+    readonly host: string;
+  }[];
+}
+
+/** What a group has committed. `offset` undefined: nothing on this partition. */
+export interface GroupOffset {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint | undefined;
+}
+
+/** Questions to Kafka about itself. Every method throws CliError: KAFKA_UNAVAILABLE (exit 5), KAFKA_AUTH_FAILED, KAFKA_FORBIDDEN, KAFKA_FAILED. */
+export interface KafkaAdmin {
+  brokers(): Promise<ClusterFacts>;
+  /** Names of all topics, sorted; those of Kafka itself (`__consumer_offsets`) too. */
+  topics(): Promise<readonly string[]>;
+  /** Partitions by number. @throws CliError TOPIC_MISSING, exit 2 */
+  topicRanges(topic: string): Promise<readonly AdminPartition[]>;
+  /** Settings by name; those that Kafka does not know are left out. @throws CliError TOPIC_MISSING */
+  topicConfig(topic: string, names: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** For each partition the first offset with a timestamp at or after `timeMs` (milliseconds since 1970), or its end if there is none. @throws CliError TOPIC_MISSING */
+  offsetsAt(topic: string, timeMs: number): Promise<readonly PartitionOffset[]>;
+  /** Every consumer group, by name. */
+  groups(): Promise<readonly GroupFacts[]>;
+  /** Everything that the group has committed, by topic and partition; empty for a group that does not exist. */
+  groupOffsets(group: string): Promise<readonly GroupOffset[]>;
+  /**
+   * Sets where the group begins when it starts again; partitions that are not named stay. Read back before it resolves.
+   * @throws CliError GROUP_NOT_EMPTY with the members' names (exit 6): a running member would go on from its own position and commit over ours. TOPIC_MISSING.
+   */
+  setGroupOffsets(group: string, topic: string, offsets: readonly PartitionOffset[]): Promise<void>;
+  /** Deletes the records below each offset, as retention does; they do not come back. @throws CliError TOPIC_MISSING */
+  deleteRecords(topic: string, below: readonly PartitionOffset[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to Kafka for questions about it, and proves that it answers. Close it.
+ * @param log where the client's own warnings go; nowhere by default, since each failure is thrown.
+ * @throws CliError KAFKA_UNAVAILABLE after `connectTimeoutMs`, with the client's last complaint; KAFKA_AUTH_FAILED
+ */
+export async function openKafkaAdmin(
+  connection: KafkaConnection,
+  log?: KafkaLog,
+): Promise<KafkaAdmin> {
+  let complaint = 'no answer';
+  const complain: KafkaLog['warn'] = (fields, message) => {
+    complaint = message;
+    log?.warn(fields, message);
+  };
+  const admin = createKafkaClient(connection, {
+    info: (fields, message) => log?.info(fields, message),
+    warn: complain,
+    error: complain,
+  }).admin({ retry: { retries: 3, initialRetryTime: 200, maxRetryTime: 2000 } });
+  const ask = async <Answer>(what: string, question: () => Promise<Answer>): Promise<Answer> => {
+    try {
+      return await question();
+    } catch (thrown) {
+      throw kafkaCliError(thrown, what, connection.brokers);
+    }
+  };
+  try {
+    await within(
+      connection.connectTimeoutMs,
+      // kafkajs calls a broker connected whose socket is open, even one that never says a word.
+      ask('connecting', () => admin.connect().then(() => admin.describeCluster())),
+      () => notAnswering('connecting', connection.brokers, complaint),
+    );
+  } catch (thrown) {
+    admin.disconnect().catch(() => undefined);
+    throw thrown;
+  }
+  const aboutTopic = async <Answer>(topic: string, question: () => Promise<Answer>) =>
+    ask(`topic ${topic}`, async () => {
+      await partitionsOf(admin, topic);
+      return question();
+    });
+  return {
+    brokers: () => ask('describing the cluster', () => clusterFacts(admin)),
+    topics: () => ask('listing topics', async () => (await admin.listTopics()).sort()),
+    topicRanges: (topic) => ask(`topic ${topic}`, () => ranges(admin, topic)),
+    topicConfig: (topic, names) => aboutTopic(topic, () => config(admin, topic, names)),
+    offsetsAt: (topic, timeMs) =>
+      aboutTopic(topic, async () =>
+        byPartition(await admin.fetchTopicOffsetsByTimestamp(topic, timeMs)),
+      ),
+    groups: () => ask('listing groups', () => groupFacts(admin)),
+    groupOffsets: (group) => ask(`group ${group}`, () => committed(admin, group)),
+    setGroupOffsets: (group, topic, offsets) =>
+      ask(`group ${group} on topic ${topic}`, () => setOffsets(admin, group, topic, offsets)),
+    deleteRecords: (topic, below) =>
+      aboutTopic(topic, () =>
+        admin.deleteTopicRecords({
+          topic,
+          partitions: below.map(({ partition, offset }) => ({ partition, offset: `${offset}` })),
+        }),
+      ),
+    close: () => admin.disconnect(),
+  };
+}
+
+async function clusterFacts(admin: Admin): Promise<ClusterFacts> {
+  const { brokers, controller, clusterId } = await admin.describeCluster();
+  return {
+    clusterId,
+    controller: controller ?? undefined,
+    brokers: brokers
+      .map(({ nodeId, host, port }) => ({ id: nodeId, host, port }))
+      .sort((a, b) => a.id - b.id),
+  };
+}
+
+/** Asked before anything else of a topic: kafkajs would remember one that does not exist, and fail at every later question because of it. */
+async function partitionsOf(admin: Admin, topic: string) {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  const found = topics.find(({ name }) => name === topic);
+  if (!found) throw topicMissing(`topic ${topic}`);
+  return found.partitions;
+}
+
+async function ranges(admin: Admin, topic: string): Promise<AdminPartition[]> {
+  const partitions = await partitionsOf(admin, topic);
+  const leaders = new Map(partitions.map(({ partitionId, leader }) => [partitionId, leader]));
+  return (await admin.fetchTopicOffsets(topic))
+    .map(({ partition, low, high }) => {
+      const leader = leaders.get(partition);
+      return {
+        partition,
+        low: BigInt(low),
+        high: BigInt(high),
+        leader: leader === undefined || leader < 0 ? undefined : leader,
+      };
+    })
+    .sort((a, b) => a.partition - b.partition);
+}
+
+async function config(admin: Admin, topic: string, names: readonly string[]) {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: [...names] }],
+  });
+  // kafkajs' types say that a value is always there; a sensitive one is null.
+  const entries: readonly { configName: string; configValue: string | null }[] =
+    resources[0]?.configEntries ?? [];
+  return new Map(
+    entries.flatMap(({ configName, configValue }): [string, string][] =>
+      configValue === null ? [] : [[configName, configValue]],
+    ),
+  );
+}
+
+function byPartition(
+  offsets: readonly { readonly partition: number; readonly offset: string }[],
+): PartitionOffset[] {
+  return offsets
+    .map(({ partition, offset }) => ({ partition, offset: BigInt(offset) }))
+    .sort((a, b) => a.partition - b.partition);
+}
+
+async function groupFacts(admin: Admin): Promise<GroupFacts[]> {
+  const { groups: listed } = await admin.listGroups();
+  if (listed.length === 0) return [];
+  const { groups } = await admin.describeGroups(listed.map(({ groupId }) => groupId));
+  const described = new Map(groups.map((group) => [group.groupId, group]));
+  return listed
+    .map(({ groupId, protocolType }) =>
+      toGroupFacts({ group: groupId, protocolType }, described.get(groupId)),
+    )
+    .sort((a, b) => (a.group < b.group ? -1 : 1));
+}
+
+/** A group that is listed is not dead: it only speaks another protocol. */
+function toGroupFacts(
+  listed: { readonly group: string; readonly protocolType: string },
+  described: GroupDescription | undefined,
+): GroupFacts {
+  return {
+    ...listed,
+    state: described === undefined || described.state === 'Dead' ? 'Unknown' : described.state,
+    members: (described?.members ?? []).map(({ memberId, clientId, clientHost }) => ({
+      id: memberId,
+      clientId,
+      host: clientHost.replace(/^\//, ''),
+    })),
+  };
+}
+
+async function committed(admin: Admin, group: string): Promise<GroupOffset[]> {
+  return (await admin.fetchOffsets({ groupId: group }))
+    .flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, offset }) => ({
+        topic,
+        partition,
+        offset: offset === '-1' ? undefined : BigInt(offset),
+      })),
+    )
+    .sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1));
+}
+
+async function setOffsets(
+  admin: Admin,
+  group: string,
+  topic: string,
+  offsets: readonly PartitionOffset[],
+): Promise<void> {
+  const known = new Set((await partitionsOf(admin, topic)).map(({ partitionId }) => partitionId));
+  for (const { partition } of offsets)
+    if (!known.has(partition))
+      throw new CliError('PARTITION_MISSING', `topic ${topic} has no partition ${partition}`, {
+        exitCode: exitCodes.usage,
+      });
+  const facts = (await groupFacts(admin)).find((each) => each.group === group);
+  if (facts && facts.state !== 'Empty')
+    throw new CliError(
+      'GROUP_NOT_EMPTY',
+      facts.state === 'Unknown'
+        ? `group ${group} uses Kafka's newer group protocol, and whether it has members cannot be seen from here: stop it and set its offsets with kafka-consumer-groups.sh --reset-offsets`
+        : `group ${group} is ${facts.state} with ${facts.members.length} members (${facts.members.map(({ clientId, host }) => `${clientId} at ${host}`).join(', ')}): stop them, and wait until the group is empty`,
+      { exitCode: exitCodes.busy },
+    );
+  await admin.setOffsets({
+    groupId: group,
+    topic,
+    partitions: offsets.map(({ partition, offset }) => ({ partition, offset: `${offset}` })),
+  });
+  const now = await committed(admin, group);
+  for (const { partition, offset } of offsets) {
+    const stored = now.find((each) => each.topic === topic && each.partition === partition);
+    if (stored?.offset !== offset)
+      throw new CliError(
+        'KAFKA_FAILED',
+        `group ${group}: partition ${partition} of ${topic} is at ${stored?.offset ?? 'nothing'} and not at ${offset}: a member joined meanwhile; look at the group and try again`,
+      );
+  }
+}
+
+/** The work's outcome, or the error if it takes longer; its own later failure is of no interest then. */
+async function within<Outcome>(
+  timeoutMs: number,
+  work: Promise<Outcome>,
+  late: () => Error,
+): Promise<Outcome> {
+  return new Promise<Outcome>((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), timeoutMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
