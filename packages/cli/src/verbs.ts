@@ -1,4 +1,8 @@
+import { addSchemas } from './schemas/schemas-verb.ts';
 import type { AddVerb } from './verb.ts';
 
 /** Every verb, in the order of the help. */
-export const verbs: readonly AddVerb[] = [];
+export const verbs: readonly AddVerb[] = [
+  // One a line: looking first, then moving, then the rest.
+  addSchemas,
+];

@@ -43,7 +43,9 @@ export async function recorded<Result>(
     });
   } catch (thrown) {
     // The error itself matters more than that it could not be noted.
-    await end(thrown instanceof PipelineError ? String(thrown.code) : 'FAILED').catch(() => undefined);
+    await end(thrown instanceof PipelineError ? String(thrown.code) : 'FAILED').catch(
+      () => undefined,
+    );
     throw thrown;
   }
   await end('done');
