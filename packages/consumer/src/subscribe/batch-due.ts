@@ -1,0 +1,30 @@
+/** When a batch is handed over: at the first of these. */
+export interface BatchLimits {
+  readonly maxEvents: number;
+  readonly maxBytes: number;
+  /** How long the oldest waiting event waits for others, milliseconds. */
+  readonly maxWaitMs: number;
+}
+
+/** How long until a batch of what waits is due, milliseconds; 0: now. Undefined if nothing waits. */
+export function batchDueInMs(
+  waiting: { readonly count: number; readonly bytes: number; readonly oldestMs: number },
+  nowMs: number,
+  { maxEvents, maxBytes, maxWaitMs }: BatchLimits,
+): number | undefined {
+  if (waiting.count === 0) return undefined;
+  if (waiting.count >= maxEvents || waiting.bytes >= maxBytes) return 0;
+  return Math.max(0, waiting.oldestMs + maxWaitMs - nowMs);
+}
+
+/** How many of the waiting records, from the first on, make one batch: at least one, however long it is. */
+export function batchLength(sizes: Iterable<number>, { maxEvents, maxBytes }: BatchLimits): number {
+  let length = 0;
+  let bytes = 0;
+  for (const size of sizes) {
+    if (length >= maxEvents || (length > 0 && bytes + size > maxBytes)) break;
+    length += 1;
+    bytes += size;
+  }
+  return length;
+}
