@@ -1,5 +1,5 @@
-import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { randomBytes } from 'node:crypto';
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import type { KafkaCluster } from '@outbound/local-stack';
 import { changeRoute, defineEventType, stateRoute, type EventType } from '@outbound/schemas';
 import { Kafka, logLevel, type KafkaMessage } from 'kafkajs';
@@ -166,8 +166,10 @@ export async function readTopic(brokers: readonly string[], topic: string): Prom
   const client = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
   const admin = client.admin();
   await admin.connect();
+  // A broker that has just come back leads nothing yet, and kafkajs asks once.
+  const offsets = await eventually(() => admin.fetchTopicOffsets(topic), { timeoutMs: 30_000 });
   const ends = new Map(
-    (await admin.fetchTopicOffsets(topic))
+    offsets
       .filter(({ low, high }) => BigInt(high) > BigInt(low))
       .map(({ partition, high }) => [partition, BigInt(high)]),
   );
