@@ -1,8 +1,8 @@
-import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../errors.ts';
 import { errorFromCode, kafkaCode, unknownTopicOrPartition } from './kafka-errors.ts';
-import { BrokerLink } from './kafkajs-internals.ts';
+import { BrokerLink } from './broker-link.ts';
 import { laneKey } from './publisher.ts';
 
 interface MetadataAnswer {

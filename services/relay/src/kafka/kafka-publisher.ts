@@ -1,7 +1,7 @@
-import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { setTimeout as delay } from 'node:timers/promises';
 import { constants, gzip } from 'node:zlib';
 import { promisify } from 'node:util';
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import type { EventType } from '@outbound/schemas';
 import { RelayError } from '../errors.ts';
 import { sourceFingerprint, type SourceIdentity } from '../wal/source-position.ts';

@@ -1,8 +1,8 @@
-import type { KafkaConnection } from '@outbound/service-kit';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { KafkaConnection } from '@outbound/service-kit';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../../../../test/support/fault-proxy.ts';

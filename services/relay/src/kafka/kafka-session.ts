@@ -2,19 +2,20 @@ import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../errors.ts';
 import type { SourcePosition } from '../wal/source-position.ts';
 import type { BrokerDirectory } from './broker-directory.ts';
+import { ByteSink } from './byte-sink.ts';
 import { duplicateSequenceNumber, errorFromCode, unknownTopicOrPartition } from './kafka-errors.ts';
 import { recordBytes } from './outbound-record.ts';
 import { PartitionSequences } from './partition-sequences.ts';
 import {
   decodeProduceAnswer,
-  encodeProduceRequest,
+  writeProduceRequest,
   produceVersion,
   type PartitionAnswer,
-  type PartitionBatch,
+  type PartitionRecords,
 } from './produce-request.ts';
 import type { ProducerIdentity } from './producer-identity.ts';
 import { laneKey, type Delivery, type LaneBatch, type PublisherSession } from './publisher.ts';
-import { encodeRecordBatch, type BatchCompression } from './record-batch.ts';
+import type { BatchCompression } from './record-batch.ts';
 
 /** How a session behaves in time. Milliseconds. */
 export interface SessionTiming {
@@ -50,6 +51,10 @@ export interface KafkaSessionParts {
 /** Far below `socket.request.max.bytes` (100 MiB), above which a broker closes the connection without a word. */
 const requestBytes = 16 * 1024 * 1024;
 
+/** A request's memory is used again up to this size; a larger one is an exception that should not stay resident. */
+const keptSinkBytes = 4 * 1024 * 1024;
+const newSinkBytes = 256 * 1024;
+
 const produce = { name: 'Produce', key: 0, version: produceVersion } as const;
 
 /**
@@ -63,6 +68,8 @@ export class KafkaSession implements PublisherSession {
   readonly #bornMs = performance.now();
   readonly #refresher: NodeJS.Timeout;
   #refreshing: Promise<void> | undefined;
+  /** Memory for requests, one for each that is out at the same time. */
+  readonly #sinks: ByteSink[] = [];
   #isClosed = false;
 
   constructor(parts: KafkaSessionParts) {
@@ -129,19 +136,26 @@ export class KafkaSession implements PublisherSession {
     const { directory, timing } = this.#parts;
     const begun: LaneBatch[] = [];
     try {
-      const encoded: PartitionBatch[] = [];
+      const { identity, compression } = this.#parts;
+      const numbered: PartitionRecords[] = [];
       for (const batch of batches) {
         const firstSequence = this.#sequences.begin(batch);
         begun.push(batch);
-        encoded.push(await this.#encode(batch, firstSequence));
+        numbered.push({
+          topic: batch.topic,
+          partition: batch.partition,
+          records: batch.records,
+          identity: { ...identity, firstSequence },
+        });
       }
+      const sink = this.#sinks.pop() ?? new ByteSink(newSinkBytes);
+      sink.end = 0;
+      await writeProduceRequest(sink, numbered, timing.replicationTimeoutMs, compression);
       const { answers } = await directory
         .link(leader)
-        .askEncoded(
-          produce,
-          encodeProduceRequest(encoded, timing.replicationTimeoutMs),
-          readAnswer,
-        );
+        .askEncoded(produce, sink.written(), readAnswer);
+      // The broker has answered, so the socket has let go of the bytes. After a failure it may not have: then they are left to it.
+      if (sink.bytes.length <= keptSinkBytes) this.#sinks.push(sink);
       const byLane = new Map(answers.map((row) => [laneKey(row.topic, row.partition), row]));
       for (const batch of batches) {
         const answer = byLane.get(laneKey(batch.topic, batch.partition));
@@ -179,15 +193,6 @@ export class KafkaSession implements PublisherSession {
 
   #isMissing(topic: string): boolean {
     return (this.#parts.directory.unknownForMs(topic) ?? 0) >= this.#parts.timing.topicMissingMs;
-  }
-
-  async #encode(batch: LaneBatch, firstSequence: number): Promise<PartitionBatch> {
-    const { identity, compression } = this.#parts;
-    return {
-      topic: batch.topic,
-      partition: batch.partition,
-      batch: await encodeRecordBatch(batch.records, { ...identity, firstSequence }, compression),
-    };
   }
 
   /** One request per leader, or several where one would be too large. */

@@ -1,7 +1,15 @@
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import net from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import { kafkaCode } from './kafka-errors.ts';
-import { kafkajsLogger, loadKafkajs, quietQueue } from './kafkajs-internals.ts';
+import {
+  kafkajsLogger,
+  loadKafkajs,
+  quietQueue,
+  sendEncoded,
+  type Connection,
+} from './kafkajs-internals.ts';
 
 const load = createRequire(import.meta.url);
 
@@ -96,6 +104,77 @@ describe('quietQueue (trap 3.2-10)', () => {
       queue.destroy();
     } finally {
       vi.useRealTimers();
+    }
+  });
+});
+
+describe('sendEncoded', () => {
+  it('puts the bytes on the wire that kafkajs would, takes the answer, and heeds the wish to be left alone', async () => {
+    const frames: Buffer[] = [];
+    const server = net.createServer((socket) => {
+      let buffered = Buffer.alloc(0);
+      socket.on('data', (chunk) => {
+        buffered = Buffer.concat([buffered, chunk]);
+        while (buffered.length >= 4) {
+          const size = buffered.readInt32BE(0);
+          if (buffered.length < 4 + size) break;
+          const frame = buffered.subarray(0, 4 + size);
+          buffered = buffered.subarray(4 + size);
+          frames.push(frame);
+          const answer = Buffer.from('00000008000000000000002a', 'hex');
+          frame.copy(answer, 4, 8, 12);
+          socket.write(answer);
+        }
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as net.AddressInfo;
+    const { ConnectionPool } = loadKafkajs();
+    const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const pool = new ConnectionPool({
+      host: '127.0.0.1',
+      port,
+      clientId: 'client-ü',
+      logger: kafkajsLogger(quiet),
+      connectionTimeout: 5000,
+      requestTimeout: 5000,
+      enforceRequestTimeout: false,
+      socketFactory: ({ onConnect }: { onConnect: () => void }) =>
+        net.connect({ host: '127.0.0.1', port }, onConnect),
+    });
+    const connection = pool.pool[0] as Connection & { connect(): Promise<void> };
+    try {
+      await connection.connect();
+      const body = Buffer.from('a body of any bytes \u0000\u00ff');
+      const api = { name: 'Produce', key: 0, version: 8 };
+      const number = (payload: Buffer) => payload.readInt32BE(0);
+      await connection.send({
+        request: {
+          apiKey: api.key,
+          apiVersion: api.version,
+          apiName: api.name,
+          encode: () => Promise.resolve({ buf: body, buffer: body }),
+        },
+        response: {
+          decode: (payload) => Promise.resolve(number(payload)),
+          parse: (answer) => Promise.resolve(answer),
+        },
+      });
+      const answer = await sendEncoded(connection, api, body, (payload) => ({
+        number: number(payload),
+        clientSideThrottleTime: 60_000,
+      }));
+      expect(answer.number).toBe(42);
+      expect(connection.requestQueue.throttledUntil).toBeGreaterThan(Date.now() + 50_000);
+      const [theirs, ours] = frames.map((frame) => Buffer.from(frame));
+      if (!theirs || !ours) throw new Error('two frames');
+      expect(ours.readInt32BE(8)).not.toBe(theirs.readInt32BE(8));
+      theirs.copy(ours, 8, 8, 12);
+      expect(ours.toString('hex')).toBe(theirs.toString('hex'));
+    } finally {
+      await connection.disconnect();
+      server.close();
     }
   });
 });

@@ -1,10 +1,7 @@
-import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
+import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError } from '../errors.ts';
-import { openBrokerSocket, splitAddress, type SocketOptions } from './broker-socket.ts';
-import { errorFromKafkajs } from './kafka-errors.ts';
-import { produceVersion } from './produce-request.ts';
 
 /**
  * The one file that reaches into kafkajs. Of it the relay takes what a library does best: connections, TLS, SASL, the
@@ -32,18 +29,66 @@ interface RequestQueue {
   /** Until when the broker wants nothing of us, as `Date.now()` tells it. */
   readonly throttledUntil: number;
   scheduleCheckPendingRequests(): void;
+  push(item: QueuedRequest): void;
+  maybeThrottle(throttleMs: number): void;
 }
 
-interface Connection {
+interface QueuedRequest {
+  readonly entry: {
+    readonly apiKey: number;
+    readonly apiName: string;
+    readonly apiVersion: number;
+    readonly correlationId: number;
+    readonly resolve: (answer: { readonly payload: Buffer }) => void;
+    readonly reject: (reason: Error) => void;
+  };
+  readonly expectResponse: true;
+  readonly requestTimeout: null;
+  readonly sendRequest: () => void;
+}
+
+/** A request that we encode ourselves. */
+export interface EncodedApi {
+  readonly name: string;
+  readonly key: number;
+  readonly version: number;
+}
+
+/** Header of a request, version 1, behind the size of header and body. */
+function requestHeader(
+  api: EncodedApi,
+  {
+    correlationId,
+    clientId,
+    bodyBytes,
+  }: { correlationId: number; clientId: string; bodyBytes: number },
+): Buffer {
+  const length = Buffer.byteLength(clientId);
+  const header = Buffer.allocUnsafe(14 + length);
+  header.writeInt32BE(10 + length + bodyBytes, 0);
+  header.writeInt16BE(api.key, 4);
+  header.writeInt16BE(api.version, 6);
+  header.writeInt32BE(correlationId, 8);
+  header.writeInt16BE(length, 12);
+  header.write(clientId, 14);
+  return header;
+}
+
+/** A connection of kafkajs, as far as it is used. */
+export interface Connection {
   readonly socket?: Socket;
   readonly requestQueue: RequestQueue;
+  readonly clientId: string;
   isConnected(): boolean;
+  failIfNotConnected(): void;
+  nextCorrelationId(): number;
   send<Answer>(protocol: Protocol<Answer>): Promise<Answer>;
   rejectRequests(error: Error): void;
   disconnect(): Promise<unknown>;
 }
 
-interface Broker {
+/** A broker of kafkajs, as far as it is used. */
+export interface Broker {
   readonly connectionPool: { readonly pool: readonly [Connection, ...Connection[]] };
   readonly versions: Readonly<Record<number, { minVersion: number; maxVersion: number }>>;
   connect(): Promise<void>;
@@ -61,7 +106,7 @@ interface Kafkajs {
 }
 
 /** The requests that kafkajs encodes for us, with the version we speak; all are known to Kafka 2.4 to 4.x. */
-const requestVersions = {
+export const requestVersions = {
   Metadata: 6,
   ListOffsets: 3,
   Fetch: 11,
@@ -70,7 +115,7 @@ const requestVersions = {
   DescribeConfigs: 2,
   CreateTopics: 3,
 } as const;
-type RequestName = keyof typeof requestVersions;
+export type RequestName = keyof typeof requestVersions;
 
 let loaded: Kafkajs | undefined;
 
@@ -103,183 +148,59 @@ export function loadKafkajs(
  * Stops kafkajs' timer that wakes up every millisecond for ever (trap 3.2-10): nothing is scheduled while nothing waits.
  * What waits (a throttled broker) is still looked after.
  */
-export function quietQueue(queue: RequestQueue): void {
+export function quietQueue(
+  queue: Pick<RequestQueue, 'pending' | 'scheduleCheckPendingRequests'>,
+): void {
   const schedule = queue.scheduleCheckPendingRequests.bind(queue);
   queue.scheduleCheckPendingRequests = () => {
     if (queue.pending.length > 0) schedule();
   };
 }
 
-/** One connection to one broker, made when it is first needed, and made anew after any failure. */
-export class BrokerLink {
-  readonly address: string;
-  /** When the last call failed, on the monotonic clock; undefined after a call that was answered. */
-  failedAtMs: number | undefined;
-  readonly #settings: KafkaConnection;
-  readonly #log: KafkaLog;
-  #open: Promise<Broker> | undefined;
-  #connection: Connection | undefined;
-  /** Rejections of the calls that are out on the current connection. */
-  #waiting = new Set<(reason: Error) => void>();
-  #isConnecting = false;
-  #pending = 0;
-  #isClosed = false;
-
-  constructor(address: string, settings: KafkaConnection, log: KafkaLog) {
-    this.address = address;
-    this.#settings = settings;
-    this.#log = log;
-  }
-
-  /**
-   * Asks the broker with a request that kafkajs encodes, and gives the decoded answer with all its error codes in it:
-   * kafkajs' own reading throws at the first, so that one bad partition would hide the others.
-   * @throws RelayError SINK_UNAVAILABLE if there was no answer: it may have been carried out all the same. SINK_AUTH_FAILED.
-   */
-  async ask<Answer>(name: RequestName, args: object): Promise<Answer> {
-    const { requests } = loadKafkajs();
-    const { request, response } = requests[name].protocol({ version: requestVersions[name] })(args);
-    return (await this.#call({
-      request,
-      response: { decode: response.decode, parse: (answer) => Promise.resolve(answer) },
-    })) as Answer;
-  }
-
-  /** As `ask`, with a body that is encoded already. `clientSideThrottleTime` of the answer holds the connection back, as Kafka wants it. */
-  async askEncoded<Answer extends { readonly clientSideThrottleTime: number }>(
-    api: { readonly name: string; readonly key: number; readonly version: number },
-    body: Buffer,
-    decode: (payload: Buffer) => Answer,
-  ): Promise<Answer> {
-    return this.#call({
-      request: {
+/**
+ * As `connection.send`, but a body goes from its own memory to the socket: kafkajs copies it twice, into zero-filled buffers of the
+ * next power of two. Everything else is as there: the queue, its time limits, the order of answers, the broker's wish to be left alone.
+ */
+export async function sendEncoded<Answer extends { readonly clientSideThrottleTime: number }>(
+  connection: Connection,
+  api: EncodedApi,
+  body: Buffer,
+  decode: (payload: Buffer) => Answer,
+): Promise<Answer> {
+  connection.failIfNotConnected();
+  const { socket, requestQueue } = connection;
+  const correlationId = connection.nextCorrelationId();
+  const { payload } = await new Promise<{ readonly payload: Buffer }>((resolve, reject) => {
+    requestQueue.push({
+      entry: {
         apiKey: api.key,
-        apiVersion: api.version,
         apiName: api.name,
-        encode: () => Promise.resolve({ buf: body, buffer: body }),
+        apiVersion: api.version,
+        correlationId,
+        resolve,
+        reject,
       },
-      response: {
-        decode: (payload) => Promise.resolve(decode(payload)),
-        parse: (answer) => Promise.resolve(answer),
+      expectResponse: true,
+      requestTimeout: null,
+      sendRequest: () => {
+        if (!socket) return;
+        // Corked, so that header and body leave in one write.
+        socket.cork();
+        socket.write(
+          requestHeader(api, {
+            correlationId,
+            clientId: connection.clientId,
+            bodyBytes: body.length,
+          }),
+        );
+        socket.write(body);
+        socket.uncork();
       },
     });
-  }
-
-  /** Ends the connection at once; what is in flight is rejected, and may be carried out all the same. */
-  close(): void {
-    this.#isClosed = true;
-    this.#drop();
-  }
-
-  async #call<Answer>(protocol: Protocol<Answer>): Promise<Answer> {
-    let connection: Connection | undefined;
-    try {
-      connection = await this.#connected();
-      // A broker that moves no byte for this long is not waited for (trap 10d). An idle connection may be silent for ever.
-      this.#pending += 1;
-      const throttledMs = Math.max(0, connection.requestQueue.throttledUntil - Date.now());
-      connection.socket?.setTimeout(this.#settings.silenceLimitMs + throttledMs);
-      const answer = await this.#unlessDropped(connection.send(protocol));
-      this.failedAtMs = undefined;
-      return answer;
-    } catch (thrown) {
-      this.failedAtMs = performance.now();
-      const error = errorFromKafkajs(thrown, this.address);
-      const isLost = error instanceof RelayError && error.code === 'SINK_UNAVAILABLE';
-      // Another call may have made a new connection already: that one is not to be dropped.
-      if (isLost && connection && connection === this.#connection) this.#drop();
-      throw error;
-    } finally {
-      if (connection && connection === this.#connection) {
-        this.#pending -= 1;
-        if (this.#pending === 0) connection.socket?.setTimeout(0);
-      }
-    }
-  }
-
-  /**
-   * The work's outcome, or a rejection as soon as the connection is given up: a request that kafkajs takes while it disconnects is
-   * never answered and never rejected.
-   */
-  async #unlessDropped<Outcome>(work: Promise<Outcome>): Promise<Outcome> {
-    const waiting = this.#waiting;
-    return new Promise<Outcome>((resolve, reject) => {
-      waiting.add(reject);
-      work.then(resolve, reject).finally(() => waiting.delete(reject));
-    });
-  }
-
-  async #connected(): Promise<Connection> {
-    if (this.#connection && !this.#isConnecting && !this.#connection.isConnected()) this.#drop();
-    const open = (this.#open ??= this.#connect());
-    try {
-      const broker = await open;
-      return broker.connectionPool.pool[0];
-    } catch (thrown) {
-      if (open === this.#open) this.#drop();
-      throw thrown;
-    }
-  }
-
-  async #connect(): Promise<Broker> {
-    if (this.#isClosed)
-      throw new RelayError('SINK_UNAVAILABLE', `broker ${this.address}: this session is closed`);
-    const { Broker, ConnectionPool } = loadKafkajs();
-    const { clientId, tls: ssl, sasl, connectTimeoutMs, silenceLimitMs } = this.#settings;
-    const [host, port] = splitAddress(this.address);
-    const logger = kafkajsLogger(this.#log);
-    const connectionPool = new ConnectionPool({
-      host,
-      port,
-      clientId,
-      logger,
-      ssl: ssl ?? null,
-      // kafkajs writes its authenticator into this object.
-      sasl: sasl ? { ...sasl } : null,
-      connectionTimeout: connectTimeoutMs,
-      requestTimeout: connectTimeoutMs,
-      // kafkajs looks at the wall clock ten times a second for this, idle or not; the socket's own timer does it better.
-      enforceRequestTimeout: false,
-      socketFactory: (options: SocketOptions) => openBrokerSocket(options, silenceLimitMs),
-    });
-    const broker = new Broker({ connectionPool, logger, allowAutoTopicCreation: false });
-    const [connection] = connectionPool.pool;
-    quietQueue(connection.requestQueue);
-    this.#connection = connection;
-    this.#pending = 0;
-    this.#isConnecting = true;
-    try {
-      await this.#unlessDropped(broker.connect());
-    } finally {
-      this.#isConnecting = false;
-    }
-    const produce = broker.versions[0];
-    if (!produce || produce.minVersion > produceVersion || produce.maxVersion < produceVersion)
-      throw new RelayError(
-        'SINK_REJECTED',
-        `broker ${this.address} takes Produce ${produce?.minVersion ?? '?'} to ${produce?.maxVersion ?? '?'}, and this relay speaks ${produceVersion}: Kafka 2.4 or later is needed`,
-      );
-    connection.socket?.setTimeout(0);
-    return broker;
-  }
-
-  #drop(): void {
-    const connection = this.#connection;
-    const waiting = this.#waiting;
-    this.#open = undefined;
-    this.#connection = undefined;
-    this.#waiting = new Set();
-    if (!connection) return;
-    const { ConnectionClosed } = loadKafkajs();
-    const reason = new ConnectionClosed('connection given up');
-    for (const reject of waiting) reject(reason);
-    connection.rejectRequests(reason);
-    connection.socket?.destroy();
-    // Nothing is pending any more, so this only sets kafkajs' state; it must not be awaited by a caller that wants to go on.
-    connection.disconnect().catch((error: unknown) => {
-      this.#log.warn({ broker: this.address, error: String(error) }, 'closing failed');
-    });
-  }
+  });
+  const answer = decode(payload);
+  requestQueue.maybeThrottle(answer.clientSideThrottleTime);
+  return answer;
 }
 
 /** The logger that kafkajs is given. Only messages and the broker's name pass: its other fields hold whole requests and answers, payloads included. */

@@ -1,17 +1,43 @@
 import { describe, expect, it } from 'vitest';
-import { decodeProduceAnswer, encodeProduceRequest } from './produce-request.ts';
+import { ByteSink } from './byte-sink.ts';
+import type { OutboundRecord } from './outbound-record.ts';
+import { decodeProduceAnswer, writeProduceRequest } from './produce-request.ts';
+import { writeRecordBatch } from './record-batch.ts';
+import { lsnFromText } from '../wal/lsn.ts';
 
-describe('encodeProduceRequest', () => {
-  it('writes each topic once, with acks from all replicas and no transaction', () => {
-    const body = encodeProduceRequest(
-      [
-        { topic: 'a', partition: 1, batch: Buffer.from('one') },
-        { topic: 'bé', partition: 0, batch: Buffer.from('two') },
-        { topic: 'a', partition: 2, batch: Buffer.from('three') },
-      ],
-      3000,
+describe('writeProduceRequest', () => {
+  const record = (key: string): OutboundRecord => ({
+    topic: 'a',
+    partition: 0,
+    key,
+    value: Buffer.from(`value of ${key}`),
+    headers: {},
+    position: { commitLsn: lsnFromText('0/1'), index: 0 },
+    commitTimeMs: 1_700_000_000_000,
+  });
+  const identity = (firstSequence: number) => ({
+    producerId: 4n,
+    producerEpoch: 2,
+    firstSequence,
+  });
+  const parts = [
+    { topic: 'a', partition: 1, records: [record('one')], identity: identity(10) },
+    { topic: 'bé', partition: 0, records: [record('two'), record('too')], identity: identity(20) },
+    { topic: 'a', partition: 2, records: [record('three')], identity: identity(30) },
+  ] as const;
+
+  it('writes each topic once, with acks from all replicas and no transaction', async () => {
+    const hex = await Promise.all(
+      parts.map(async (part) => {
+        const alone = new ByteSink(16);
+        await writeRecordBatch(alone, part.records, part.identity);
+        const bytes = alone.written();
+        return `${bytes.length.toString(16).padStart(8, '0')}${bytes.toString('hex')}`;
+      }),
     );
-    expect(body.toString('hex')).toBe(
+    const sink = new ByteSink(16);
+    await writeProduceRequest(sink, parts, 3000);
+    expect(sink.written().toString('hex')).toBe(
       [
         'ffff', // no transactional id
         'ffff', // acks = all
@@ -19,13 +45,23 @@ describe('encodeProduceRequest', () => {
         '00000002',
         '000161',
         '00000002',
-        `00000001${'00000003'}${Buffer.from('one').toString('hex')}`,
-        `00000002${'00000005'}${Buffer.from('three').toString('hex')}`,
+        `00000001${hex[0]}`,
+        `00000002${hex[2]}`,
         '000362c3a9',
         '00000001',
-        `00000000${'00000003'}${Buffer.from('two').toString('hex')}`,
+        `00000000${hex[1]}`,
       ].join(''),
     );
+  });
+
+  it('leaves nothing of an earlier request in memory that is used again', async () => {
+    const fresh = new ByteSink(16);
+    await writeProduceRequest(fresh, parts.slice(0, 1), 3000);
+    const used = new ByteSink(16);
+    await writeProduceRequest(used, parts, 9000);
+    used.end = 0;
+    await writeProduceRequest(used, parts.slice(0, 1), 3000);
+    expect(used.written()).toEqual(fresh.written());
   });
 });
 

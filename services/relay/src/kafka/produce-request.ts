@@ -1,9 +1,6 @@
-/** An encoded record batch on its way to one partition. */
-export interface PartitionBatch {
-  readonly topic: string;
-  readonly partition: number;
-  readonly batch: Buffer;
-}
+import type { OutboundRecord } from './outbound-record.ts';
+import type { ByteSink } from './byte-sink.ts';
+import { writeRecordBatch, type BatchCompression, type BatchIdentity } from './record-batch.ts';
 
 /** What the broker says of one partition. */
 export interface PartitionAnswer {
@@ -19,43 +16,50 @@ export interface PartitionAnswer {
 /** The version of Produce that is spoken: the last without flexible fields; brokers from 2.4 to 4.x take it. */
 export const produceVersion = 8;
 
+/** What one partition is sent: its records, and the numbers that their batch gets. */
+export interface PartitionRecords {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: readonly OutboundRecord[];
+  readonly identity: BatchIdentity;
+}
+
 /**
- * Body of a Produce request (version 8), acks = all.
+ * Writes the body of a Produce request (version 8), acks = all, behind what the sink holds: each batch straight into the request, without a copy.
  * `timeoutMs`: how long the broker itself waits for the replicas before it answers REQUEST_TIMED_OUT.
  * Order: each topic once, its partitions as given.
  */
-export function encodeProduceRequest(
-  batches: readonly PartitionBatch[],
+export async function writeProduceRequest(
+  sink: ByteSink,
+  batches: readonly PartitionRecords[],
   timeoutMs: number,
-): Buffer {
-  const byTopic = new Map<string, PartitionBatch[]>();
-  let size = 2 + 2 + 4 + 4;
+  compression?: BatchCompression,
+): Promise<void> {
+  const byTopic = new Map<string, PartitionRecords[]>();
   for (const batch of batches) {
-    let group = byTopic.get(batch.topic);
-    if (!group) {
-      group = [];
-      byTopic.set(batch.topic, group);
-      size += 2 + Buffer.byteLength(batch.topic) + 4;
-    }
-    group.push(batch);
-    size += 8 + batch.batch.length;
+    const group = byTopic.get(batch.topic);
+    if (group) group.push(batch);
+    else byTopic.set(batch.topic, [batch]);
   }
-  const body = Buffer.allocUnsafe(size);
-  let at = body.writeInt16BE(-1, 0); // no transactional id: these are plain idempotent batches
-  at = body.writeInt16BE(-1, at);
-  at = body.writeInt32BE(timeoutMs, at);
-  at = body.writeInt32BE(byTopic.size, at);
+  sink.ensureRoom(12);
+  sink.end = sink.bytes.writeInt16BE(-1, sink.end); // no transactional id: these are plain idempotent batches
+  sink.end = sink.bytes.writeInt16BE(-1, sink.end);
+  sink.end = sink.bytes.writeInt32BE(timeoutMs, sink.end);
+  sink.end = sink.bytes.writeInt32BE(byTopic.size, sink.end);
   for (const [topic, group] of byTopic) {
-    const length = body.write(topic, at + 2);
-    body.writeInt16BE(length, at);
-    at = body.writeInt32BE(group.length, at + 2 + length);
-    for (const { partition, batch } of group) {
-      at = body.writeInt32BE(partition, at);
-      at = body.writeInt32BE(batch.length, at);
-      at += batch.copy(body, at);
+    sink.ensureRoom(6 + topic.length * 3);
+    const length = sink.bytes.write(topic, sink.end + 2);
+    sink.bytes.writeInt16BE(length, sink.end);
+    sink.end = sink.bytes.writeInt32BE(group.length, sink.end + 2 + length);
+    for (const { partition, records, identity } of group) {
+      sink.ensureRoom(8);
+      sink.end = sink.bytes.writeInt32BE(partition, sink.end);
+      const lengthAt = sink.end;
+      sink.end += 4;
+      await writeRecordBatch(sink, records, identity, compression);
+      sink.bytes.writeInt32BE(sink.end - lengthAt - 4, lengthAt);
     }
   }
-  return body;
 }
 
 /**

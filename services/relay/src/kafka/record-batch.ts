@@ -1,3 +1,4 @@
+import type { ByteSink } from './byte-sink.ts';
 import { crc32c } from './crc32c.ts';
 import type { OutboundRecord } from './outbound-record.ts';
 
@@ -26,34 +27,47 @@ export function sequenceAfter(sequence: number, count: number): number {
 }
 
 /**
- * The bytes of a record batch (format 2, not transactional). The same records and identity give the same bytes, so a repeated send is
+ * Writes a record batch (format 2, not transactional) behind what the sink holds. The same records and identity give the same bytes, so a repeated send is
  * recognised as such. Own code because the encoder of kafkajs allocates a buffer for every header of every record: it costs ten
  * times as much processor time, and it was the limit of the whole relay.
  * Source: https://kafka.apache.org/documentation/#recordbatch
  */
-export async function encodeRecordBatch(
+export async function writeRecordBatch(
+  sink: ByteSink,
   records: readonly OutboundRecord[],
   identity: BatchIdentity,
   compression?: BatchCompression,
-): Promise<Buffer> {
+): Promise<void> {
   const baseTimestamp = records[0]?.commitTimeMs ?? 0;
   let maxTimestamp = baseTimestamp;
-  let bound = batchOverhead;
+  const start = sink.end;
+  sink.ensureRoom(batchOverhead);
+  sink.end += batchOverhead;
+  let index = 0;
   for (const record of records) {
-    bound += recordBound(record);
     if (record.commitTimeMs > maxTimestamp) maxTimestamp = record.commitTimeMs;
+    sink.ensureRoom(recordBound(record));
+    sink.end = writeRecord(
+      sink.bytes,
+      sink.end,
+      record,
+      index,
+      record.commitTimeMs - baseTimestamp,
+    );
+    index += 1;
   }
-  let batch = Buffer.allocUnsafe(bound);
-  let end = batchOverhead;
-  for (const [index, record] of records.entries())
-    end = writeRecord(batch, end, record, index, record.commitTimeMs - baseTimestamp);
   let attributes = 0;
   if (compression) {
-    const squeezed = await compression.compress(batch.subarray(batchOverhead, end));
+    const squeezed = await compression.compress(
+      sink.bytes.subarray(start + batchOverhead, sink.end),
+    );
     attributes = compression.codec;
-    batch = Buffer.concat([batch.subarray(0, batchOverhead), squeezed]);
-    end = batch.length;
+    sink.end = start + batchOverhead;
+    sink.ensureRoom(squeezed.length);
+    sink.end += squeezed.copy(sink.bytes, sink.end);
   }
+  const batch = sink.bytes.subarray(start, sink.end);
+  const end = batch.length;
   batch.writeBigInt64BE(0n, 0);
   batch.writeInt32BE(end - 12, 8);
   batch.writeInt32BE(-1, 12);
@@ -67,7 +81,6 @@ export async function encodeRecordBatch(
   batch.writeInt32BE(identity.firstSequence, 53);
   batch.writeInt32BE(records.length, 57);
   batch.writeUInt32BE(crc32c(batch, 21, end), 17);
-  return batch.subarray(0, end);
 }
 
 /** Bytes that a record can take at the most in a batch of its own: what must stay within the topic's `max.message.bytes`. */
@@ -93,8 +106,9 @@ function writeRecord(
   offsetDelta: number,
   timestampDelta: number,
 ): number {
-  // The length comes first and is known last: the body is written five bytes in, the longest a length can be, and then moved back.
-  const body = at + 5;
+  // The length comes first and is known last. Nearly every record is 64 to 8,191 bytes long, whose length takes two bytes;
+  // only another one has its body moved.
+  const body = at + 2;
   let end = body;
   to[end] = 0;
   end = writeVarInt(to, end + 1, timestampDelta);
@@ -115,8 +129,13 @@ function writeRecord(
     end = writeText(to, end, headers[name] ?? '');
   }
   const length = end - body;
-  const start = writeVarInt(to, at, length);
+  if (length >= 64 && length < 8192) {
+    writeVarInt(to, at, length);
+    return end;
+  }
+  const start = at + (length < 64 ? 1 : length < 1_048_576 ? 3 : 4);
   to.copyWithin(start, body, end);
+  writeVarInt(to, at, length);
   return start + length;
 }
 

@@ -1,9 +1,14 @@
-import { changeRoute, defineEventType, recordHeader, stateRoute } from '@outbound/schemas';
+import {
+  changeRoute,
+  defineEventType,
+  partitionOf,
+  recordHeader,
+  stateRoute,
+} from '@outbound/schemas';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { OutboxEvent } from '../outbox/outbox-event.ts';
 import { lsnFromText } from '../wal/lsn.ts';
-import { partitionOf } from './murmur2.ts';
 import { toRecords } from './to-records.ts';
 import { maxMessageBytes } from './topic-plan.ts';
 

@@ -1,8 +1,7 @@
-import { recordHeader, type EventType } from '@outbound/schemas';
+import { partitionOf, recordHeader, type EventType } from '@outbound/schemas';
 import { RelayError } from '../errors.ts';
 import type { OutboxEvent } from '../outbox/outbox-event.ts';
 import { sourcePositionToText } from '../wal/source-position.ts';
-import { partitionOf } from './murmur2.ts';
 import type { OutboundRecord } from './outbound-record.ts';
 import { aloneInBatchBytes, recordBound } from './record-batch.ts';
 import { maxMessageBytes } from './topic-plan.ts';

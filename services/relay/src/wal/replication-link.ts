@@ -209,6 +209,8 @@ export class ReplicationLink {
       }
     };
     const { listener } = this.#options;
+    // The library's own listener, and the driver's: both would work on each frame for nothing (texts of positions, events, a promise).
+    client.connection.removeAllListeners('copyData');
     client.connection.on('copyData', ({ chunk }: { chunk: Buffer }) =>
       take(() => listener.frame(chunk)),
     );
