@@ -1,6 +1,5 @@
-import { changeRoute, stateRoute, type DataOp } from '@outbound/schemas';
+import { changeRoute, partitionOf, stateRoute, type DataOp } from '@outbound/schemas';
 import { describe, expect, it } from 'vitest';
-import { partitionOf } from '../../services/relay/src/kafka/murmur2.ts';
 import { contentHash } from './content-hash.ts';
 import type { CommittedEvent, History, PublishedRecord } from './history.ts';
 import { checkHistory } from './history-checker.ts';

@@ -1,5 +1,4 @@
-import type { Route } from '@outbound/schemas';
-import { partitionOf } from '../../services/relay/src/kafka/murmur2.ts';
+import { partitionOf, type Route } from '@outbound/schemas';
 import type { EventLedger } from './event-ledger.ts';
 import type { PublishedRecord } from './history.ts';
 import type { Violations } from './violations.ts';

@@ -10,6 +10,7 @@ export {
 } from './event-type.ts';
 export { eventMetadata, type EventMetadata } from './event-metadata.ts';
 export { recordHeader } from './record-headers.ts';
+export { murmur2, partitionOf } from './partition-of.ts';
 export {
   dataChangeEvent,
   type DataChangeEventType,
@@ -67,3 +68,22 @@ export { operationTable } from './tables/operation.ts';
 export { outboxSealTable } from './tables/outbox-seal.ts';
 export { documentSchemaOptions, eventJsonSchema, toDocumentSchema } from './json-schema.ts';
 export { asyncApiDocument } from './asyncapi.ts';
+export {
+  brokenBy,
+  changeRules,
+  levelOf,
+  type ChangeKind,
+  type Level,
+  type Reader,
+  type SchemaChange,
+} from './compatibility/change.ts';
+export { compareSchemas } from './compatibility/compare-schemas.ts';
+export {
+  changeText,
+  judgeEventType,
+  verdictOf,
+  type EventTypeVerdict,
+} from './compatibility/judge-event-type.ts';
+export { readReleases } from './compatibility/read-releases.ts';
+export { releaseOf, releasePath, type ReleasedSchema } from './compatibility/released-schema.ts';
+export type { JsonSchema } from './compatibility/schema-node.ts';
