@@ -18,9 +18,10 @@ export class Output {
   readonly colors: ReturnType<typeof pc.createColors>;
   /** False where a progress bar would only fill a file. */
   readonly canRedraw: boolean;
+  /** Whether a person reads the answer: then nothing in a record may move the cursor. */
+  readonly isTerminal: boolean;
   readonly #out: TextStream;
   readonly #err: TextStream;
-  readonly #isTerminal: boolean;
   readonly #columns: number | undefined;
   #isLineOpen = false;
 
@@ -33,10 +34,10 @@ export class Output {
     this.#out = options.out;
     this.#err = options.err;
     this.isJson = options.isJson;
-    this.#isTerminal = options.out.isTTY === true;
+    this.isTerminal = options.out.isTTY === true;
     this.#columns = options.err.columns;
     this.canRedraw = options.err.isTTY === true && !options.isJson;
-    this.colors = pc.createColors(this.#isTerminal && !options.noColor);
+    this.colors = pc.createColors(this.isTerminal && !options.noColor);
   }
 
   /** The verb's answer: `json` as one line of JSON with --json, else `text`. A verb that streams calls it for each item. */
@@ -66,7 +67,7 @@ export class Output {
 
   /** The whole answer anew, over the one before: on a terminal from its top, elsewhere below it. */
   answerAgain(json: unknown, text: string | (() => string)): void {
-    if (this.#isTerminal && !this.isJson) this.#out.write('\u001b[H\u001b[2J');
+    if (this.isTerminal && !this.isJson) this.#out.write('\u001b[H\u001b[2J');
     this.answer(json, text);
   }
 
