@@ -1,8 +1,10 @@
+import { addBackfill } from './backfill/backfill-verb.ts';
 import { addSchemas } from './schemas/schemas-verb.ts';
 import type { AddVerb } from './verb.ts';
 
 /** Every verb, in the order of the help. */
 export const verbs: readonly AddVerb[] = [
   // One a line: looking first, then moving, then the rest.
+  addBackfill,
   addSchemas,
 ];
