@@ -1,4 +1,6 @@
+import { addImport } from './import/import-verb.ts';
 import { addBackfill } from './backfill/backfill-verb.ts';
+import { addRecover } from './recover/recover-verb.ts';
 import { addSchemas } from './schemas/schemas-verb.ts';
 import type { AddVerb } from './verb.ts';
 
@@ -6,5 +8,7 @@ import type { AddVerb } from './verb.ts';
 export const verbs: readonly AddVerb[] = [
   // One a line: looking first, then moving, then the rest.
   addBackfill,
+  addRecover,
+  addImport,
   addSchemas,
 ];

@@ -1,0 +1,192 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs } from '@outbound/service-kit';
+import { CliError, exitCodes } from '../exit-codes.ts';
+import type { LineError } from './import-row.ts';
+
+/** One item's result as the API gives it. Source: `POST /…/batch`, 207. */
+interface ItemAnswer {
+  readonly index: number;
+  readonly status: number;
+  readonly problem?: {
+    readonly type: string;
+    readonly title: string;
+    readonly detail: string;
+    readonly violations?: unknown;
+  };
+}
+
+/** What became of the rows of a batch. */
+export interface BatchResult {
+  readonly created: number;
+  readonly errors: readonly LineError[];
+  /** Requests beyond the first. */
+  readonly retries: number;
+}
+
+export interface BatchClientOptions {
+  readonly apiUrl: string;
+  readonly path: string;
+  /** How long an API that does not answer, or asks to be left alone, is waited for. */
+  readonly patienceMs: number;
+  /** Told before each pause. */
+  readonly onWait: (why: string, waitMs: number) => void;
+  /** One request; `fetch` by default. */
+  readonly fetch?: typeof fetch;
+  readonly random?: () => number;
+  /** The pause; a timer by default. */
+  readonly wait?: (ms: number) => Promise<unknown>;
+}
+
+interface SendOptions {
+  /** Idempotency-Key. */
+  readonly key: string;
+  /** Of each item. */
+  readonly lines: readonly number[];
+  readonly signal: AbortSignal;
+}
+
+/** Statuses of a whole answer, or of one item, that pass: the same request again is right. Source: Zalando rule 151, RFC 9110. */
+const passing: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
+const requestTimeoutMs = 120_000;
+/** An item that fails the service itself is reported after so many tries. */
+const serverFaultTries = 3;
+
+/**
+ * Sends batches until each is answered. The key makes a repetition harmless: what was created is told again and not created again.
+ * @throws CliError API_UNAVAILABLE when patience ends, API_REFUSED for an answer that no repetition changes.
+ */
+export class BatchClient {
+  readonly #options: BatchClientOptions;
+
+  constructor(options: BatchClientOptions) {
+    this.#options = options;
+  }
+
+  async send(body: string, { key, lines, signal }: SendOptions): Promise<BatchResult> {
+    const { patienceMs, onWait, random = Math.random } = this.#options;
+    const deadline = performance.now() + patienceMs;
+    for (let attempt = 1; ; attempt += 1) {
+      signal.throwIfAborted();
+      const { why, retryAfterMs, result } = await this.#once(body, { key, lines, signal }, attempt);
+      if (result !== undefined) return result;
+      if (performance.now() > deadline)
+        throw new CliError(
+          'API_UNAVAILABLE',
+          `the API at ${this.#options.apiUrl} ${why} for ${Math.round(patienceMs / 1000)} s: check it, then go on with --resume`,
+          { exitCode: exitCodes.unavailable },
+        );
+      const waitMs = Math.max(
+        backoffMs({ attempt, baseMs: 500, maxMs: 15_000, random }),
+        retryAfterMs,
+      );
+      onWait(why, waitMs);
+      await (this.#options.wait ?? ((ms: number) => sleep(ms, undefined, { signal })))(waitMs);
+    }
+  }
+
+  async #once(
+    body: string,
+    { key, lines, signal }: SendOptions,
+    attempt: number,
+  ): Promise<{ why: string; retryAfterMs: number; result?: BatchResult }> {
+    const { apiUrl, path } = this.#options;
+    let response: Response;
+    let text: string;
+    try {
+      response = await (this.#options.fetch ?? fetch)(`${apiUrl}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': key },
+        body,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]),
+      });
+      text = await response.text();
+    } catch (error) {
+      signal.throwIfAborted();
+      return { why: `gives no answer (${reason(error)})`, retryAfterMs: 0 };
+    }
+    const again = { why: `answers ${response.status}`, retryAfterMs: retryAfterMs(response) };
+    if (response.status !== 207) {
+      if (passing.has(response.status)) return again;
+      // One row that is too large alone is that row's error and not the import's.
+      if (response.status === 413 && lines.length === 1)
+        return {
+          ...again,
+          result: {
+            created: 0,
+            errors: [wholeError(text, 413, lines[0] ?? 0)],
+            retries: attempt - 1,
+          },
+        };
+      throw refused(this.#options.apiUrl, path, response.status, text);
+    }
+    const { items } = JSON.parse(text) as { items: readonly ItemAnswer[] };
+    if (items.length !== lines.length) throw refused(apiUrl, path, 207, text);
+    const isPassing = items.some(
+      ({ status }) => passing.has(status) || (status >= 500 && attempt < serverFaultTries),
+    );
+    if (isPassing) {
+      const { status } = items.find((item) => item.status >= 429) ?? { status: 503 };
+      return { ...again, why: `answers ${status} for rows` };
+    }
+    const errors = items.flatMap(({ index, status, problem }): LineError[] =>
+      status === 201
+        ? []
+        : [
+            {
+              line: lines[index] ?? 0,
+              status,
+              type: problem?.type ?? 'about:blank',
+              title: problem?.title ?? `status ${status}`,
+              detail: problem?.detail ?? '',
+              ...(problem?.violations === undefined ? {} : { violations: problem.violations }),
+            },
+          ],
+    );
+    return {
+      ...again,
+      result: { created: items.length - errors.length, errors, retries: attempt - 1 },
+    };
+  }
+}
+
+/** `Retry-After` in milliseconds, at most a minute; 0 without it, or as a date. */
+function retryAfterMs(response: Response): number {
+  const seconds = Number(response.headers.get('retry-after') ?? 0);
+  return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 60) * 1000 : 0;
+}
+
+function wholeError(text: string, status: number, line: number): LineError {
+  const { type, title, detail } = problemOf(text, status);
+  return { line, status, type, title, detail };
+}
+
+function refused(apiUrl: string, path: string, status: number, text: string): CliError {
+  const { title, detail } = problemOf(text, status);
+  return new CliError(
+    'API_REFUSED',
+    `POST ${apiUrl}${path} is answered ${status}: ${title}${detail === '' ? '' : `: ${detail}`} (is OUTBOUND_API_URL the catalog API?)`,
+  );
+}
+
+function problemOf(text: string, status: number): { type: string; title: string; detail: string } {
+  let problem: { type?: unknown; title?: unknown; detail?: unknown } = {};
+  try {
+    problem = JSON.parse(text) as typeof problem;
+  } catch {
+    // A proxy's page; its status says enough.
+  }
+  const textOf = (value: unknown, otherwise: string) =>
+    typeof value === 'string' ? value.slice(0, 500) : otherwise;
+  return {
+    type: textOf(problem.type, 'about:blank'),
+    title: textOf(problem.title, `status ${status}`),
+    detail: textOf(problem.detail, ''),
+  };
+}
+
+/** Node's fetch says "fetch failed" and keeps the reason beneath. */
+function reason(error: unknown): string {
+  const { cause } = error as { cause?: { code?: unknown } };
+  if (typeof cause?.code === 'string') return cause.code;
+  return error instanceof Error ? error.name : 'unknown';
+}

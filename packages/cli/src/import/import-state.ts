@@ -1,0 +1,102 @@
+import { rename, readFile, rm, writeFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { CliError, exitCodes } from '../exit-codes.ts';
+
+const stateSchema = z.strictObject({
+  /** Of this form. */
+  format: z.literal(1),
+  fileHash: z.string(),
+  /** Of everything that decides how rows are cut and sent. */
+  optionsHash: z.string(),
+  /** The next chunk; all before it are answered and their errors written. */
+  nextChunk: z.int().min(0),
+  /** Line where the last row that was answered begins. */
+  line: z.int().min(0),
+  rows: z.int().min(0),
+  created: z.int().min(0),
+  refused: z.int().min(0),
+  retries: z.int().min(0),
+  /** Length of the error file: what was written beyond it belongs to rows that come again. */
+  errorBytes: z.int().min(0),
+});
+
+/** How far an import is. */
+export type ImportState = Readonly<z.output<typeof stateSchema>>;
+
+/** Beside the input. */
+export function statePath(file: string): string {
+  return `${file}.import-state.json`;
+}
+
+/** Nothing is done yet. */
+export function freshState(fileHash: string, optionsHash: string): ImportState {
+  return {
+    format: 1,
+    fileHash,
+    optionsHash,
+    ...{ nextChunk: 0, line: 0, rows: 0, created: 0, refused: 0, retries: 0, errorBytes: 0 },
+  };
+}
+
+/** The state that an earlier run left; undefined if there is none. @throws CliError IMPORT_STATE_BROKEN */
+export async function readState(path: string): Promise<ImportState | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw broken(path, error);
+  }
+  try {
+    return stateSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw broken(path, error);
+  }
+}
+
+/** Over the old one in one step: a kill leaves the one or the other. */
+export async function writeState(path: string, state: ImportState): Promise<void> {
+  await writeFile(`${path}.new`, `${JSON.stringify(state)}\n`);
+  await rename(`${path}.new`, path);
+}
+
+export async function removeState(path: string): Promise<void> {
+  await rm(path, { force: true });
+}
+
+/**
+ * Where a resumed run goes on.
+ * @throws CliError IMPORT_NOTHING_TO_RESUME, IMPORT_CHANGED if the file or the options are others than those of the run that stopped.
+ */
+export function resumable(
+  state: ImportState | undefined,
+  { fileHash, optionsHash }: Pick<ImportState, 'fileHash' | 'optionsHash'>,
+  path: string,
+): ImportState {
+  const refuse = (code: string, why: string) =>
+    new CliError(code, why, { exitCode: exitCodes.usage });
+  if (!state)
+    throw refuse(
+      'IMPORT_NOTHING_TO_RESUME',
+      `there is no unfinished import (${path}): run it without --resume`,
+    );
+  if (state.fileHash !== fileHash)
+    throw refuse(
+      'IMPORT_CHANGED',
+      `the file is another than when its import stopped after line ${state.line}: restore it, or start without --resume`,
+    );
+  if (state.optionsHash !== optionsHash)
+    throw refuse(
+      'IMPORT_CHANGED',
+      'the target, format, mapping or batch size are others than when the import stopped: use those, or start without --resume',
+    );
+  return state;
+}
+
+function broken(path: string, cause: unknown): CliError {
+  return new CliError(
+    'IMPORT_STATE_BROKEN',
+    `${path} cannot be read: remove it and start without --resume; nothing is created twice`,
+    { exitCode: exitCodes.usage, cause },
+  );
+}

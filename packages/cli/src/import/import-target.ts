@@ -1,0 +1,57 @@
+import { categoryInput, documentSchemaOptions, productInput } from '@outbound/schemas';
+import { z } from 'zod';
+
+/** What rows become. */
+export interface ImportTarget {
+  /** Plural, as in the path of the API: `products`. */
+  readonly name: string;
+  readonly path: string;
+  /** What the API takes for one of them. */
+  readonly input: z.ZodType;
+}
+
+/** Everything that can be imported, by name: what the API has a batch route for. */
+export const importTargets: ReadonlyMap<string, ImportTarget> = new Map(
+  Object.entries({ products: productInput, categories: categoryInput }).map(([name, input]) => [
+    name,
+    { name, path: `/${name}/batch`, input },
+  ]),
+);
+
+/** How the text of a column becomes JSON. `json`: the cell is JSON text. */
+export type FieldKind = 'string' | 'number' | 'boolean' | 'json';
+
+/** The fields of a target. */
+export interface TargetFields {
+  /** Of the field at this path (`price.amount`); undefined if there can be none. Whatever is inside an open object is text. */
+  kindOf(path: string): FieldKind | undefined;
+  /** Paths of the fields on the first level that a row has to have. */
+  readonly required: readonly string[];
+}
+
+interface JsonSchema {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+}
+
+/** Reads the fields off the schema that the API validates with. */
+export function targetFields({ input }: ImportTarget): TargetFields {
+  const schema = z.toJSONSchema(input, { ...documentSchemaOptions, io: 'input' }) as JsonSchema;
+  return {
+    required: schema.required ?? [],
+    kindOf: (path) => {
+      let at: JsonSchema = schema;
+      for (const step of path.split('.')) {
+        // An object whose members nobody declared takes all.
+        if (at.properties === undefined) return at.type === 'object' ? 'string' : undefined;
+        const next = Object.hasOwn(at.properties, step) ? at.properties[step] : undefined;
+        if (next === undefined) return undefined;
+        at = next;
+      }
+      if (at.type === 'number' || at.type === 'integer') return 'number';
+      if (at.type === 'boolean') return 'boolean';
+      return at.type === 'object' || at.type === 'array' ? 'json' : 'string';
+    },
+  };
+}

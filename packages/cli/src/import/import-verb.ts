@@ -1,0 +1,285 @@
+import { createHash } from 'node:crypto';
+import { parseJson } from '@outbound/schemas';
+import { InvalidArgumentError, Option } from 'commander';
+import type { CliContext } from '../context.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import type { AddVerb } from '../verb.ts';
+import { BatchClient } from './batch-client.ts';
+import { chunksOf } from './chunks.ts';
+import { csvRows } from './csv-rows.ts';
+import { ErrorFile } from './error-file.ts';
+import { objectToJson, planFields, type MapOptions } from './field-map.ts';
+import { inspectFile, readText, type ImportFile } from './import-file.ts';
+import type { ImportRow, LineError } from './import-row.ts';
+import {
+  freshState,
+  readState,
+  removeState,
+  resumable,
+  statePath,
+  writeState,
+  type ImportState,
+} from './import-state.ts';
+import { importTargets, targetFields, type ImportTarget } from './import-target.ts';
+import { ndjsonRows } from './ndjson-rows.ts';
+import { progressText } from './progress-text.ts';
+import { runImport, type SendChunk } from './run-import.ts';
+
+interface Options extends MapOptions {
+  readonly into: string;
+  readonly format?: 'csv' | 'ndjson';
+  readonly delimiter: string;
+  readonly batch: number;
+  readonly parallel: number;
+  readonly rate?: number;
+  readonly patience: number;
+  readonly errors?: string;
+  readonly resume?: boolean;
+  readonly dryRun?: boolean;
+}
+
+const maxChunkChars = 2_000_000;
+const plainIntervalMs = 10_000;
+
+/** `outbound import FILE --into products`: rows of a file through the API's batch route, every row once. */
+export const addImport: AddVerb = (program, bind) => {
+  program
+    .command('import <file>')
+    .description(
+      'Creates entities from a CSV or NDJSON file through the API. A run that broke off goes on with --resume; a repeated one creates nothing twice.',
+    )
+    .addOption(
+      new Option('--into <what>', 'what the rows become')
+        .choices([...importTargets.keys()])
+        .makeOptionMandatory(),
+    )
+    .addOption(
+      new Option('--format <form>', "the file's; by its name if not said").choices([
+        'csv',
+        'ndjson',
+      ]),
+    )
+    .option('--delimiter <text>', 'between the cells of CSV', ',')
+    .option(
+      '--map <field=column>',
+      'where a field comes from; again for each (price.amount=cost, attributes.carat:number=carat)',
+      append,
+      [],
+    )
+    .option(
+      '--set <field=value>',
+      'the same for every row; again for each (price.currency=EUR)',
+      append,
+      [],
+    )
+    .option('--ignore-others', 'leave out columns that are no field', false)
+    .option(
+      '--errors <file>',
+      'where rows that were refused are listed (default: FILE.errors.ndjson)',
+    )
+    .option('--resume', 'go on where the last run of this file stopped')
+    .option('--dry-run', 'only check the rows against the schema; nothing is sent')
+    .option('--rate <rows>', 'rows a second at the most', count)
+    .option('--batch <rows>', 'rows of a request, at most 1,000', upTo(1000), 500)
+    .option('--parallel <requests>', 'requests at once, at most 16', upTo(16), 2)
+    .option('--patience <seconds>', 'how long to wait for an API that does not answer', count, 600)
+    .action(bind(importFile));
+};
+
+async function importFile(context: CliContext, path: string, options: Options): Promise<ExitCode> {
+  const { output, signal } = context;
+  const isDry = options.dryRun === true;
+  const target = targetOf(options.into);
+  const send = isDry ? dryRun(target) : sender(context, target, options);
+  const file = await inspectFile(path, signal);
+  const state = statePath(path);
+  const from = await startingPoint(state, file, options, output.note.bind(output));
+  const errorFile = await ErrorFile.begin(
+    options.errors ?? `${path}.errors.ndjson`,
+    from.errorBytes,
+  );
+  context.onClose(() => errorFile.close());
+  let bytesRead = 0;
+  const text = readText(path, signal, (bytes) => (bytesRead = bytes));
+  const startedMs = performance.now();
+  let shownMs = startedMs;
+  const show = (now: ImportState): void => {
+    const line = progressText(now, {
+      fraction: file.bytes === 0 ? 1 : bytesRead / file.bytes,
+      rows: now.rows - from.rows,
+      elapsedMs: performance.now() - startedMs,
+    });
+    if (output.canRedraw) output.redraw(line);
+    else if (performance.now() - shownMs > plainIntervalMs) {
+      output.note(line);
+      shownMs = performance.now();
+    }
+  };
+  let reached = from;
+  try {
+    const end = await runImport({
+      chunks: chunksOf(rowsOf(text, formatOf(path, options), target, options), {
+        maxRows: options.batch,
+        maxChars: maxChunkChars,
+      }),
+      fileHash: file.hash,
+      path: target.path,
+      from,
+      width: options.parallel,
+      rate: isDry ? undefined : options.rate,
+      signal,
+      send,
+      writeErrors: async (errors) => {
+        await errorFile.append(errors);
+        return errorFile.bytes;
+      },
+      save: async (now) => {
+        if (!isDry) await writeState(state, now);
+        reached = now;
+        show(now);
+      },
+    });
+    if (!isDry) await removeState(state);
+    return conclude(context, end, {
+      isDry,
+      errorFile,
+      seconds: (performance.now() - startedMs) / 1000,
+      rowsNow: end.rows - from.rows,
+    });
+  } catch (error) {
+    if (!isDry && reached.nextChunk > 0)
+      output.note(`stopped after line ${reached.line}; --resume goes on from there`);
+    throw error;
+  }
+}
+
+function conclude(
+  { output }: CliContext,
+  end: ImportState,
+  run: {
+    readonly isDry: boolean;
+    readonly errorFile: ErrorFile;
+    readonly seconds: number;
+    readonly rowsNow: number;
+  },
+): ExitCode {
+  const { isDry, errorFile, seconds, rowsNow } = run;
+  const number = (value: number) => value.toLocaleString('en-US');
+  const errors = end.refused === 0 ? null : errorFile.path;
+  output.answer(
+    {
+      rows: end.rows,
+      [isDry ? 'valid' : 'created']: end.created,
+      refused: end.refused,
+      retries: end.retries,
+      seconds: Math.round(seconds * 10) / 10,
+      errors,
+    },
+    () =>
+      `${number(end.rows)} rows: ${number(end.created)} ${isDry ? 'valid' : 'created'}, ${number(end.refused)} refused (${seconds.toFixed(1)} s, ${number(Math.round(rowsNow / Math.max(seconds, 0.001)))} rows/s${end.retries === 0 ? '' : `, ${number(end.retries)} retries`})${errors === null ? '' : `\nrefused rows: ${errors}`}`,
+  );
+  return end.refused === 0 ? exitCodes.done : exitCodes.differs;
+}
+
+async function startingPoint(
+  path: string,
+  file: ImportFile,
+  options: Options,
+  note: (text: string) => void,
+): Promise<ImportState> {
+  const about = { fileHash: file.hash, optionsHash: optionsHash(options) };
+  if (options.dryRun === true) return freshState(about.fileHash, about.optionsHash);
+  if (options.resume === true) return resumable(await readState(path), about, path);
+  const left = await readState(path).catch(() => undefined);
+  if (left)
+    note(
+      `an earlier import of this file stopped after line ${left.line}; this one starts over, and creates nothing twice (--resume goes on)`,
+    );
+  return freshState(about.fileHash, about.optionsHash);
+}
+
+/** Of what decides the chunks. */
+function optionsHash(options: Options): string {
+  const { into, format, delimiter, map, set, ignoreOthers, batch } = options;
+  return createHash('sha256')
+    .update(JSON.stringify([into, format, delimiter, map, set, ignoreOthers, batch]))
+    .digest('hex');
+}
+
+function rowsOf(
+  text: AsyncIterable<string>,
+  format: 'csv' | 'ndjson',
+  target: ImportTarget,
+  options: Options,
+): AsyncIterable<ImportRow> {
+  const fields = targetFields(target);
+  if (format === 'csv')
+    return csvRows(text, {
+      delimiter: options.delimiter,
+      plan: (columns) => planFields(fields, columns, options),
+    });
+  const sources = planFields(fields, undefined, options);
+  return sources.length === 0 && !options.ignoreOthers
+    ? ndjsonRows(text)
+    : ndjsonRows(text, (object) => objectToJson(sources, fields, object));
+}
+
+function sender(context: CliContext, { path }: ImportTarget, { patience }: Options): SendChunk {
+  const client = new BatchClient({
+    apiUrl: context.apiUrl(),
+    path,
+    patienceMs: patience * 1000,
+    onWait: (why, waitMs) =>
+      context.output.note(`the API ${why}: again in ${(waitMs / 1000).toFixed(1)} s`),
+  });
+  return (body, { key, items, signal }) =>
+    client.send(body, { key, lines: items.map(({ line }) => line), signal });
+}
+
+/** Judges rows as the API would, apart from what only the database knows. */
+function dryRun({ input }: ImportTarget): SendChunk {
+  return (_, { items }) => {
+    const errors = items.flatMap(({ line, text }): LineError[] => {
+      const { error } = input.safeParse(parseJson(text));
+      if (!error) return [];
+      return [
+        {
+          line,
+          status: 400,
+          type: '/problems/validation-failed',
+          title: 'The row breaks the schema',
+          detail: error.issues
+            .map(({ path, message }) => `${path.map(String).join('.')}: ${message}`)
+            .join('; '),
+        },
+      ];
+    });
+    return Promise.resolve({ created: items.length - errors.length, errors, retries: 0 });
+  };
+}
+
+function targetOf(name: string): ImportTarget {
+  const target = importTargets.get(name);
+  if (target) return target;
+  throw new InvalidArgumentError(`${name} cannot be imported`);
+}
+
+function formatOf(path: string, { format }: Options): 'csv' | 'ndjson' {
+  if (format !== undefined) return format;
+  return /\.(ndjson|jsonl|json)(\.gz)?$/i.test(path) ? 'ndjson' : 'csv';
+}
+
+function append(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+function count(text: string): number {
+  return upTo(1_000_000_000)(text);
+}
+
+function upTo(max: number): (text: string) => number {
+  return (text) => {
+    if (/^[1-9]\d{0,9}$/.test(text) && Number(text) <= max) return Number(text);
+    throw new InvalidArgumentError(`expected a whole number from 1 to ${max}`);
+  };
+}
