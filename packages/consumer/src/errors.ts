@@ -3,6 +3,9 @@ import { PipelineError } from '@outbound/service-kit';
 /** What can go wrong on the reading side; each message says what to do. */
 export type ConsumerErrorCode =
   | 'TOPIC_MISSING'
+  | 'READER_STALLED'
+  | 'POSITION_UNKNOWN'
+  | 'READ_REFUSED'
   | 'DEAD_LETTER_TOPIC_MISSING'
   | 'DEAD_LETTER_FAILED'
   | 'SUBSCRIPTION_INVALID'

@@ -20,3 +20,13 @@ export { inboxDdl, type InboxTables } from './inbox/inbox-ddl.ts';
 export { inboxHousekeeping } from './inbox/inbox-housekeeping.ts';
 export { createMemoryInbox, type MemoryInbox } from './inbox/memory-inbox.ts';
 export type { ApplyOutcome, SeenEvent } from './inbox/seen-event.ts';
+export {
+  readTopics,
+  type ReadSummary,
+  type ReadTopicsOptions,
+} from './topic-reader/read-topics.ts';
+export {
+  partitionKey,
+  type PartitionRange,
+  type TopicRecord,
+} from './topic-reader/topic-record.ts';

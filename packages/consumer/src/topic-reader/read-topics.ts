@@ -1,0 +1,70 @@
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
+import { TopicCluster } from './topic-cluster.ts';
+import { TopicReading } from './topic-reading.ts';
+import type { PartitionRange, TopicRecord } from './topic-record.ts';
+
+export interface ReadTopicsOptions {
+  readonly connection: KafkaConnection;
+  readonly topics: readonly string[];
+  /** Offset to begin at; without it the first that is there. One below what is there begins at the first that is; see `overtaken`. */
+  readonly from?: (range: PartitionRange) => bigint;
+  /** `end`: up to what was the end when reading began, not one record more. `forever`: on, until `signal`. */
+  readonly until: 'end' | 'forever';
+  /**
+   * Records of one partition, in offset order, at least one. The next call is made when this one's promise has resolved, whichever the partition:
+   * this is the back-pressure, and may take as long as it likes.
+   */
+  readonly onBatch: (records: readonly TopicRecord[]) => void | Promise<void>;
+  /**
+   * Called exactly once, between two batches, when everything has been handed out that was there when reading began; also when there was nothing.
+   * Not called if reading ends before.
+   */
+  readonly onCaughtUp?: (summary: ReadSummary) => void | Promise<void>;
+  /** Ends reading quickly: the batch that is worked on is waited for, and the promise resolves. */
+  readonly signal?: AbortSignal;
+  /** How long the brokers may give nothing of a partition while there is more of it; 30 s. */
+  readonly silenceMs?: number;
+  readonly log?: KafkaLog;
+}
+
+/** What was read. */
+export interface ReadSummary {
+  readonly recordCount: number;
+  /** Keys and values. */
+  readonly byteCount: number;
+  /** As they were when reading began. */
+  readonly partitions: readonly PartitionRange[];
+  /** Where reading would go on, per `topic/partition`. */
+  readonly positions: ReadonlyMap<string, bigint>;
+  /** False if retention had removed first records of any partition when reading began. */
+  readonly isWhole: boolean;
+  /** Offsets that retention removed before they could be read. */
+  readonly overtaken: bigint;
+  /** True if everything was handed out that was there when reading began. */
+  readonly isCaughtUp: boolean;
+}
+
+const silentLog: KafkaLog = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+/**
+ * Reads topics from a position on, as a reader of its own: it joins no group, commits nothing and leaves nothing behind. Gives committed records
+ * only, each once; gaps of compaction and markers of transactions are passed over. Order: as in each partition, and so per key; between
+ * partitions none. Survives brokers that restart and leaders that move.
+ * @throws ConsumerError TOPIC_MISSING at once for a topic that does not exist; READER_STALLED after `silenceMs` without anything while there is more, naming
+ * the partitions; POSITION_UNKNOWN if the log ends before the position; READ_REFUSED if a broker refuses; and whatever `onBatch` or `onCaughtUp` throws, after which nothing more
+ * is handed out.
+ */
+export async function readTopics(options: ReadTopicsOptions): Promise<ReadSummary> {
+  const { connection, topics, log = silentLog } = options;
+  const cluster = await TopicCluster.open(connection, [...new Set(topics)], log);
+  try {
+    const reading = new TopicReading(cluster, await cluster.ranges(), { ...options, log });
+    return await reading.run();
+  } finally {
+    await cluster.close();
+  }
+}
