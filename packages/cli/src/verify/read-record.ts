@@ -1,0 +1,54 @@
+import {
+  isJsonObject,
+  JsonNumber,
+  JsonTextError,
+  parseJson,
+  type JsonValue,
+} from '@outbound/schemas';
+import { parse } from 'lossless-json';
+import { contentHash } from './content-hash.ts';
+import type { RecordState } from './entity-states.ts';
+
+/**
+ * What a record says of its key. It is read as a stranger would read it: `data` of the value, its `id` and `version`; other members are
+ * not looked at. A value that cannot be read is a finding and not an error.
+ */
+export function readRecord(key: string, value: Buffer | null): RecordState {
+  if (value === null) return { form: 'tombstone' };
+  const data = dataOf(value);
+  if (!isJsonObject(data)) return { form: 'unreadable' };
+  const { id, version } = data;
+  if (id !== key || typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1)
+    return { form: 'unreadable' };
+  return { form: 'value', version, hash: contentHash(data) };
+}
+
+/** `data` of an event's value; undefined if there is none. */
+export function dataOf(value: Buffer | string): JsonValue | undefined {
+  let event: JsonValue;
+  try {
+    event = parseEvent(typeof value === 'string' ? value : utf8.decode(value));
+  } catch {
+    return undefined;
+  }
+  return isJsonObject(event) ? event['data'] : undefined;
+}
+
+/**
+ * The limits of `parseJson` are for what callers send. An event holds what was sent and some members and a level more, so a good event of an
+ * entity at the limit is beyond them.
+ */
+function parseEvent(text: string): JsonValue {
+  try {
+    return parseJson(text);
+  } catch (thrown) {
+    if (!(thrown instanceof JsonTextError) || !beyondLimits.has(thrown.code)) throw thrown;
+    return parse(text, null, (digits) =>
+      String(Number(digits)) === digits ? Number(digits) : new JsonNumber(digits),
+    ) as JsonValue;
+  }
+}
+const beyondLimits: ReadonlySet<string> = new Set(['JSON_TOO_DEEP', 'JSON_TOO_MANY_KEYS']);
+
+/** Broken UTF-8 is an error: U+FFFD in its place would be other content. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -1,0 +1,82 @@
+import { murmur2 } from '@outbound/schemas';
+import { CliError } from '../exit-codes.ts';
+import { EntityIndex } from './entity-index.ts';
+import { readRecord } from './read-record.ts';
+
+/** What is looked at of a record of the topic. */
+export interface SeenRecord {
+  readonly partition: number;
+  readonly offset: bigint;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+}
+
+/**
+ * The last record of every key, as far as the topic has been read. Read on as often as is wanted: it goes on where it was.
+ * A record on another partition than its key's own counts apart from the key: whatever order a reader sees the two in, it is not the order of the versions.
+ */
+export class TopicView {
+  readonly index = new EntityIndex();
+  readonly #partitions: number;
+  readonly #topic: string;
+  readonly #next = new Map<number, bigint>();
+  /** The last record by `partition/key`, for keys on a partition not their own. */
+  readonly #misplaced = new EntityIndex();
+  #withoutKey = 0;
+  #records = 0;
+
+  /** @param partitions as declared: the number that the relay divides by. */
+  constructor(topic: string, partitions: number) {
+    this.#topic = topic;
+    this.#partitions = partitions;
+  }
+
+  /** Records read so far. */
+  get records(): number {
+    return this.#records;
+  }
+
+  /** Records without a key: the topic is compacted by key, so a reader of state can do nothing with them. */
+  get withoutKey(): number {
+    return this.#withoutKey;
+  }
+
+  /** Takes a partition's records, in the order of their offsets. */
+  take(records: readonly SeenRecord[]): void {
+    for (const { partition, offset, key, value } of records) {
+      this.#next.set(partition, offset + 1n);
+      this.#records += 1;
+      if (key === null) {
+        this.#withoutKey += 1;
+        continue;
+      }
+      const text = key.toString('utf8');
+      const isAtHome = (murmur2(key) & 0x7fffffff) % this.#partitions === partition;
+      const index = isAtHome ? this.index : this.#misplaced;
+      const entry = index.entryOf(isAtHome ? text : `${partition}/${text}`);
+      index.setRecord(entry, readRecord(text, value));
+    }
+  }
+
+  /**
+   * Where to go on in a partition that has records `[low, high)` now.
+   * @throws CliError TOPIC_CHANGED if it ends before what was read: it was deleted and made again, and what was read is worth nothing.
+   */
+  nextOffset(partition: number, { low, high }: { low: bigint; high: bigint }): bigint {
+    const next = this.#next.get(partition) ?? low;
+    if (next > high)
+      throw new CliError(
+        'TOPIC_CHANGED',
+        `partition ${partition} of ${this.#topic} was read up to ${next} and ends at ${high} now: the topic was made again meanwhile, or lost records; verify again`,
+      );
+    return next > low ? next : low;
+  }
+
+  /** Keys whose last record on a partition that is not theirs is a value, as `partition/key`; undefined for one whose text is not kept. A tombstone there goes away by itself. */
+  *misplaced(): Generator<string | undefined> {
+    for (const entry of this.#misplaced.entries()) {
+      const { form } = this.#misplaced.recordOf(entry);
+      if (form === 'value' || form === 'unreadable') yield this.#misplaced.keyOf(entry);
+    }
+  }
+}
