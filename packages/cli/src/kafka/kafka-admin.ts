@@ -1,6 +1,6 @@
 import { createKafkaClient } from '@outbound/consumer';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
-import { ConfigResourceTypes, type Admin, type GroupDescription } from 'kafkajs';
+import kafkajs, { type Admin, type GroupDescription } from 'kafkajs';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { kafkaCliError, notAnswering, topicMissing } from './kafka-cli-error.ts';
 
@@ -181,7 +181,14 @@ async function ranges(admin: Admin, topic: string): Promise<AdminPartition[]> {
 async function config(admin: Admin, topic: string, names: readonly string[]) {
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: [...names] }],
+    resources: [
+      {
+        // Of the default: Node does not find this name among the exports of a CommonJS module.
+        type: kafkajs.ConfigResourceTypes.TOPIC,
+        name: topic,
+        configNames: [...names],
+      },
+    ],
   });
   // kafkajs' types say that a value is always there; a sensitive one is null.
   const entries: readonly { configName: string; configValue: string | null }[] =

@@ -1,4 +1,5 @@
-import { CompressionCodecs } from 'kafkajs';
+// Not by name: Node finds the names of a CommonJS module by reading its text, and does not find this one.
+import kafkajs from 'kafkajs';
 import { ByteCursor } from './byte-cursor.ts';
 import type { AbortedTransaction, FetchedPartition } from './fetch-answer.ts';
 import type { TopicRecord } from './topic-record.ts';
@@ -132,7 +133,9 @@ async function readRecords(
 
 async function decompressed({ codec, body }: BatchHead): Promise<Buffer> {
   if (codec === 0) return body;
-  const makeCodec: unknown = (CompressionCodecs as Readonly<Record<number, unknown>>)[codec];
+  const makeCodec: unknown = (kafkajs.CompressionCodecs as Readonly<Record<number, unknown>>)[
+    codec
+  ];
   if (typeof makeCodec !== 'function')
     throw new Error(
       `a record batch is compressed with codec ${codec}, which kafkajs does not know`,
