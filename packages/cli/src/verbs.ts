@@ -2,11 +2,17 @@ import { addImport } from './import/import-verb.ts';
 import { addBackfill } from './backfill/backfill-verb.ts';
 import { addRecover } from './recover/recover-verb.ts';
 import { addSchemas } from './schemas/schemas-verb.ts';
+import { addLatest } from './latest/latest-verb.ts';
+import { addTail } from './tail/tail-verb.ts';
+import { addTrace } from './trace/trace-verb.ts';
 import type { AddVerb } from './verb.ts';
 
 /** Every verb, in the order of the help. */
 export const verbs: readonly AddVerb[] = [
   // One a line: looking first, then moving, then the rest.
+  addTail,
+  addLatest,
+  addTrace,
   addBackfill,
   addRecover,
   addImport,

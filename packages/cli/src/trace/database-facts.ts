@@ -1,0 +1,127 @@
+import { createDatabase } from '@outbound/outbox';
+import { storedAggregates, type DataOp } from '@outbound/schemas';
+import { eq } from 'drizzle-orm';
+import type pg from 'pg';
+import type { OutboxFacts, SlotFacts, TracedRow } from './trace-report.ts';
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const hourMs = 3_600_000;
+
+const outboxColumns = `id::text as eid, aggregatetype as "aggregateType", aggregateid as "aggregateId", type as "eventType", version::text as version,
+  data_op as "dataOp", floor(extract(epoch from created_at) * 1000)::text as "createdAtMs", octet_length(payload::text) as bytes`;
+
+interface OutboxAnswer {
+  readonly eid: string;
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  readonly eventType: string;
+  readonly version: string;
+  readonly dataOp: DataOp;
+  readonly createdAtMs: string;
+  readonly bytes: number;
+}
+
+/** The entity's row, of whichever kind it is. */
+export async function findRow(pool: pg.Pool, id: string): Promise<TracedRow | undefined> {
+  if (!uuid.test(id)) return undefined;
+  const db = createDatabase(pool);
+  for (const { name, table } of storedAggregates.values()) {
+    const [row] = await db
+      .select({ id: table.id, version: table.version, deletedAt: table.deletedAt })
+      .from(table)
+      .where(eq(table.id, id));
+    if (row)
+      return {
+        aggregate: name,
+        id: String(row.id),
+        version: Number(row.version),
+        isDeleted: row.deletedAt !== null,
+      };
+  }
+  return undefined;
+}
+
+/**
+ * The outbox row with this event id. The table is indexed by time and id: a UUIDv7 tells when it was made, so first only that time is searched.
+ */
+export async function findEvent(pool: pg.Pool, id: string): Promise<OutboxFacts | undefined> {
+  const match = uuid.exec(id);
+  if (!match) return undefined;
+  if (match[1] === '7') {
+    const madeAtMs = Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16);
+    const [near] = await rows(
+      pool,
+      'id = $1 and created_at between to_timestamp($2::float8 / 1000) and to_timestamp($3::float8 / 1000)',
+      [id, madeAtMs - hourMs, madeAtMs + hourMs],
+    );
+    if (near) return near;
+  }
+  return (await rows(pool, 'id = $1', [id]))[0];
+}
+
+/** The newest events of an entity, the last version first, and how many there are in all. */
+export async function eventsOf(
+  pool: pg.Pool,
+  aggregateId: string,
+  limit: number,
+): Promise<{ readonly events: readonly OutboxFacts[]; readonly retained: number }> {
+  const events = await rows(
+    pool,
+    'aggregateid = $1',
+    [aggregateId],
+    'order by version desc, created_at desc limit $2',
+    [limit],
+  );
+  return { events, retained: await countOf(pool, aggregateId) };
+}
+
+/** How many events of an entity the outbox still holds. */
+export async function countOf(pool: pg.Pool, aggregateId: string): Promise<number> {
+  const counted = await pool.query<{ count: string }>(
+    'select count(*)::text as count from outbox where aggregateid = $1',
+    [aggregateId],
+  );
+  return Number(counted.rows[0]?.count ?? 0);
+}
+
+/** The slot as it is now; undefined if it cannot be seen from here. Ask after the rows: what was committed then is before the log's end now. */
+export async function slotFacts(pool: pg.Pool, name: string): Promise<SlotFacts | undefined> {
+  const { rows: found } = await pool.query<{
+    isActive: boolean;
+    confirmedLsn: string | null;
+    lagBytes: string | null;
+    walStatus: string | null;
+  }>(
+    `select active as "isActive", confirmed_flush_lsn::text as "confirmedLsn", wal_status as "walStatus",
+       case when pg_is_in_recovery() then null else pg_wal_lsn_diff(pg_current_wal_flush_lsn(), confirmed_flush_lsn)::text end as "lagBytes"
+     from pg_replication_slots where slot_name = $1`,
+    [name],
+  );
+  const [slot] = found;
+  return {
+    name,
+    exists: slot !== undefined,
+    isActive: slot?.isActive === true,
+    confirmedLsn: slot?.confirmedLsn ?? undefined,
+    lagBytes: slot?.lagBytes == null ? undefined : Math.max(0, Number(slot.lagBytes)),
+    walStatus: slot?.walStatus ?? undefined,
+  };
+}
+
+async function rows(
+  pool: pg.Pool,
+  condition: string,
+  values: readonly unknown[],
+  rest = '',
+  more: readonly unknown[] = [],
+): Promise<OutboxFacts[]> {
+  const answer = await pool.query<OutboxAnswer>(
+    `select ${outboxColumns} from outbox where ${condition} ${rest}`,
+    [...values, ...more],
+  );
+  return answer.rows.map((row) => ({
+    ...row,
+    version: Number(row.version),
+    createdAtMs: Number(row.createdAtMs),
+  }));
+}
