@@ -16,6 +16,8 @@ export class EventLedger {
   readonly types: string[] = [];
   readonly #typeByName = new Map<string, number>();
   readonly #typeOf: number[] = [];
+  /** Snapshots and deletions that repeat the version before them. */
+  readonly #restating = new Set<number>();
   /** Last committed event by key. */
   readonly #lastOfKey: number[] = [];
 
@@ -35,6 +37,9 @@ export class EventLedger {
     this.#ops.push(dataOps.indexOf(event.dataOp));
     this.#hashes.push(event.valueHash);
     if (event.commitEndLsn !== undefined) this.#ends[index] = event.commitEndLsn;
+    const before = this.#lastOfKey[key];
+    if (before !== undefined && this.#versions[before] === event.version)
+      this.#restating.add(index);
     this.#typeOf.push(intern(event.type, this.#typeByName, this.types));
     this.#lastOfKey[key] = index;
     return index;
@@ -67,6 +72,11 @@ export class EventLedger {
 
   dataOp(index: number): DataOp {
     return dataOps[this.#ops[index] ?? 0] ?? 'C';
+  }
+
+  /** True if the event says a version that the event before it of the same key had said: a backfill, which changes nothing. */
+  restates(index: number): boolean {
+    return this.#restating.has(index);
   }
 
   hash(index: number): ContentHash {

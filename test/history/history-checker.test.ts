@@ -263,6 +263,38 @@ describe('a planted bug is found and named', () => {
   });
 });
 
+describe('snapshots, which repeat the version that is there', () => {
+  const s2 = { ...event('a', 2, 'S'), eid: 'a-2-again' };
+  const d3 = { ...event('a', 3, 'D'), eid: 'a-3-again' };
+  const withSnapshots = { committed: [a1, b1, a2, s2, a3, d3] };
+
+  it('are taken behind the change that made their version, in either order among themselves', () => {
+    const topics = new Topics().publish(a1).publish(b1).publish(a2).publish(s2);
+    expect(found(topics.publish(a3).publish(d3), withSnapshots)).toEqual([]);
+  });
+
+  it('may stand before a change of the same version that comes again', () => {
+    const history = { committed: [a1, b1, a2, s2], allowedDuplicates: 2 };
+    const topics = new Topics().publish(a1).publish(b1).publish(a2).publish(s2).publish(a2);
+    expect(found(topics, history)).toEqual([]);
+  });
+
+  it('are stale behind a newer version, and missed where they are not', () => {
+    const history = { committed: [a1, b1, a2, s2, a3] };
+    const stale = new Topics().publish(a1).publish(b1).publish(a2).publish(a3).publish(s2);
+    expect(found(stale, history)).toEqual(['I3 reordered', 'I4 stale']);
+    const lost = new Topics().publish(a1).publish(b1).publish(a2).publish(a3);
+    expect(found(lost, history)).toEqual(['I1 lost']);
+  });
+
+  it('do not hide that a deletion lacks its tombstone', () => {
+    const s3 = { ...event('a', 3, 'S'), eid: 'a-3-alive' };
+    const topics = new Topics().publish(a1).publish(b1).publish(a2).publish(s3).publish(a3);
+    const history = { committed: [a1, b1, a2, a3, s3], allowedDuplicates: 0 };
+    expect(found(topics, history)).toContain('I4 stale');
+  });
+});
+
 describe('the checker at size', () => {
   it('keeps twenty violations of a kind and counts the rest', () => {
     const many = Array.from({ length: 100 }, (_, index) => event(`k${index}`, 1));

@@ -52,6 +52,7 @@ export class TopicJudge {
     const version = ledger.version(index);
     const highest = this.#highest[keyNumber] ?? -Infinity;
     if (version > highest) this.#highest[keyNumber] = version;
+    else if (version === highest && ledger.restates(index)) return;
     else if (!this.#isCompacted)
       this.#violate(
         'I3',
@@ -94,6 +95,7 @@ export class TopicJudge {
   #judgeLast(keyNumber: number, wanted: number): void {
     const last = this.#lastEvent[keyNumber] ?? unseen;
     if (wanted === unseen || last === wanted) return;
+    if (last !== unseen && this.#saysTheSame(last, wanted)) return;
     if (last === unseen) {
       // Reported as lost already; after compaction a tombstone may be gone with its key.
       if (this.#isCompacted && this.#ledger.dataOp(wanted) !== 'D')
@@ -110,6 +112,15 @@ export class TopicJudge {
       'stale',
       wanted,
       `the last record is version ${this.#ledger.version(last)}, but the database ended with version ${this.#ledger.version(wanted)} (${this.#ledger.dataOp(wanted)})`,
+    );
+  }
+
+  /** Two events of one version: a change and snapshots of it say the same, unless one is a deletion and the other is not. */
+  #saysTheSame(a: number, b: number): boolean {
+    const ledger = this.#ledger;
+    return (
+      ledger.version(a) === ledger.version(b) &&
+      this.#route.forms[ledger.dataOp(a)] === this.#route.forms[ledger.dataOp(b)]
     );
   }
 

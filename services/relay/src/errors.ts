@@ -34,11 +34,11 @@ export const recoveries = {
   },
   SOURCE_SLOT_MISSING: halt(
     11,
-    'Data gap: the slot was dropped, so changes since then are not in the log for us. Recover with a new slot and a republish of the outbox.',
+    'Data gap: the slot was dropped, so changes since then are not in the log for us. Run outbound recover: it makes a new slot and puts what is missing before it.',
   ),
   SOURCE_SLOT_INVALIDATED: halt(
     11,
-    'Data gap: Postgres gave up the slot (wal_status=lost). Recover with a new slot and a republish of the outbox; raise max_slot_wal_keep_size.',
+    'Data gap: Postgres gave up the slot (wal_status=lost). Run outbound recover: it makes a new slot and puts what is missing before it; raise max_slot_wal_keep_size.',
   ),
   SOURCE_SLOT_MISMATCH: halt(
     12,

@@ -22,12 +22,15 @@ export async function outbound(
     signal = new AbortController().signal,
     isTTY = false,
     localEnvFile,
+    onNote = () => undefined,
   }: {
     readonly env?: Environment;
     readonly verbs?: readonly AddVerb[];
     readonly signal?: AbortSignal;
     readonly isTTY?: boolean;
     readonly localEnvFile?: string;
+    /** Called with each text on standard error as it comes. */
+    readonly onNote?: (text: string) => void;
   } = {},
 ): Promise<Run> {
   let out = '';
@@ -37,7 +40,7 @@ export async function outbound(
       argv,
       env,
       out: { isTTY, columns: 100, write: (text) => ((out += text), true) },
-      err: { isTTY, columns: 100, write: (text) => ((err += text), true) },
+      err: { isTTY, columns: 100, write: (text) => ((err += text), onNote(text), true) },
       signal,
       version: '1.2.3',
       ...(localEnvFile === undefined ? {} : { localEnvFile }),

@@ -112,7 +112,7 @@ describe('the command', () => {
       CATALOG_MIGRATE_RELAY_PASSWORD: password,
     };
     const first = await command(env);
-    expect(first.stdout).toMatch(/^applied 0001_roles\.sql\n[\s\S]*8 migrations applied\n$/);
+    expect(first.stdout).toMatch(/^applied 0001_roles\.sql\n[\s\S]*9 migrations applied\n$/);
     const second = await command(env);
     expect(second.stdout).toBe('nothing to do: the database is up to date\n');
     expect(first.stdout + first.stderr + second.stdout + second.stderr).not.toContain('quoted');

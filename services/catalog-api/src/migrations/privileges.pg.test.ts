@@ -15,7 +15,11 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
   beforeAll(async () => {
     server = await startPostgres({ major });
     const url = await server.createDatabase('catalog');
-    const passwords = { outbound_api: 'api', outbound_relay: 'relay', outbound_operator: 'operator' };
+    const passwords = {
+      outbound_api: 'api',
+      outbound_relay: 'relay',
+      outbound_operator: 'operator',
+    };
     await migrateDatabase({ databaseUrl: url, directory: 'migrations', passwords });
     const connect = async (login?: { username: string; password: string }) => {
       const client = new pg.Client({
@@ -71,6 +75,7 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
       'select from outbox_seal',
       'select from schema_migration',
       'select outbox_housekeeping()',
+      'select outbox_hold()',
       "select pg_create_logical_replication_slot('mine', 'pgoutput')",
       'alter publication outbound drop table outbox',
     ])
@@ -89,6 +94,7 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
       'delete from outbox',
       'delete from relay_slot',
       "update relay_slot set slot_name = 'other'",
+      'select outbox_hold()',
       'insert into outbox_seal values (null)',
       'select outbox_open_transaction(now())',
       'create table x ()',
@@ -119,6 +125,16 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
       await expect(operator.query(statement), statement).rejects.toMatchObject(
         insufficientPrivilege,
       );
+  });
+
+  test('the operator holds the outbox until its transaction ends, and nobody adds to it meanwhile', async () => {
+    await operator.query('begin; select outbox_hold()');
+    await api.query("set lock_timeout = '50ms'");
+    await expect(
+      api.query(`insert into outbox (${columns}) values (${values})`),
+    ).rejects.toMatchObject({ code: '55P03' });
+    await operator.query(`insert into outbox (${columns}) values (${values}); commit`);
+    await api.query(`insert into outbox (${columns}) values (${values}); reset lock_timeout`);
   });
 
   test('the relay may create a slot', async () => {

@@ -1,0 +1,148 @@
+import type { EventTypeRegistry } from '@outbound/schemas';
+import type pg from 'pg';
+import { CliError } from '../exit-codes.ts';
+
+/** What of the retained outbox is not in every topic that it is routed to. */
+export interface Backlog {
+  readonly events: number;
+  readonly entities: number;
+  /** Every event of it was created at or after this, and so is whatever was not yet visible when it was counted. */
+  readonly since: Date;
+}
+
+/** A session in which the tables of a recovery live; they are gone with it. */
+export type RecoverySession = pg.ClientBase;
+
+/**
+ * Makes the session's tables: the routes of each event type, and what has been seen in the topics.
+ * @throws CliError EVENT_TYPE_UNKNOWN if the outbox holds events whose topics are not known here.
+ */
+export async function prepareBacklog(
+  session: RecoverySession,
+  eventTypes: EventTypeRegistry,
+): Promise<void> {
+  const routes = [...eventTypes.values()].flatMap((eventType) =>
+    (['C', 'U', 'D', 'S'] as const).map((op) => ({
+      type: eventType.name,
+      op,
+      topics: eventType.routes.filter(({ forms }) => forms[op] !== 'skip').length,
+    })),
+  );
+  await session.query(`
+    create temp table recover_seen (topic text not null, eid uuid not null);
+    create temp table recover_route (type text not null, data_op text not null, topics integer not null)`);
+  await session.query(
+    'insert into recover_route select * from unnest($1::text[], $2::text[], $3::integer[])',
+    [
+      routes.map(({ type }) => type),
+      routes.map(({ op }) => op),
+      routes.map(({ topics }) => topics),
+    ],
+  );
+  const { rows } = await session.query<{ type: string }>(
+    'select distinct type from outbox where type not in (select type from recover_route) limit 5',
+  );
+  if (rows.length > 0)
+    throw new CliError(
+      'EVENT_TYPE_UNKNOWN',
+      `the outbox holds events of types that this outbound does not know (${rows.map(({ type }) => type).join(', ')}), so their topics are not known: use the outbound of the same release as the relay`,
+    );
+}
+
+/** Notes events that were found in a topic. An id that is none of ours is left out. */
+export async function noteSeen(
+  session: RecoverySession,
+  topic: string,
+  eids: readonly string[],
+): Promise<void> {
+  const ours = eids.filter((eid) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(eid));
+  if (ours.length > 0)
+    await session.query('insert into recover_seen select $1, unnest($2::uuid[])', [topic, ours]);
+}
+
+/** Since when a transaction may be open that nobody sees yet; before it, the outbox is complete. */
+async function openSince(session: RecoverySession): Promise<Date | undefined> {
+  const { rows } = await session.query<{ since: Date | null }>(`
+    select case when pg_has_role('pg_read_all_stats', 'usage') and not exists (select from pg_prepared_xacts where database = current_database())
+      then (select least(min(xact_start), clock_timestamp()) from pg_stat_activity where datname = current_database())
+    end as since`);
+  return rows[0]?.since ?? undefined;
+}
+
+/**
+ * Counts what is missing, after everything that the topics hold was noted.
+ *
+ * Per entity and topic the published events are the first ones in order of versions, because a lane is written in order (I3); so after the highest version
+ * that is in all of its topics everything has to come again. Of that version itself (snapshots repeat a version) only what is not in all of them.
+ * What a compacted topic has dropped since counts as missing: an event too many, never one too few.
+ */
+export async function countBacklog(session: RecoverySession): Promise<Backlog> {
+  // Before the rows are looked at: a transaction that is not seen among them was open now, or began later.
+  const open = await openSince(session);
+  await session.query(`
+    create temp table recover_complete as
+      select o.id, o.aggregatetype, o.aggregateid, o.version
+      from (select eid, count(distinct topic) as topics from recover_seen group by eid) s
+      join outbox o on o.id = s.eid
+      join recover_route r on r.type = o.type and r.data_op = o.data_op
+      where s.topics >= r.topics;
+    create temp table recover_done as
+      select aggregatetype, aggregateid, max(version) as version from recover_complete group by 1, 2;
+    create index on recover_complete (id);
+    create index on recover_done (aggregatetype, aggregateid);
+    analyze recover_complete;
+    analyze recover_done`);
+  const { rows } = await session.query<{ events: string; entities: string; since: Date | null }>(
+    `select count(*) as events, count(distinct (aggregatetype, aggregateid)) as entities, min(first_at) as since
+     from (${missingSql}) missing`,
+    [new Date(0)],
+  );
+  const row = rows[0];
+  const oldest = await session.query<{ at: Date | null }>(
+    'select min(created_at) as at from outbox',
+  );
+  const bounds = [row?.since, open ?? oldest.rows[0]?.at ?? new Date(0)].filter(
+    (each) => each instanceof Date,
+  );
+  return {
+    events: Number(row?.events),
+    entities: Number(row?.entities),
+    // One more: the server knows microseconds.
+    since: new Date(Math.max(0, Math.min(...bounds.map((each) => each.getTime())) - 1)),
+  };
+}
+
+/** Rows of the outbox, each event once, that are not in all of their topics. $1: no row before this is looked at. */
+const missingSql = `
+  select o.* from (
+    select distinct on (id) id, created_at as first_at, created_at, aggregatetype, aggregateid, type, version, data_op
+    from outbox where created_at >= $1 order by id, created_at
+  ) o
+  join recover_route r on r.type = o.type and r.data_op = o.data_op and r.topics > 0
+  left join recover_done d on d.aggregatetype = o.aggregatetype and d.aggregateid = o.aggregateid
+  where d.version is null or o.version > d.version
+    or (o.version = d.version and not exists (select from recover_complete c where c.id = o.id))`;
+
+/**
+ * Writes every missing event into the outbox once more, as it is: same id, same bytes; gives how many. The new rows come in an order in which each
+ * entity's versions rise, and apart from that in the order in which they were created.
+ */
+export async function emitMissingAgain(
+  session: RecoverySession,
+  { since }: Pick<Backlog, 'since'>,
+): Promise<number> {
+  const { rowCount } = await session.query(
+    `insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers)
+     select o.id, o.aggregatetype, o.aggregateid, o.type, o.version, o.data_op, o.payload, o.headers
+     from (
+       select *, max(first_at) over (
+         partition by aggregatetype, aggregateid order by version, data_op = 'S', first_at rows unbounded preceding
+       ) as at
+       from (${missingSql}) missing
+     ) m
+     join outbox o on o.created_at = m.created_at and o.id = m.id
+     order by m.at, m.version, m.data_op = 'S', m.first_at`,
+    [since],
+  );
+  return rowCount ?? 0;
+}

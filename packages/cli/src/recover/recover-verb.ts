@@ -1,0 +1,239 @@
+import { createDatabase, type Database } from '@outbound/outbox';
+import { eventTypes, storedAggregates, topics, withTopicPrefix } from '@outbound/schemas';
+import type pg from 'pg';
+import { durationText } from '../backfill/pace.ts';
+import type { CliContext } from '../context.ts';
+import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
+import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
+import { oneAtATime } from '../operations/one-at-a-time.ts';
+import { recorded, type Operation } from '../operations/operation.ts';
+import type { AddVerb } from '../verb.ts';
+import {
+  countBacklog,
+  emitMissingAgain,
+  noteSeen,
+  prepareBacklog,
+  type Backlog,
+} from './backlog.ts';
+import { bridge, createInterimSlot, installSlot } from './new-slot.ts';
+import { readPublished } from './published-events.ts';
+import { readSlotFacts } from './slot-facts.ts';
+import { judgeLostSlot, type SlotVerdict } from './slot-verdict.ts';
+import { countUncovered, emitUncovered, type Uncovered } from './uncovered.ts';
+
+interface Options {
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+  readonly yes?: boolean;
+}
+
+/**
+ * `outbound recover`: from a lost slot back to a running relay, without a gap and without a reordering. The relay publishes everything; nothing
+ * is written to Kafka here, so fencing, lanes and batches are those of every other day.
+ *
+ * 1. **What is missing** is what the topics do not have: they are read since the oldest retained event (`backlog.ts`). No position says it: the slot that knew is gone.
+ * 2. An **interim slot** begins to keep the log. It is temporary: a recovery that is killed leaves nothing, and a relay goes on saying "data gap".
+ * 3. **The cut**, in one transaction. The outbox is held: who had written to it has committed and is visible, who wants to write waits. The slot moves to
+ *    this point, so it skips all of those, and what is missing of them is written again, same ids and bytes. Then the writers
+ *    go on. So after the cut the log has first every missing event, each entity's in order of its versions, and then what is new (I1, I3). An
+ *    exported snapshot at the slot's creation, published from outside, needs no hold; but it needs a second producer that fences, and
+ *    a relay that knows when that one has finished.
+ * 4. **What the outbox no longer has** is said by the rows: S or D events behind the cut.
+ * 5. The slot gets its name, as the last thing. What was in flight when the old slot was lost may come twice, with the same event id (I7);
+ *    a relay of before that still lives is fenced by the first write of the new one, as at every takeover.
+ *
+ * A compacted topic: what comes again for an entity ends with its newest version, so its last record is the newest (I4).
+ */
+export const addRecover: AddVerb = (program, bind) => {
+  program
+    .command('recover')
+    .description(
+      'after a lost or dropped slot: a new slot, and everything that is committed and not in Kafka is published by the next relay, in order',
+    )
+    .option('--force', 'also if the slot looks sound or was never recorded')
+    .option('--dry-run', 'show what is missing and do nothing')
+    .option('-y, --yes', 'do it without asking')
+    .addHelpText(
+      'after',
+      '\nStop the relay first, or let it stand with its exit code 11. Writers wait while the missing events are written again (seconds;\nthe preview says how many). Needs a role with REPLICATION.',
+    )
+    .action(bind(recover));
+};
+
+async function recover(context: CliContext, options: Options): Promise<ExitCode> {
+  const pool = await context.database();
+  return oneAtATime(pool, 'recover', async () => {
+    const session = await pool.connect();
+    // A broken connection fails the next statement, which says so.
+    const ignore = (): void => undefined;
+    session.on('error', ignore);
+    try {
+      return await inSession(context, pool, session, options);
+    } finally {
+      // Ended for good: its tables and its interim slot go with it.
+      session.release(true);
+      session.off('error', ignore);
+    }
+  });
+}
+
+async function inSession(
+  context: CliContext,
+  pool: pg.Pool,
+  session: pg.PoolClient,
+  options: Options,
+): Promise<ExitCode> {
+  const { output, settings } = context;
+  const db = createDatabase(pool);
+  await session.query('set statement_timeout = 0');
+  const verdict = judgeLostSlot(
+    await readSlotFacts(session, settings.slot),
+    options.force === true,
+  );
+  const { backlog, uncovered, recordCount } = await look(context, session);
+  const uncoveredCount = await countAll(db, uncovered);
+  const preview = {
+    slot: settings.slot,
+    why: verdict.why,
+    recordsRead: recordCount,
+    missingEvents: backlog.events,
+    missingEntities: backlog.entities,
+    uncoveredEntities: uncoveredCount,
+  };
+  output.note(previewText(preview));
+  if (options.dryRun === true) {
+    output.answer({ ...preview, dryRun: true }, 'nothing was done');
+    return exitCodes.done;
+  }
+  await context.confirm(`Make slot "${settings.slot}" anew and publish what is missing?`, {
+    yes: options.yes === true,
+  });
+  return recorded(pool, { verb: 'recover', parameters: { ...preview } }, (operation) =>
+    rebuild({ context, pool, db, session, verdict, backlog, uncovered }, operation),
+  );
+}
+
+/** Reads only: what the topics have, and what they do not have. */
+async function look(
+  context: CliContext,
+  session: pg.PoolClient,
+): Promise<{ backlog: Backlog; uncovered: readonly Uncovered[]; recordCount: number }> {
+  const registry = withTopicPrefix(eventTypes, context.settings.topicPrefix);
+  await prepareBacklog(session, registry);
+  const { rows } = await session.query<{ oldest: Date | null }>(
+    'select min(created_at) as oldest from outbox',
+  );
+  const oldest = rows[0]?.oldest ?? new Date();
+  const connection = context.kafka();
+  const admin = await openKafkaAdmin(connection);
+  context.onClose(() => admin.close());
+  context.output.note(
+    `reading the topics since ${oldest.toISOString()}, the oldest retained event`,
+  );
+  const published = await readPublished({
+    connection,
+    admin,
+    topics: topics(registry).map(({ topic }) => topic),
+    since: oldest,
+    signal: context.signal,
+    onSeen: (topic, eids) => noteSeen(session, topic, eids),
+  });
+  stopIfAsked(context);
+  const backlog = await countBacklog(session);
+  const uncovered = [...storedAggregates.values()].map((aggregate): Uncovered => {
+    const routes = registry.get(aggregate.eventType.name)?.routes ?? [];
+    const newestMs = Math.max(0, ...routes.map(({ topic }) => published.newestMs.get(topic) ?? 0));
+    // What was in flight when something was published last may be older than it: an hour is far more than a transaction takes.
+    const sinceMs = Math.min(oldest.getTime(), Math.max(0, newestMs - 3_600_000));
+    return { aggregate, since: new Date(sinceMs) };
+  });
+  return { backlog, uncovered, recordCount: published.recordCount };
+}
+
+async function rebuild(
+  plan: {
+    readonly context: CliContext;
+    readonly pool: pg.Pool;
+    readonly db: Database;
+    readonly session: pg.PoolClient;
+    readonly verdict: SlotVerdict;
+    readonly backlog: Backlog;
+    readonly uncovered: readonly Uncovered[];
+  },
+  operation: Operation,
+): Promise<ExitCode> {
+  const { context, pool, db, session, verdict, backlog, uncovered } = plan;
+  const { output, settings } = context;
+  await createInterimSlot(session, settings.slot, {
+    pool,
+    signal: context.signal,
+    onBlocked: (blocker) =>
+      output.note(`the new slot waits for a transaction that is writing: ${blocker}`),
+  });
+  const { emitted, slotLsn, heldMs } = await bridge(session, settings.slot, {
+    // Any commit of another session flushes everything before it.
+    flush: () => operation.progress({ step: 'held' }),
+    emit: () => emitMissingAgain(session, backlog),
+  });
+  await operation.progress({ step: 'emitted', emitted, slotLsn });
+  let filled = 0;
+  for (const each of uncovered) filled += await emitUncovered(db, each);
+  await installSlot(session, settings.slot, { slotLsn, mustDrop: verdict.mustDrop });
+  const answer = {
+    slot: settings.slot,
+    operation: operation.id,
+    slotLsn,
+    emitted,
+    filled,
+    heldMs: Math.round(heldMs),
+  };
+  output.answer(
+    answer,
+    [
+      `slot "${settings.slot}" is new and begins at ${slotLsn}`,
+      `${emitted} events that are not in Kafka were written into the outbox again; writers waited ${durationText(heldMs / 1000)} for it`,
+      filled === 0
+        ? 'the outbox covered everything'
+        : `${filled} entities had a change whose event the outbox no longer has: what they are now was emitted; versions in between are lost to the change topics`,
+      'start the relay; when it has caught up (outbound status), outbound verify proves that nothing is missing',
+    ].join('\n'),
+  );
+  return exitCodes.done;
+}
+
+async function countAll(db: Database, uncovered: readonly Uncovered[]): Promise<number> {
+  let count = 0;
+  for (const each of uncovered) count += await countUncovered(db, each);
+  return count;
+}
+
+function stopIfAsked({ signal }: CliContext): void {
+  if (signal.aborted)
+    throw new CliError('INTERRUPTED', 'interrupted; nothing was changed', {
+      exitCode: exitCodes.interrupted,
+    });
+}
+
+function previewText(preview: {
+  readonly slot: string;
+  readonly why: string;
+  readonly recordsRead: number;
+  readonly missingEvents: number;
+  readonly missingEntities: number;
+  readonly uncoveredEntities: number;
+}): string {
+  const { slot, why, recordsRead, missingEvents, missingEntities, uncoveredEntities } = preview;
+  return [
+    `slot "${slot}" ${why}`,
+    `${recordsRead} records read; ${missingEvents} retained events of ${missingEntities} entities are not in all of their topics and will be published again, in order`,
+    ...(uncoveredEntities === 0
+      ? []
+      : [
+          `${uncoveredEntities} entities have a change whose event is no longer in the outbox: what they are now will be emitted`,
+        ]),
+    `writers wait for about ${durationText(Math.max(1, missingEvents / copiesPerSecond))} meanwhile`,
+  ].join('\n');
+}
+
+/** Events that a Postgres writes again in a second, at the least: measured with 500 bytes each. */
+const copiesPerSecond = 10_000;

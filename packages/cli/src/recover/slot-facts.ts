@@ -1,0 +1,37 @@
+import type pg from 'pg';
+import type { SlotFacts } from './slot-verdict.ts';
+
+/** Asks the server about the slot, its record and the asking role. */
+export async function readSlotFacts(client: pg.ClientBase, slot: string): Promise<SlotFacts> {
+  const { rows } = await client.query<{
+    wal_level: string;
+    role: string;
+    may_replicate: boolean;
+    is_recorded: boolean;
+  }>(
+    `select current_setting('wal_level') as wal_level, r.rolname::text as role, r.rolreplication or r.rolsuper as may_replicate,
+       exists (select from relay_slot where slot_name = $1) as is_recorded
+     from pg_roles r where r.rolname = current_user`,
+    [slot],
+  );
+  // All columns, since invalidation_reason is there from 17 on.
+  const slots = await client.query<{
+    active_pid: number | null;
+    wal_status: string | null;
+    invalidation_reason?: string | null;
+  }>('select * from pg_replication_slots where slot_name = $1', [slot]);
+  const row = rows[0];
+  const found = slots.rows[0];
+  return {
+    slot,
+    walLevel: row?.wal_level ?? 'unknown',
+    role: row?.role ?? 'unknown',
+    mayReplicate: row?.may_replicate === true,
+    isRecorded: row?.is_recorded === true,
+    existing: found && {
+      activePid: found.active_pid,
+      walStatus: found.wal_status,
+      invalidationReason: found.invalidation_reason ?? null,
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { CliError, exitCodes } from '../exit-codes.ts';
+
+/** What the server says about the slot that is to be recovered, and about who asks. */
+export interface SlotFacts {
+  readonly slot: string;
+  readonly walLevel: string;
+  readonly role: string;
+  readonly mayReplicate: boolean;
+  /** True if a relay has recorded that it made this slot. */
+  readonly isRecorded: boolean;
+  /** The slot as it is now; undefined if there is none of this name. */
+  readonly existing:
+    | {
+        readonly activePid: number | null;
+        /** `lost` means that log it needs is gone. */
+        readonly walStatus: string | null;
+        /** From Postgres 17 on; else null. */
+        readonly invalidationReason: string | null;
+      }
+    | undefined;
+}
+
+/** What has happened to the slot, in words that end "the slot …". */
+export interface SlotVerdict {
+  readonly why: string;
+  /** A slot of this name is there, and has to go. */
+  readonly mustDrop: boolean;
+}
+
+/**
+ * Judges whether there is something to recover. Pure.
+ * @param force recover although the slot looks sound, or was never recorded: somebody made it anew by hand, or events from before the first start are wanted.
+ * @throws CliError SLOT_ACTIVE (exit 6), SLOT_HEALTHY, SLOT_UNKNOWN, ROLE_MAY_NOT_REPLICATE, WAL_LEVEL: nothing was done.
+ */
+export function judgeLostSlot(facts: SlotFacts, force: boolean): SlotVerdict {
+  const { slot, existing, role } = facts;
+  if (facts.walLevel !== 'logical')
+    refuse('WAL_LEVEL', `wal_level is ${facts.walLevel}: set it to logical and restart Postgres`);
+  if (!facts.mayReplicate)
+    refuse(
+      'ROLE_MAY_NOT_REPLICATE',
+      `role ${role} may not make a slot: alter role ${role} replication`,
+    );
+  if (existing === undefined) {
+    if (facts.isRecorded) return { why: 'was dropped', mustDrop: false };
+    if (force) return { why: 'was never made by a relay', mustDrop: false };
+    return refuse(
+      'SLOT_UNKNOWN',
+      `no relay has recorded a slot "${slot}" in this database, so none is lost: check OUTBOUND_SLOT; the first start of a relay makes its slot (--force publishes what is in the outbox all the same)`,
+    );
+  }
+  const { activePid, walStatus, invalidationReason } = existing;
+  if (activePid !== null)
+    throw new CliError(
+      'SLOT_ACTIVE',
+      `slot "${slot}" is in use by the server process ${activePid}: a relay is running; stop it if it is to be recovered`,
+      { exitCode: exitCodes.busy },
+    );
+  if (walStatus === 'lost' || invalidationReason !== null)
+    return { why: `was given up by Postgres (${invalidationReason ?? 'lost'})`, mustDrop: true };
+  if (force) return { why: 'is replaced because --force says so', mustDrop: true };
+  return refuse(
+    'SLOT_HEALTHY',
+    `slot "${slot}" is there and sound (wal_status ${walStatus ?? 'unknown'}), so a relay goes on from it by itself; if somebody made it anew by hand, say --force`,
+  );
+}
+
+function refuse(code: string, why: string): never {
+  throw new CliError(code, why, { exitCode: exitCodes.usage });
+}

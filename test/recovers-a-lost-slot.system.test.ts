@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { addRecover } from '../packages/cli/src/recover/recover-verb.ts';
+import { outbound } from '../packages/cli/src/test-support/outbound.ts';
+import { EntityWriter } from './support/entity-writer.ts';
+import { eventually } from './support/eventually.ts';
+import { judgePipeline } from './support/judge-pipeline.ts';
+import { SqlLoad } from './support/sql-load.ts';
+import { TestPipeline } from './support/test-pipeline.ts';
+import { startTestStack, urlAs, type TestStack } from './support/test-stack.ts';
+
+let stack: TestStack;
+beforeAll(async () => {
+  stack = await startTestStack();
+});
+afterAll(() => stack?.[Symbol.asyncDispose]());
+
+/** Records that may come twice for each recovery: the batches in flight when the relay died, in every lane. */
+const inFlight = 12 * 500;
+
+interface RecoverAnswer {
+  readonly missingEvents: number;
+  readonly emitted: number;
+  readonly filled: number;
+  readonly heldMs: number;
+}
+
+/** As the operator, in this process. */
+async function recover(
+  pipeline: TestPipeline,
+  options: readonly string[] = [],
+  signal = new AbortController().signal,
+  onNote: (text: string) => void = () => undefined,
+) {
+  const run = await outbound(['--json', 'recover', ...options], {
+    signal,
+    onNote,
+    env: {
+      OUTBOUND_DATABASE_URL: urlAs(pipeline.databaseUrl, 'outbound_operator'),
+      OUTBOUND_KAFKA_BROKERS: stack.kafka.bootstrap.join(','),
+      OUTBOUND_TOPIC_PREFIX: pipeline.topicPrefix,
+      OUTBOUND_SLOT: pipeline.slot,
+    },
+    verbs: [addRecover],
+  });
+  return { ...run, answer: () => run.json()[0] as RecoverAnswer };
+}
+
+async function dropSlot({ sql, slot }: TestPipeline): Promise<void> {
+  await eventually(
+    async () => {
+      await sql.query('select pg_drop_replication_slot($1)', [slot]);
+      return true;
+    },
+    { timeoutMs: 30_000, intervalMs: 100 },
+  );
+}
+
+test('a slot that was dropped under load is recovered while writers go on, and nothing is missing or out of order', async () => {
+  await using pipeline = await TestPipeline.create(stack);
+  await EntityWriter.prepare(pipeline.sql);
+  const relay = await pipeline.startRelay();
+  const load = new SqlLoad(pipeline, { writers: 3 });
+  await eventually(() => load.count > 800, { timeoutMs: 60_000 });
+  await relay.kill();
+  await dropSlot(pipeline);
+  const before = load.count;
+  await eventually(() => load.count > before + 800, { timeoutMs: 60_000 });
+
+  const refused = pipeline.launchRelay();
+  expect((await refused.ended()).code).toBe(11);
+  expect(refused.tail()).toContain('outbound recover');
+
+  const dry = await recover(pipeline, ['--dry-run']);
+  expect(dry).toMatchObject({ code: 0 });
+  expect(dry.answer().missingEvents).toBeGreaterThanOrEqual(800);
+  expect(await recover(pipeline)).toMatchObject({ code: 4 });
+
+  const recovered = await recover(pipeline, ['--yes']);
+  expect(recovered, recovered.err).toMatchObject({ code: 0 });
+  const { emitted, filled, heldMs } = recovered.answer();
+  expect(emitted).toBeGreaterThanOrEqual(dry.answer().missingEvents);
+  expect(filled).toBe(0);
+
+  await pipeline.startRelay();
+  const after = load.count;
+  await eventually(() => load.count > after + 200, { timeoutMs: 60_000 });
+  await load.stop();
+  await pipeline.caughtUp();
+  const { violations, committed, duplicates } = await judgePipeline(pipeline, {
+    allowedDuplicates: inFlight,
+  });
+  expect(violations).toEqual([]);
+  console.log(
+    `slot dropped under load: ${committed} events committed, ${emitted} written again, writers held ${heldMs} ms, ${duplicates} duplicates, 0 violations`,
+  );
+
+  const sound = await recover(pipeline, ['--yes']);
+  expect(sound).toMatchObject({ code: 6 });
+  expect(sound.err).toContain('SLOT_ACTIVE');
+});
+
+test('a paused relay of before that wakes up after the recovery puts nothing old behind what is new', async () => {
+  await using pipeline = await TestPipeline.create(stack);
+  await EntityWriter.prepare(pipeline.sql);
+  const zombie = await pipeline.startRelay();
+  const load = new SqlLoad(pipeline, { writers: 2, entities: 4 });
+  await eventually(() => load.count > 300, { timeoutMs: 60_000 });
+  zombie.pause();
+  // Its connection ends by itself when it no longer answers.
+  await dropSlot(pipeline);
+  const recovered = await recover(pipeline, ['--yes']);
+  expect(recovered, recovered.err).toMatchObject({ code: 0 });
+  await pipeline.startRelay();
+  await pipeline.caughtUp();
+  zombie.resume();
+  const before = load.count;
+  await eventually(() => load.count > before + 200, { timeoutMs: 60_000 });
+  await load.stop();
+  await pipeline.caughtUp();
+  const { violations, committed, duplicates } = await judgePipeline(pipeline, {
+    allowedDuplicates: inFlight,
+  });
+  expect(violations).toEqual([]);
+  console.log(
+    `paused relay beside a recovery: ${committed} events, ${recovered.answer().emitted} written again, ${duplicates} duplicates, 0 violations`,
+  );
+});
+
+test('a recovery that waits for an open transaction says so, can be stopped, and leaves the gap as it was', async () => {
+  await using pipeline = await TestPipeline.create(stack);
+  await EntityWriter.prepare(pipeline.sql);
+  const writer = new EntityWriter(pipeline.sql);
+  const relay = await pipeline.startRelay();
+  await writer.write('a');
+  await pipeline.caughtUp();
+  await relay.terminate();
+  await dropSlot(pipeline);
+  const slots = async () =>
+    (
+      await pipeline.sql.query<{ n: number }>(
+        "select count(*)::int as n from pg_replication_slots where slot_name like $1 || '%'",
+        [pipeline.slot],
+      )
+    ).rows[0]?.n;
+
+  const open = await pipeline.connect();
+  await open.query('begin');
+  await open.query("select write_event('a', 'U')");
+  const stop = new AbortController();
+  const waiting = recover(pipeline, ['--yes'], stop.signal, (err) => {
+    if (err.includes('waits for a transaction that is writing: process')) stop.abort();
+  });
+  expect(await waiting).toMatchObject({ code: 130 });
+  // The server notices the end of the session a moment later.
+  await eventually(async () => (await slots()) === 0);
+  expect((await pipeline.launchRelay().ended()).code).toBe(11);
+  await open.query('commit');
+
+  // Has written nothing, so the new slot does not wait for it, but keeps the outbox.
+  await open.query('begin');
+  await open.query('lock table outbox in row exclusive mode');
+  const busy = await recover(pipeline, ['--yes']);
+  expect(busy).toMatchObject({ code: 6 });
+  expect(busy.err).toContain('OUTBOX_BUSY');
+  await open.query('commit');
+  await open.end();
+  await eventually(async () => (await slots()) === 0);
+
+  const recovered = await recover(pipeline, ['--yes']);
+  expect(recovered, recovered.err).toMatchObject({ code: 0 });
+  expect(recovered.answer()).toMatchObject({ emitted: 1, filled: 0 });
+  const sound = await recover(pipeline, ['--yes']);
+  expect(sound.code).toBe(2);
+  expect(sound.err).toContain('SLOT_HEALTHY');
+  await pipeline.startRelay();
+  await pipeline.caughtUp();
+  const { violations, committed } = await judgePipeline(pipeline);
+  expect(violations).toEqual([]);
+  expect(committed).toBe(2);
+  const { rows } = await pipeline.sql.query<{ verb: string; outcome: string }>(
+    'select verb, outcome from operation order by started_at',
+  );
+  expect(rows.map(({ outcome }) => outcome)).toEqual(['INTERRUPTED', 'OUTBOX_BUSY', 'done']);
+});
+
+test('what the outbox no longer has is filled with what the entities are now', async () => {
+  await using pipeline = await TestPipeline.create(stack);
+  const { sql } = pipeline;
+  const relay = await pipeline.startRelay();
+  const insert = (n: number, deleted = false) =>
+    sql.query(
+      `insert into category (id, code, name, version, deleted_at)
+       values (('01930e2a-7b1c-7000-8000-' || lpad($1::text, 12, '0'))::uuid, 'c' || $1, 'c', 3, case when $2 then now() end)`,
+      [n, deleted],
+    );
+  await sql.query(`
+    insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload)
+    values (gen_random_uuid(), 'catalog.category', 'published', 'catalog.category-change', 1, 'C', '{"data":{"version":1}}')`);
+  await pipeline.caughtUp();
+  await relay.kill();
+  await dropSlot(pipeline);
+  // Changes whose events somebody threw away by hand.
+  await insert(1);
+  await insert(2, true);
+  const recovered = await recover(pipeline, ['--yes']);
+  expect(recovered, recovered.err).toMatchObject({ code: 0 });
+  expect(recovered.answer()).toMatchObject({ emitted: 0, filled: 2 });
+  await pipeline.startRelay();
+  await pipeline.caughtUp();
+  const { violations, committed, duplicates } = await judgePipeline(pipeline);
+  expect(violations).toEqual([]);
+  expect({ committed, duplicates }).toEqual({ committed: 3, duplicates: 0 });
+});
