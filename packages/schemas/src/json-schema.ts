@@ -1,13 +1,21 @@
 import { z } from 'zod';
 import type { EventType } from './event-type.ts';
 
-/** How a zod schema becomes JSON Schema for readers: a format says more than zod's 400-character pattern for it. */
+/** How a zod schema becomes JSON Schema for readers, in the events as in the OpenAPI document: a format says more than zod's 400-character pattern for it. */
 export const documentSchemaOptions = {
   unrepresentable: 'any',
   override: ({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }) => {
     if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
-    // zod repeats the pattern of a format in allOf when another pattern is there.
-    if (jsonSchema.format === 'uuid') delete jsonSchema.allOf;
+    // A second pattern moves the format's own into allOf, and the format is lost.
+    if (
+      jsonSchema.format === 'uuid' ||
+      jsonSchema.allOf?.some(({ pattern }) => pattern?.startsWith('^([0-9a-fA-F]{8}-') === true)
+    ) {
+      delete jsonSchema.allOf;
+      jsonSchema.format = 'uuid';
+    }
+    // Of the text that a number is checked by; a pattern says nothing about a number.
+    if (jsonSchema.type === 'number' || jsonSchema.type === 'integer') delete jsonSchema.pattern;
     if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
     // `example` is OpenAPI's older word; JSON Schema has `examples`.
     if (jsonSchema['example'] !== undefined) {

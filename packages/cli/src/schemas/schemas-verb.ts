@@ -10,7 +10,9 @@ import { Option } from 'commander';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { AddVerb } from '../verb.ts';
+import { addSchemasCheck } from './check-schemas.ts';
 import { exampleValue } from './example-value.ts';
+import { addSchemasRelease } from './release-schemas.ts';
 
 /** `outbound schemas list`, `schemas show NAME`: the event types that this version declares, as their consumers see them. */
 export const addSchemas: AddVerb = (program, bind) => {
@@ -34,6 +36,8 @@ export const addSchemas: AddVerb = (program, bind) => {
         Promise.resolve(show(context, name, format)),
       ),
     );
+  addSchemasCheck(schemas, bind);
+  addSchemasRelease(schemas, bind);
 };
 
 function list({ output, settings }: CliContext): ExitCode {

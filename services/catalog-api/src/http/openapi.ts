@@ -1,8 +1,8 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
+import { documentSchemaOptions } from '@outbound/schemas';
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 import type { Server } from './create-server.ts';
-import { openApiSchemaOptions } from './document-schema.ts';
 
 /** Zalando rules 215, 218 and 219; the id never changes. */
 const info = {
@@ -25,7 +25,7 @@ export async function registerOpenApi(app: Server, version: string): Promise<voi
       info: { ...info, version },
       tags: [{ name: 'products' }, { name: 'categories' }, { name: 'event-types' }],
     },
-    transform: createJsonSchemaTransform({ zodToJsonConfig: openApiSchemaOptions }),
+    transform: createJsonSchemaTransform({ zodToJsonConfig: documentSchemaOptions }),
   });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   await app.register(swaggerUi, { routePrefix: '/docs' });
