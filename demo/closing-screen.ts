@@ -10,7 +10,7 @@ export interface Example {
   readonly etag: string;
 }
 
-/** What is said once the proof is there and the stack stays up: addresses, and three commands that work as they stand. */
+/** What is said once the proof is there and the stack stays up: addresses, and commands that work as they stand. */
 export function closingScreen(
   { apiUrl, apiAdminUrl, relayAdminUrl, databaseUrl, brokers, logs }: Pipeline,
   { id, etag }: Example,
@@ -31,6 +31,9 @@ export function closingScreen(
     bold('Try'),
     `  ${dim('change a price     ')} curl -i -X PATCH ${apiUrl}/products/${id} -H 'content-type: application/merge-patch+json' -H 'if-match: ${etag}' -d '{"price":{"amount":1.05,"currency":"USD"}}'`,
     `  ${dim('see it on the topic')} npm run tail`,
+    `  ${dim('look at all of it  ')} npm run outbound -- status     (slot, relay, topics, groups; --watch)`,
+    `  ${dim('what became of it  ')} npm run outbound -- trace ${id}`,
+    `  ${dim('is all as it should')} npm run outbound -- doctor`,
     `  ${dim('stop               ')} Ctrl-C here, or kill ${process.pid}; npm run reset removes the data`,
   ].join('\n');
 }

@@ -12,6 +12,8 @@ export interface Pipeline {
   readonly relayAdminUrl: string;
   /** Superuser's, to the catalog's database: the proof reads it as neither service could. */
   readonly databaseUrl: string;
+  /** As the command line connects: it reads, and emits snapshots. */
+  readonly operatorUrl: string;
   readonly brokers: readonly string[];
   readonly slot: string;
   readonly logs: string;
@@ -59,7 +61,7 @@ export async function startPipeline(host: PipelineHost): Promise<Pipeline> {
   ]);
   host.signal.throwIfAborted();
 
-  // New for each run, and never written down: migrate sets them.
+  // New for each run: migrate sets them. Only the operator's is written down, while it runs.
   const passwords = { api: password(), relay: password(), operator: password() };
   const databaseUrl = await ensureDatabase(stack);
   const brokers = stack.kafka.bootstrap;
@@ -121,6 +123,7 @@ export async function startPipeline(host: PipelineHost): Promise<Pipeline> {
     apiAdminUrl: urlOf(apiLine['adminPort']),
     relayAdminUrl: urlOf(relayLine['port']),
     databaseUrl,
+    operatorUrl: urlAs(databaseUrl, 'outbound_operator', passwords.operator),
     brokers,
     slot,
     logs,

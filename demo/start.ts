@@ -9,6 +9,7 @@ import { crackerInput, currentEtag, findCrackers } from './crackers.ts';
 import { dataDirectory } from './data-directory.ts';
 import { diamondInput } from './diamonds.ts';
 import { drained } from './drain.ts';
+import { writeEnvFile } from './env-file.ts';
 import { parseFlags, sliceSize, usage, type Flags } from './flags.ts';
 import { isProven, proofLine } from './judgement.ts';
 import { lagText } from './lag-window.ts';
@@ -80,6 +81,7 @@ async function demo(
   ]);
   const { apiUrl, brokers, databaseUrl, slot } = pipeline;
   holding.describe({ api: apiUrl, kafka: brokers });
+  onClose('settings file', await writeEnvFile(dataDir, pipeline));
 
   const { lags, close } = await followTopic({
     brokers,

@@ -43,8 +43,14 @@ export class CliContext {
 
   /** A small pool, proved to be reachable. @throws CliError SETTING_MISSING, DATABASE_UNAVAILABLE */
   async database(): Promise<pg.Pool> {
-    this.#pool ??= this.#openPool();
-    return this.#pool;
+    const opening = (this.#pool ??= this.#openPool());
+    try {
+      return await opening;
+    } catch (error) {
+      // The next one who asks tries again: `status --watch` sees a server come back.
+      if (this.#pool === opening) this.#pool = undefined;
+      throw error;
+    }
   }
 
   /** How to reach the brokers. @throws CliError SETTING_MISSING; PipelineError CONFIG_INVALID */

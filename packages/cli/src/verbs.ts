@@ -5,14 +5,18 @@ import { addSchemas } from './schemas/schemas-verb.ts';
 import { addLatest } from './latest/latest-verb.ts';
 import { addTail } from './tail/tail-verb.ts';
 import { addTrace } from './trace/trace-verb.ts';
+import { addStatus } from './status/status-verb.ts';
+import { addVerify } from './verify/verify-verb.ts';
 import type { AddVerb } from './verb.ts';
 
 /** Every verb, in the order of the help. */
 export const verbs: readonly AddVerb[] = [
   // One a line: looking first, then moving, then the rest.
+  addStatus,
   addTail,
   addLatest,
   addTrace,
+  addVerify,
   addBackfill,
   addRecover,
   addImport,

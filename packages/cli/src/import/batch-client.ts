@@ -186,7 +186,7 @@ function problemOf(text: string, status: number): { type: string; title: string;
 
 /** Node's fetch says "fetch failed" and keeps the reason beneath. */
 function reason(error: unknown): string {
-  const { cause } = error as { cause?: { code?: unknown } };
-  if (typeof cause?.code === 'string') return cause.code;
+  const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
+  for (const said of [cause?.code, cause?.message]) if (typeof said === 'string') return said;
   return error instanceof Error ? error.name : 'unknown';
 }
