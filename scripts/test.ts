@@ -38,6 +38,13 @@ const lacksKafka = () =>
     : answers('mvn', '-v')
       ? undefined
       : 'Maven is not installed: apt-get install maven (it fetches the Kafka jars once)';
+/** Programs of others that read our topics in test/outsiders/. */
+const lacksOutsiders = () =>
+  !answers('kcat', '-V')
+    ? 'kcat is not installed: apt-get install kcat'
+    : answers('python3', '-c', 'import ensurepip, venv')
+      ? undefined
+      : 'Python 3 with its module venv is not installed: apt-get install python3-venv';
 const lacksDocker = () =>
   answers('docker', 'info')
     ? undefined
@@ -74,7 +81,11 @@ const suites: readonly Suite[] = [
   },
   { name: 'pg', run: vitest('pg'), lacks: lacksPostgres15 },
   { name: 'kafka', run: vitest('kafka'), lacks: lacksKafka },
-  { name: 'system', run: vitest('system'), lacks: () => lacksPostgres15() ?? lacksKafka() },
+  {
+    name: 'system',
+    run: vitest('system'),
+    lacks: () => lacksPostgres15() ?? lacksKafka() ?? lacksOutsiders(),
+  },
   { name: 'docker', run: vitest('docker'), lacks: lacksDocker },
 ];
 

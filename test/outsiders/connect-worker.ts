@@ -8,7 +8,7 @@ import {
   type Program,
 } from '@outbound/local-stack';
 import { documentedFile } from './documented.ts';
-import { log4jProperties, slf4jBinding, smallJvm } from './java-program.ts';
+import { loggingJavaCommand, slf4jBinding } from './java-program.ts';
 
 const folderOfFiles = 'test/outsiders/connect';
 
@@ -60,12 +60,8 @@ export async function startConnect(
       const files: string[] = [];
       for (const { file, changed } of connectors)
         files.push(await place(file, withValues(file, changed)));
-      const logging = await place('log4j2.properties', log4jProperties);
       return [
-        'java',
-        ...smallJvm,
-        `-Dlog4j2.configurationFile=${logging}`,
-        `-Djava.io.tmpdir=${folder}`,
+        ...(await loggingJavaCommand(folder)),
         '-cp',
         classPath,
         'org.apache.kafka.connect.cli.ConnectStandalone',

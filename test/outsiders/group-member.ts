@@ -17,7 +17,7 @@ export interface Effect {
 
 /** The page's Python program as one member of a consumer group. */
 export interface GroupMember extends AsyncDisposable {
-  /** In the order in which it did them. */
+  /** In the order in which it did them. @throws Error with what it wrote, if that is not only its assignments: then it has failed. */
   effects(): Promise<Effect[]>;
   /** The partitions that it reads now. */
   assigned(): Promise<number[]>;
@@ -61,7 +61,10 @@ export async function startGroupMember(
     return [...partitions].sort();
   };
   return {
-    effects: async () => (await lines('effects')).map((line) => JSON.parse(line) as Effect),
+    effects: async () => {
+      await own();
+      return (await lines('effects')).map((line) => JSON.parse(line) as Effect);
+    },
     assigned: own,
     end: async () => program.end(),
     [Symbol.asyncDispose]: async () => program.close(),

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { cached, jarSetClassPath, type JarSet } from '@outbound/local-stack';
+import { cached, findJava, jarSetClassPath, type JarSet } from '@outbound/local-stack';
 
 /** Eclipse's compiler: a plain jar, so that a Java runtime without javac is enough. */
 const compiler: JarSet = {
@@ -12,11 +13,10 @@ const compiler: JarSet = {
   artifacts: [['org.eclipse.jdt', 'ecj', '3.40.0']],
 };
 
-/** Gives Java programs a log on their output: warnings, without their settings. */
+/** What a Java program needs to write a log. */
 export const slf4jBinding = ['org.apache.logging.log4j', 'log4j-slf4j-impl', '2.25.4'] as const;
 
-/** Log settings of the Java programs. */
-export const log4jProperties = `status = error
+const log4jProperties = `status = error
 appender.out.type = Console
 appender.out.name = out
 appender.out.layout.type = PatternLayout
@@ -25,13 +25,24 @@ rootLogger.level = warn
 rootLogger.appenderRef.out.ref = out
 `;
 
-/** Options of a JVM that is to start fast and stay small. */
-export const smallJvm = [
-  '-Xmx256m',
-  '-XX:+UseSerialGC',
-  '-XX:TieredStopAtLevel=1',
-  '-XX:-UsePerfData',
-] as const;
+/**
+ * The beginning of a command line of a small JVM that starts fast and keeps its temporary files in `folder`; what follows is the class path's option.
+ * @throws Error with the remedy where there is no Java.
+ */
+export async function javaCommand(folder: string): Promise<[string, ...string[]]> {
+  const java = await findJava();
+  if (java === undefined)
+    throw new Error('Java is not installed: apt-get install openjdk-17-jre-headless');
+  const options = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData'];
+  return [java.command, ...options, `-Djava.io.tmpdir=${folder}`];
+}
+
+/** The same with a log on its output: warnings only. */
+export async function loggingJavaCommand(folder: string): Promise<[string, ...string[]]> {
+  const file = join(folder, 'log4j2.properties');
+  await writeFile(file, log4jProperties);
+  return [...(await javaCommand(folder)), `-Dlog4j2.configurationFile=${file}`];
+}
 
 /**
  * The class path of a Java source and its jars; compiled once for each content.
@@ -51,7 +62,8 @@ export async function javaClassPath(source: string, jars: JarSet): Promise<strin
       'org.eclipse.jdt.internal.compiler.batch.Main',
     ];
     const options = ['-17', '-proc:none', '-cp', jarPath, '-d', draft];
-    await promisify(execFile)('java', [...smallJvm, ...ecj, ...options, resolve(source)]).catch(
+    const [java, ...jvm] = await javaCommand(draft);
+    await promisify(execFile)(java, [...jvm, ...ecj, ...options, resolve(source)]).catch(
       (error: unknown) => {
         throw new Error(`${source} does not compile: ${String(error)}`, { cause: error });
       },

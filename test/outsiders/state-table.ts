@@ -1,8 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { kafkaVersion, startProgram, type Program } from '@outbound/local-stack';
 import { documentedFile } from './documented.ts';
-import { javaClassPath, log4jProperties, slf4jBinding, smallJvm } from './java-program.ts';
+import { javaClassPath, loggingJavaCommand, slf4jBinding } from './java-program.ts';
 
 const source = 'test/outsiders/java/StateTable.java';
 
@@ -28,19 +28,9 @@ export async function startStateTable(
   const program = await startProgram({
     what: 'Kafka Streams',
     command: async (folder) => {
-      await writeFile(join(folder, 'log4j2.properties'), log4jProperties);
-      const logging = `-Dlog4j2.configurationFile=${join(folder, 'log4j2.properties')}`;
-      const temporary = `-Djava.io.tmpdir=${folder}`;
-      const jvm = [
-        'java',
-        ...smallJvm,
-        logging,
-        temporary,
-        '-cp',
-        classPath,
-        'StateTable',
-      ] as const;
-      return [...jvm, bootstrap, application, topic, join(folder, 'state'), join(folder, 'table')];
+      const jvm = await loggingJavaCommand(folder);
+      const files = [join(folder, 'state'), join(folder, 'table')];
+      return [...jvm, '-cp', classPath, 'StateTable', bootstrap, application, topic, ...files];
     },
   });
   return {

@@ -2,6 +2,7 @@ export { StackError } from './errors.ts';
 export { freePorts } from './free-ports.ts';
 export { cached } from './processes/cache.ts';
 export { jarSetClassPath, type JarSet } from './processes/jar-set.ts';
+export { findJava, type Java } from './processes/kafka/java.ts';
 export { kafkaVersion } from './processes/kafka/jars.ts';
 export { startProgram, type Program, type ProgramOptions } from './processes/program.ts';
 export { startKafka } from './start-kafka.ts';
