@@ -30,3 +30,29 @@ export {
   type PartitionRange,
   type TopicRecord,
 } from './topic-reader/topic-record.ts';
+export { deadLetterHeader } from './dead-letters/dead-letter-record.ts';
+export {
+  createMemoryParkedKeys,
+  type ParkedKeys,
+  type ParkScope,
+} from './dead-letters/parked-keys.ts';
+export { createPgParkedKeys, parkedKeyDdl } from './dead-letters/pg-parked-keys.ts';
+export type { BatchLimits } from './subscribe/batch-due.ts';
+export type { HandleBatch, HandleEvent, HandlerContext, RetryPolicy } from './subscribe/handler.ts';
+export type { PartitionLag } from './subscribe/lag.ts';
+export type { FailurePolicy } from './subscribe/poison-desk.ts';
+export { requireTopics } from './subscribe/require-topics.ts';
+export { subscribe } from './subscribe/subscribe.ts';
+export type { SubscribeOptions } from './subscribe/subscribe-options.ts';
+export type { Subscription, SubscriptionState } from './subscribe/subscription.ts';
+export {
+  rebuildAndFollow,
+  type CaughtUp,
+  type RebuildOptions,
+} from './rebuild/rebuild-and-follow.ts';
+export type { RebuildProgress } from './rebuild/rebuild-progress.ts';
+export type { ResumePlan } from './rebuild/resume-plan.ts';
+export { openFileStore } from './stores/file-store.ts';
+export { createMemoryStore, type MemoryStore, type StoredState } from './stores/memory-store.ts';
+export { openPostgresStore, stateTableDdl, type StorePool } from './stores/postgres-store.ts';
+export type { StateBatch, StateEntry, StateStore, StorePositions } from './stores/state-store.ts';

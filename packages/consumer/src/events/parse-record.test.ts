@@ -40,6 +40,7 @@ function record(
     offset: 9n,
     timestampMs: 5,
     key: 'n1',
+    hasKey: true,
     headers,
     value:
       content === null

@@ -19,6 +19,8 @@ export const versionHeader = 'data_version';
 export interface InboundRecord extends RecordPlace {
   /** Null: a tombstone. */
   readonly value: Buffer | null;
+  /** False where the key is null; `key` is empty then. */
+  readonly hasKey: boolean;
 }
 
 /**

@@ -19,7 +19,7 @@ export function tolerantSchema<Schema extends z.ZodType>(schema: Schema): Schema
 function derive(schema: z.ZodType): z.ZodType {
   if (schema instanceof z.ZodObject) {
     const shape: Record<string, z.ZodType> = {};
-    for (const [name, member] of Object.entries(schema.shape))
+    for (const [name, member] of Object.entries<z.ZodType>(schema.shape))
       shape[name] = tolerantSchema(member);
     // clone keeps the checks of the object itself, which a new object would lose.
     return schema.clone({ ...schema.def, shape, catchall: z.unknown() });

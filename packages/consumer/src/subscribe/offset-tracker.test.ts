@@ -2,6 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OffsetTracker } from './offset-tracker.ts';
 
+const at = (...offsets: bigint[]) =>
+  offsets.map((offset) => ({ offset, timestampMs: Number(offset) * 10 }));
+
 describe('OffsetTracker', () => {
   it('says nothing before anything was added', () => {
     expect(new OffsetTracker().position).toBeUndefined();
@@ -9,17 +12,19 @@ describe('OffsetTracker', () => {
 
   it('goes past the gap at the end of a fetch only when all before it is finished', () => {
     const tracker = new OffsetTracker();
-    tracker.add([3n, 7n], 12n);
+    tracker.add(at(3n, 7n), 12n);
+    expect(tracker.oldestMs).toBe(30);
     tracker.finish(7n);
     expect(tracker.position).toBe(3n);
     tracker.finish(3n);
     expect(tracker.position).toBe(12n);
+    expect(tracker.oldestMs).toBeUndefined();
   });
 
   it('refuses offsets that go back', () => {
     const tracker = new OffsetTracker();
-    tracker.add([5n], 6n);
-    expect(() => tracker.add([5n], 6n)).toThrow(RangeError);
+    tracker.add(at(5n), 6n);
+    expect(() => tracker.add(at(5n), 6n)).toThrow(RangeError);
   });
 
   it('never passes an unfinished record, never goes back, and ends behind the last one', () => {
@@ -51,7 +56,7 @@ describe('OffsetTracker', () => {
           };
           for (const steps of fetches) {
             const offsets = steps.map((step) => (next += BigInt(step)) - 1n);
-            tracker.add(offsets, next);
+            tracker.add(at(...offsets), next);
             unfinished.push(...offsets);
             check();
             while (unfinished.length > 0 && (choices.next().value as number) % 3 > 0) finishOne();

@@ -1,12 +1,18 @@
+interface OpenRecord {
+  readonly offset: bigint;
+  readonly timestampMs: number;
+  isFinished: boolean;
+}
+
 /**
  * Which records of one partition are finished, and how far that may be committed. Pure: no clock, no Kafka.
  * **Promise**: `position` never passes a record that is not finished, and never goes back.
  */
 export class OffsetTracker {
   /** Records from the first unfinished one on, in offset order. */
-  #open: { readonly offset: bigint; isFinished: boolean }[] = [];
+  #open: OpenRecord[] = [];
   #first = 0;
-  #byOffset = new Map<bigint, { readonly offset: bigint; isFinished: boolean }>();
+  readonly #byOffset = new Map<bigint, OpenRecord>();
   #reached: bigint | undefined;
 
   /** First offset after everything that was added; undefined before anything was. */
@@ -21,19 +27,23 @@ export class OffsetTracker {
 
   /**
    * Takes the records of one fetch.
-   * @param offsets ascending, all at or above `reached`.
+   * @param records offsets ascending, all at or above `reached`.
    * @param next where the next fetch begins: above the last offset, further where Kafka left control records or compaction a gap.
    * @throws RangeError for offsets that do not ascend.
    */
-  add(offsets: readonly bigint[], next: bigint): void {
-    for (const offset of [...offsets, next]) {
-      if (this.#reached !== undefined && offset < this.#reached)
-        throw new RangeError(`offset ${offset} comes after ${this.#reached - 1n}`);
-      this.#reached = offset + 1n;
+  add(
+    records: readonly { readonly offset: bigint; readonly timestampMs: number }[],
+    next: bigint,
+  ): void {
+    let reached = this.#reached;
+    for (const offset of [...records.map((each) => each.offset), next]) {
+      if (reached !== undefined && offset < reached)
+        throw new RangeError(`offset ${offset} comes after ${reached - 1n}`);
+      reached = offset + 1n;
     }
     this.#reached = next;
-    for (const offset of offsets) {
-      const record = { offset, isFinished: false };
+    for (const { offset, timestampMs } of records) {
+      const record = { offset, timestampMs, isFinished: false };
       this.#open.push(record);
       this.#byOffset.set(offset, record);
     }
@@ -51,6 +61,11 @@ export class OffsetTracker {
       this.#open = this.#open.slice(this.#first);
       this.#first = 0;
     }
+  }
+
+  /** Time of the first unfinished record, milliseconds since 1970; undefined if there is none. */
+  get oldestMs(): number | undefined {
+    return this.#open[this.#first]?.timestampMs;
   }
 
   /** The offset to commit, as Kafka means it: the next record to read. Undefined before anything was added. */

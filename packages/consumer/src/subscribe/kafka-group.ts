@@ -1,0 +1,176 @@
+import type { KafkaLog } from '@outbound/service-kit';
+import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
+import { ConsumerError } from '../errors.ts';
+import type { InboundRecord } from '../events/parse-record.ts';
+import type { CommitPosition, FetchedRecords, GroupPort } from './dispatcher.ts';
+import { drainBeforeJoin } from './drain-before-join.ts';
+
+export interface KafkaGroupOptions {
+  readonly kafka: Kafka;
+  readonly groupId: string;
+  readonly topic: string;
+  readonly from: 'beginning' | 'end';
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly log: KafkaLog;
+  /** False: not wanted now. */
+  readonly onFetch: (fetched: FetchedRecords) => boolean;
+  /** Before each join; may take up to the rebalance timeout. Heartbeats go on meanwhile. Must not reject. */
+  readonly onJoining: () => Promise<void>;
+  readonly onJoined: (partitions: readonly number[]) => void;
+  /** Something moved: a fetch was answered, the group joined, a restart begun. */
+  readonly onProgress: () => void;
+  /** The client ended and does not start again by itself. */
+  readonly onCrash: (error: Error) => void;
+  /** The client ended and starts again by itself. */
+  readonly onRestart: (error: Error) => void;
+}
+
+/**
+ * Membership in a consumer group through kafkajs. Its loop only fetches: records are handed on at once and handled elsewhere, so a slow handler neither stops the
+ * heartbeats (they go with the fetches, which end every half second at the latest) nor the other partitions.
+ */
+export class KafkaGroup implements GroupPort {
+  readonly #options: KafkaGroupOptions;
+  readonly #consumer: Consumer;
+  readonly #heartbeatMs: number;
+  /** Of the last fetch: heartbeat and commit in the generation that it belongs to. */
+  #payload: EachBatchPayload | undefined;
+
+  constructor(options: KafkaGroupOptions) {
+    this.#options = options;
+    const { kafka, groupId, sessionTimeoutMs, rebalanceTimeoutMs } = options;
+    this.#heartbeatMs = Math.min(3_000, Math.floor(sessionTimeoutMs / 4));
+    this.#consumer = kafka.consumer({
+      groupId,
+      sessionTimeout: sessionTimeoutMs,
+      rebalanceTimeout: rebalanceTimeoutMs,
+      heartbeatInterval: this.#heartbeatMs,
+      maxWaitTimeInMs: 500,
+      allowAutoTopicCreation: false,
+      partitionAssigners: [drainBeforeJoin(() => this.#joining())],
+      retry: { initialRetryTime: 200, maxRetryTime: 3_000, retries: 8 },
+    });
+  }
+
+  /** Joins and begins to fetch; resolves when the first join is through or under way. */
+  async start(): Promise<void> {
+    const { topic, from, onJoined, onProgress, onCrash, onRestart } = this.#options;
+    const { events } = this.#consumer;
+    this.#consumer.on(events.FETCH, onProgress);
+    this.#consumer.on(events.GROUP_JOIN, ({ payload }) => {
+      onProgress();
+      onJoined(payload.memberAssignment[topic] ?? []);
+    });
+    this.#consumer.on(events.CRASH, ({ payload: { error, restart } }) => {
+      onProgress();
+      if (restart) onRestart(error);
+      else onCrash(error);
+    });
+    await this.#consumer.connect();
+    await this.#consumer.subscribe({ topics: [topic], fromBeginning: from === 'beginning' });
+    await this.#consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: (payload) => Promise.resolve(this.#fetched(payload)),
+    });
+  }
+
+  /** Leaves the group, so that the others take over at once, and closes the connections. */
+  async stop(): Promise<void> {
+    await this.#consumer.disconnect();
+  }
+
+  pause(topic: string, partition: number): void {
+    this.#whileRunning(() => this.#consumer.pause([{ topic, partitions: [partition] }]));
+  }
+
+  resume(topic: string, partition: number): void {
+    this.#whileRunning(() => this.#consumer.resume([{ topic, partitions: [partition] }]));
+  }
+
+  async commit(positions: readonly CommitPosition[]): Promise<void> {
+    // Not consumer.commitOffsets: after a rebalance it would try again in the new generation, for partitions that may not be ours any more.
+    await this.#payload?.commitOffsetsIfNecessary({
+      topics: [
+        {
+          topic: this.#options.topic,
+          partitions: positions.map(({ partition, offset }) => ({
+            partition,
+            offset: String(offset),
+          })),
+        },
+      ],
+    });
+  }
+
+  #fetched(payload: EachBatchPayload): void {
+    const { batch } = payload;
+    if (!payload.isRunning() || payload.isStale()) return;
+    this.#payload = payload;
+    const { topic, partition, messages } = batch;
+    const last = messages.at(-1);
+    if (!last) return;
+    const isTaken = this.#options.onFetch({
+      topic,
+      partition,
+      records: messages.map((message) => toInbound(topic, partition, message)),
+      next: BigInt(batch.lastOffset()) + 1n,
+    });
+    // Resolved is fetched, not handled: the next fetch goes on behind it. What is committed is told explicitly.
+    if (isTaken) payload.resolveOffset(last.offset);
+    else payload.pause();
+  }
+
+  async #joining(): Promise<void> {
+    const payload = this.#payload;
+    const beat = setInterval(() => {
+      this.#options.onProgress();
+      // The coordinator answers that the group is joining, and keeps us.
+      payload?.heartbeat().catch(() => undefined);
+    }, this.#heartbeatMs);
+    try {
+      await this.#options.onJoining();
+    } finally {
+      clearInterval(beat);
+      this.#payload = undefined;
+    }
+  }
+
+  /** kafkajs throws for a consumer that does not run; then there is nothing to pause, and a new run begins with nothing paused. */
+  #whileRunning(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes('was not initialized'))) throw error;
+    }
+  }
+}
+
+/** The error of a client that ended. Its own message names brokers and codes, never a payload. */
+export function crashError(groupId: string, cause: Error): ConsumerError {
+  return new ConsumerError(
+    'CONSUMER_CRASHED',
+    `the Kafka client of group ${groupId} ended and does not start again by itself: ${cause.message}`,
+    { cause },
+  );
+}
+
+function toInbound(topic: string, partition: number, message: KafkaMessage): InboundRecord {
+  const { key, value, offset, timestamp, headers } = message;
+  const text: Record<string, string> = {};
+  for (const [name, found] of Object.entries(headers ?? {})) {
+    const last = Array.isArray(found) ? found.at(-1) : found;
+    if (last !== undefined) text[name] = last.toString();
+  }
+  return {
+    topic,
+    partition,
+    offset: BigInt(offset),
+    timestampMs: Number(timestamp),
+    key: key?.toString() ?? '',
+    hasKey: key !== null,
+    headers: text,
+    value,
+  };
+}

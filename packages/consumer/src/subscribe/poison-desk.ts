@@ -1,0 +1,131 @@
+import type { KafkaLog } from '@outbound/service-kit';
+import { deadLetterRecord } from '../dead-letters/dead-letter-record.ts';
+import type { DeadLetterSender } from '../dead-letters/dead-letter-sender.ts';
+import type { ParkedKeys } from '../dead-letters/parked-keys.ts';
+import { ConsumerError } from '../errors.ts';
+import type { InboundRecord } from '../events/parse-record.ts';
+
+/**
+ * What becomes of an event that cannot be handled.
+ * - `stop`: the subscription ends with HANDLER_FAILED (or the event's own error); nothing after the event is committed in its partition. Order is kept, and
+ *   everything waits for a person.
+ * - `dead-letter` with `park`: the event goes to the dead-letter topic, and every later event of its key goes there behind it, until the key is
+ *   released. Order per key is kept; other keys flow.
+ * - `dead-letter` with `continue`: only the event goes there; later events of its key are handled. For handlers that take each event as the full
+ *   state, where a later one makes the missing one good.
+ */
+export type FailurePolicy =
+  | { readonly then: 'stop' }
+  | {
+      readonly then: 'dead-letter';
+      /** Full name; it must exist. */
+      readonly topic: string;
+      readonly laterEvents:
+        { readonly policy: 'park'; readonly keys: ParkedKeys } | { readonly policy: 'continue' };
+    };
+
+/** Decides about poison and carries it out. One for each subscription. */
+export class PoisonDesk {
+  readonly #group: string;
+  readonly #policy: FailurePolicy;
+  readonly #sender: DeadLetterSender | undefined;
+  readonly #log: KafkaLog;
+  /** Parked keys by topic. Only the owner of a partition parks its keys, so what is not here is not parked, from `load` on. */
+  readonly #parked = new Map<string, Set<string>>();
+  #deadLetters = 0;
+
+  constructor(options: {
+    readonly group: string;
+    readonly policy: FailurePolicy;
+    readonly sender: DeadLetterSender | undefined;
+    readonly log: KafkaLog;
+  }) {
+    this.#group = options.group;
+    this.#policy = options.policy;
+    this.#sender = options.sender;
+    this.#log = options.log;
+  }
+
+  /** Dead letters sent since the start. */
+  get deadLetters(): number {
+    return this.#deadLetters;
+  }
+
+  /** Reads which keys are parked; **order**: after each assignment, before the first event of it. */
+  async load(topic: string): Promise<void> {
+    const listed = await this.#keys()?.list({ group: this.#group, topic });
+    // Added to what is known, not put in its place: another partition of the topic may have parked a key meanwhile.
+    if (listed) this.#parked.set(topic, new Set([...(this.#parked.get(topic) ?? []), ...listed]));
+  }
+
+  /** Sends the record behind the dead letter of its key, and gives true; false if its key is not parked. */
+  async takeParked(record: InboundRecord, eid: string): Promise<boolean> {
+    const keys = this.#keys();
+    const known = this.#parked.get(record.topic);
+    if (!keys || !known?.has(record.key)) return false;
+    if (!(await keys.isParked({ group: this.#group, topic: record.topic }, record.key))) {
+      known.delete(record.key);
+      return false;
+    }
+    const error = new ConsumerError(
+      'HANDLER_FAILED',
+      'an earlier event of this key waits in this topic',
+    );
+    await this.#send(record, { eid, reason: 'parked', attempts: 0, error });
+    return true;
+  }
+
+  /**
+   * Deals with a record that cannot be handled; resolves when it may be committed.
+   * @throws ConsumerError when the subscription has to end instead.
+   */
+  async take(record: InboundRecord, eid: string, attempts: number, error: unknown): Promise<void> {
+    if (this.#policy.then === 'stop') {
+      if (error instanceof ConsumerError) throw error;
+      throw new ConsumerError(
+        'HANDLER_FAILED',
+        `event ${eid} at ${record.topic}/${record.partition}/${record.offset} could not be handled after ${attempts} attempts, and no dead-letter topic is declared: mend the handler, it comes again`,
+        { cause: error },
+      );
+    }
+    const keys = this.#keys();
+    if (keys && record.hasKey) {
+      // Parked before it is sent: a crash in between must not let a later event of the key pass.
+      await keys.park({ group: this.#group, topic: record.topic }, record.key, { eid });
+      const known = this.#parked.get(record.topic) ?? new Set();
+      this.#parked.set(record.topic, known.add(record.key));
+    }
+    await this.#send(record, { eid, reason: 'failed', attempts, error });
+  }
+
+  #keys(): ParkedKeys | undefined {
+    return this.#policy.then === 'dead-letter' && this.#policy.laterEvents.policy === 'park'
+      ? this.#policy.laterEvents.keys
+      : undefined;
+  }
+
+  async #send(
+    record: InboundRecord,
+    cause: { eid: string; reason: 'failed' | 'parked'; attempts: number; error: unknown },
+  ): Promise<void> {
+    await this.#sender?.send(
+      deadLetterRecord(record, { ...cause, group: this.#group }, new Date()),
+    );
+    this.#deadLetters += 1;
+    const { topic, partition, offset } = record;
+    const { eid, attempts, error } = cause;
+    this.#log.warn(
+      {
+        eid,
+        topic,
+        partition,
+        offset: String(offset),
+        attempt: attempts,
+        ...(cause.reason === 'failed' ? { error } : {}),
+      },
+      cause.reason === 'failed'
+        ? 'event became a dead letter'
+        : 'event went behind the dead letter of its key',
+    );
+  }
+}

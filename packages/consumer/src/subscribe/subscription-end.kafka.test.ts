@@ -1,0 +1,68 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startTestGroups, type TestGroups } from '../../test-support/test-groups.ts';
+
+let groups: TestGroups;
+beforeAll(async () => {
+  groups = await startTestGroups();
+});
+afterAll(async () => groups?.[Symbol.asyncDispose]());
+afterEach(async () => groups.stopMembers());
+
+describe('a subscription that cannot go on', () => {
+  it('refuses a topic or dead-letter topic that does not exist, and creates none', async () => {
+    const topic = await groups.newTopic();
+    const missing = `missing-${randomUUID()}`;
+    const handle = () => undefined;
+    await expect(groups.join({ topic: missing, groupId: 'g', handle })).rejects.toMatchObject({
+      code: 'TOPIC_MISSING',
+    });
+    await expect(
+      groups.join({
+        topic,
+        groupId: 'g',
+        handle,
+        onPoison: { then: 'dead-letter', topic: missing, laterEvents: { policy: 'continue' } },
+      }),
+    ).rejects.toMatchObject({ code: 'DEAD_LETTER_TOPIC_MISSING' });
+    expect(await groups.admin.listTopics()).not.toContain(missing);
+  });
+
+  it('ends loudly when a handler takes longer than it may', async () => {
+    const topic = await groups.newTopic();
+    await groups.write(topic, [['a', 1]]);
+    let aborted = false;
+    const subscription = await groups.join({
+      topic,
+      groupId: randomUUID(),
+      handlerTimeoutMs: 200,
+      stopTimeoutMs: 500,
+      handle: async (_, { signal }) => {
+        signal.addEventListener('abort', () => (aborted = true));
+        await new Promise(() => undefined);
+      },
+    });
+    await expect(subscription.done).rejects.toMatchObject({ code: 'HANDLER_TIMEOUT' });
+    expect(aborted).toBe(true);
+  });
+
+  it('ends loudly when the client crashes for good', async () => {
+    const topic = await groups.newTopic();
+    // A codec that kafkajs has not: it crashes there and does not start again (trap 3.1-14).
+    const subscription = await groups.join({
+      topic,
+      groupId: randomUUID(),
+      handle: () => undefined,
+    });
+    const compressed = await groups.newTopic({ config: { 'compression.type': 'zstd' } });
+    await groups.write(compressed, [['a', 1]]);
+    const crashing = await groups.join({
+      topic: compressed,
+      groupId: randomUUID(),
+      handle: () => undefined,
+    });
+    await expect(crashing.done).rejects.toMatchObject({ code: 'CONSUMER_CRASHED' });
+    expect(crashing.state).toBe('ended');
+    expect(subscription.state).toBe('running');
+  });
+});
