@@ -13,6 +13,8 @@ export interface Lane {
   doneOffset: bigint;
   /** When a broker last answered with more of it, or that there is no more; monotonic ms. */
   goodAtMs: number;
+  /** When everything in it had been handed out, last; ms since 1970. 0 if never yet. */
+  endAtMs: number;
   /** An answer for it is on its way, or not yet queued to be handed out. */
   isAsked: boolean;
 }
@@ -41,6 +43,7 @@ export function openLane(
       fetchOffset: start,
       doneOffset: start,
       goodAtMs: nowMs,
+      endAtMs: 0,
       isAsked: false,
     },
     overtaken: start - from,

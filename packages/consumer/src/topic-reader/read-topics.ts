@@ -6,6 +6,8 @@ import type { PartitionRange, TopicRecord } from './topic-record.ts';
 export interface ReadTopicsOptions {
   readonly connection: KafkaConnection;
   readonly topics: readonly string[];
+  /** Called once with what is there, before anything is read, and before `from`. */
+  readonly onOpen?: (ranges: readonly PartitionRange[]) => void | Promise<void>;
   /** Offset to begin at; without it the first that is there. One below what is there begins at the first that is; see `overtaken`. */
   readonly from?: (range: PartitionRange) => bigint;
   /** `end`: up to what was the end when reading began, not one record more. `forever`: on, until `signal`. */
@@ -20,6 +22,11 @@ export interface ReadTopicsOptions {
    * Not called if reading ends before.
    */
   readonly onCaughtUp?: (summary: ReadSummary) => void | Promise<void>;
+  /**
+   * Called between two batches, every half minute or so after it has caught up: everything has been handed out that was there at this time
+   * (ms since 1970). Does not come while the reader is behind.
+   */
+  readonly onCurrent?: (atMs: number) => void | Promise<void>;
   /** Ends reading quickly: the batch that is worked on is waited for, and the promise resolves. */
   readonly signal?: AbortSignal;
   /** How long the brokers may give nothing of a partition while there is more of it; 30 s. */
@@ -62,7 +69,9 @@ export async function readTopics(options: ReadTopicsOptions): Promise<ReadSummar
   const { connection, topics, log = silentLog } = options;
   const cluster = await TopicCluster.open(connection, [...new Set(topics)], log);
   try {
-    const reading = new TopicReading(cluster, await cluster.ranges(), { ...options, log });
+    const ranges = await cluster.ranges();
+    await options.onOpen?.(ranges);
+    const reading = new TopicReading(cluster, ranges, { ...options, log });
     return await reading.run();
   } finally {
     await cluster.close();

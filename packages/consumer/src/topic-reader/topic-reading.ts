@@ -10,13 +10,16 @@ import type { TopicCluster } from './topic-cluster.ts';
 import { partitionKey, type PartitionRange, type TopicRecord } from './topic-record.ts';
 
 const offsetOutOfRange = 1;
-/** How long after a failure the leaders are asked for again; monotonic ms. */
+/** How long after a failure the leaders are asked for again. */
 const pauseMs = 200;
+const tellCurrentEveryMs = 30_000;
 
 interface Decoded {
   readonly lane: Lane;
   readonly records: readonly TopicRecord[];
   readonly nextOffset: bigint;
+  /** When it was asked for, ms since 1970, if the answer reached the partition's end. */
+  readonly endAtMs: number | undefined;
 }
 
 /** One call of `readTopics`: a loop per leader fetches ahead by one answer, and what came is handed out one batch at a time. */
@@ -37,6 +40,7 @@ export class TopicReading {
   #byteCount = 0;
   #overtaken = 0n;
   #isCaughtUpTold = false;
+  #currentToldAtMs = Date.now();
 
   constructor(
     cluster: TopicCluster,
@@ -119,6 +123,7 @@ export class TopicReading {
 
   async #fetch(nodeId: number, lanes: readonly Lane[]): Promise<Decoded[]> {
     let partitions: readonly FetchedPartition[];
+    const askedAtMs = Date.now();
     try {
       if (lanes.length === 0) {
         await delay(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
@@ -148,9 +153,12 @@ export class TopicReading {
         failedCode = fetched.errorCode;
       } else {
         const { records, nextOffset } = await decodeRecordSet(fetched, lane.fetchOffset);
-        if (nextOffset > lane.fetchOffset || nextOffset >= fetched.lastStableOffset)
+        const isAtEnd = nextOffset >= fetched.lastStableOffset;
+        const isFurther = nextOffset > lane.fetchOffset;
+        if (isFurther || isAtEnd) {
           lane.goodAtMs = performance.now();
-        if (nextOffset > lane.fetchOffset) decoded.push({ lane, records, nextOffset });
+          decoded.push({ lane, records, nextOffset, endAtMs: isAtEnd ? askedAtMs : undefined });
+        }
         lane.fetchOffset = nextOffset;
       }
     }
@@ -207,7 +215,7 @@ export class TopicReading {
       lane.fetchOffset = range.low;
       lane.goodAtMs = performance.now();
     }
-    return { lane, records: [], nextOffset: lane.fetchOffset };
+    return { lane, records: [], nextOffset: lane.fetchOffset, endAtMs: undefined };
   }
 
   #tellOvertaken(lane: Lane, count: bigint): void {
@@ -225,6 +233,7 @@ export class TopicReading {
       try {
         for (const batch of batches) await this.#handOutOne(batch);
         await this.#tellIfCaughtUp();
+        await this.#tellIfCurrent();
       } catch (error) {
         this.#fail(error);
       } finally {
@@ -235,7 +244,7 @@ export class TopicReading {
     await this.#turn;
   }
 
-  async #handOutOne({ lane, records, nextOffset }: Decoded): Promise<void> {
+  async #handOutOne({ lane, records, nextOffset, endAtMs }: Decoded): Promise<void> {
     if (this.#stop.signal.aborted) return;
     const { until, onBatch } = this.#options;
     const wanted = until === 'end' ? recordsBelow(records, lane.end) : records;
@@ -243,6 +252,7 @@ export class TopicReading {
     this.#recordCount += wanted.length;
     for (const { key, value } of wanted)
       this.#byteCount += (key?.length ?? 0) + (value?.length ?? 0);
+    if (endAtMs !== undefined) lane.endAtMs = endAtMs;
     lane.doneOffset = until === 'end' && nextOffset > lane.end ? lane.end : nextOffset;
     await this.#tellIfCaughtUp();
   }
@@ -253,6 +263,15 @@ export class TopicReading {
     this.#isCaughtUpTold = true;
     await this.#options.onCaughtUp?.(this.#summary());
     if (this.#options.until === 'end') this.#stop.abort();
+  }
+
+  async #tellIfCurrent(): Promise<void> {
+    if (!this.#isCaughtUpTold || this.#stop.signal.aborted) return;
+    let atMs = Date.now();
+    for (const lane of this.#lanes.values()) atMs = Math.min(atMs, lane.endAtMs);
+    if (atMs - this.#currentToldAtMs < tellCurrentEveryMs) return;
+    this.#currentToldAtMs = atMs;
+    await this.#options.onCurrent?.(atMs);
   }
 
   #endIfSilent(silenceMs: number): void {

@@ -1,0 +1,208 @@
+import { startKafka, type KafkaCluster } from '@outbound/local-stack';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../../test/support/eventually.ts';
+import { createMemoryStore, type MemoryStore } from '../stores/memory-store.ts';
+import type { StateStore } from '../stores/state-store.ts';
+import { append, connectionTo, newTopic } from '../topic-reader/test-support/test-topics.ts';
+import { rebuildAndFollow, type CaughtUp, type RebuildOptions } from './rebuild-and-follow.ts';
+import type { RebuildProgress } from './rebuild-progress.ts';
+
+let kafka: KafkaCluster;
+beforeAll(async () => {
+  kafka = await startKafka({ settings: { 'log.cleaner.backoff.ms': '100' } });
+});
+afterAll(() => kafka.close());
+
+const rebuild = (topic: string, store: StateStore, options: Partial<RebuildOptions> = {}) =>
+  rebuildAndFollow({
+    connection: connectionTo(kafka),
+    topic,
+    store,
+    follow: false,
+    ...options,
+  });
+const compacted = (partitions = 1) =>
+  newTopic(kafka, {
+    partitions,
+    configs: {
+      'cleanup.policy': 'compact',
+      'segment.ms': '100',
+      'min.cleanable.dirty.ratio': '0.001',
+      'delete.retention.ms': '0',
+    },
+  });
+const state = (key: string, version: number) => ({
+  key,
+  value: JSON.stringify({ data: { version } }),
+});
+const tombstone = (key: string) => ({ key, value: null });
+const versions = (store: MemoryStore) =>
+  Object.fromEntries(
+    [...store.entries()].map(([key, { version }]) => [key, version] as const).sort(),
+  );
+
+describe('rebuilding a state', () => {
+  it('gives the latest state of each key, without those that were deleted', async () => {
+    const topic = await compacted(3);
+    await append(kafka, topic, [
+      state('a', 1),
+      state('b', 1),
+      state('c', 1),
+      state('a', 2),
+      tombstone('b'),
+      state('c', 1),
+      state('a', 1),
+      // At the end of its partition there is only this.
+      state('d', 7),
+      tombstone('d'),
+    ]);
+    const store = createMemoryStore();
+    const told: CaughtUp[] = [];
+    const progress: RebuildProgress[] = [];
+    await rebuild(topic, store, {
+      onCaughtUp: (facts) => void told.push(facts),
+      onProgress: (each) => progress.push(each),
+    });
+    expect(versions(store)).toEqual({ a: 2, c: 1 });
+    expect(told).toMatchObject([{ recordCount: 9, began: { from: 'beginning', why: 'empty' } }]);
+    expect(progress.at(-1)).toMatchObject({ share: 1, secondsLeft: 0, recordCount: 9 });
+  });
+
+  it('is complete at once for an empty topic', async () => {
+    const told: CaughtUp[] = [];
+    await rebuild(await compacted(2), createMemoryStore(), {
+      onCaughtUp: (facts) => void told.push(facts),
+    });
+    expect(told).toMatchObject([{ recordCount: 0, byteCount: 0 }]);
+  });
+
+  it('says at once that there is no such topic, and leaves the store alone', async () => {
+    const store = createMemoryStore();
+    await store.applyBatch({
+      partition: 0,
+      nextOffset: 1n,
+      entries: [{ key: 'a', version: 1, value: Buffer.from('1') }],
+    });
+    await expect(rebuild('nowhere', store)).rejects.toMatchObject({ code: 'TOPIC_MISSING' });
+    expect(store.size).toBe(1);
+  });
+
+  it('catches up with a topic that compaction has left nothing of but empty batches and a last record', async () => {
+    const topic = await compacted();
+    for (let version = 1; version <= 3; version++)
+      await append(
+        kafka,
+        topic,
+        Array.from({ length: 30 }, (_, index) => state(`k${index}`, version)),
+        { idempotent: true },
+      );
+    await append(
+      kafka,
+      topic,
+      Array.from({ length: 30 }, (_, index) => tombstone(`k${index}`)),
+      { idempotent: true },
+    );
+    let rolls = 0;
+    await eventually(
+      async () => {
+        await append(kafka, topic, [state('roll', ++rolls)]);
+        let facts: CaughtUp | undefined;
+        const store = createMemoryStore();
+        await rebuild(topic, store, { onCaughtUp: (each) => void (facts = each) });
+        expect(versions(store)).toEqual({ roll: rolls });
+        return (facts?.recordCount ?? 100) < 10;
+      },
+      { timeoutMs: 90_000, intervalMs: 300 },
+    );
+  });
+
+  it('misses nothing that comes while it is under way, and follows without a gap', async () => {
+    const topic = await compacted(2);
+    await append(kafka, topic, [state('a', 1), state('b', 1)]);
+    const store = createMemoryStore();
+    const stop = new AbortController();
+    const told: string[] = [];
+    let isFirst = true;
+    const watched: StateStore = {
+      ...store,
+      applyBatch: async (batch) => {
+        if (isFirst) await append(kafka, topic, [state('a', 2), state('c', 1)]);
+        isFirst = false;
+        await store.applyBatch(batch);
+        if (store.get('e')) stop.abort();
+      },
+    };
+    await rebuild(topic, watched, {
+      follow: true,
+      signal: stop.signal,
+      onCaughtUp: async () => {
+        told.push('caught up');
+        expect(store.get('a')).toBeDefined();
+        expect(store.get('b')).toBeDefined();
+        await append(kafka, topic, [tombstone('b'), state('d', 1)]);
+        await append(kafka, topic, [state('e', 1)]);
+      },
+    });
+    expect(told).toEqual(['caught up']);
+    await rebuild(topic, store);
+    expect(versions(store)).toEqual({ a: 2, c: 1, d: 1, e: 1 });
+  });
+
+  it('goes on from where it was killed, and reads nothing twice', async () => {
+    const topic = await compacted(2);
+    await append(
+      kafka,
+      topic,
+      Array.from({ length: 100 }, (_, index) => state(`k${index}`, 1)),
+    );
+    const store = createMemoryStore();
+    let batches = 0;
+    const dying: StateStore = {
+      ...store,
+      applyBatch: (batch) => {
+        if (++batches === 2) throw new Error('the server was killed');
+        return store.applyBatch(batch);
+      },
+    };
+    await expect(rebuild(topic, dying)).rejects.toThrow('the server was killed');
+    const applied = store.size;
+    expect(applied).toBeGreaterThan(0);
+    await append(kafka, topic, [tombstone('k0'), state('k1', 2)]);
+    const told: CaughtUp[] = [];
+    await rebuild(topic, store, { onCaughtUp: (facts) => void told.push(facts) });
+    expect(told).toMatchObject([{ began: { from: 'positions' }, recordCount: 102 - applied }]);
+    expect(store.size).toBe(99);
+    expect(store.get('k1')?.version).toBe(2);
+  });
+
+  it('begins again when deletions may have gone without a trace', async () => {
+    const topic = await compacted();
+    await append(kafka, topic, [state('a', 1)]);
+    const store = createMemoryStore();
+    await rebuild(topic, store);
+    // As it would be after the tombstone of `ghost` was written, kept for its time, and removed.
+    await store.applyBatch({
+      partition: 0,
+      nextOffset: 1n,
+      entries: [{ key: 'ghost', version: 1, value: Buffer.from('1') }],
+    });
+    await append(kafka, topic, [state('b', 1)]);
+    const told: CaughtUp[] = [];
+    await rebuild(topic, store, {
+      tombstonesLiveMs: 0,
+      onCaughtUp: (facts) => void told.push(facts),
+    });
+    expect(told).toMatchObject([
+      { began: { from: 'beginning', why: 'tombstones-may-be-gone' }, recordCount: 2 },
+    ]);
+    expect(versions(store)).toEqual({ a: 1, b: 1 });
+  });
+
+  it('refuses a topic of events without keys', async () => {
+    const topic = await newTopic(kafka);
+    await append(kafka, topic, [{ key: null, value: '1' }]);
+    await expect(rebuild(topic, createMemoryStore())).rejects.toMatchObject({
+      code: 'STATE_UNREADABLE',
+    });
+  });
+});
