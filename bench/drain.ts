@@ -1,8 +1,7 @@
-import { withTopicPrefix } from '@outbound/schemas';
+import { declaredTopics, withTopicPrefix } from '@outbound/schemas';
 import { createLogger } from '@outbound/service-kit';
 import { fileURLToPath } from 'node:url';
 import { loadEventTypes } from '../services/relay/src/event-types-module.ts';
-import { declaredTopics } from '../services/relay/src/kafka/topic-plan.ts';
 import { provisionTopics } from '../services/relay/src/kafka/topic-provision.ts';
 import { TestPipeline } from '../test/support/test-pipeline.ts';
 import type { TestStack } from '../test/support/test-stack.ts';

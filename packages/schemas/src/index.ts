@@ -87,3 +87,24 @@ export {
 export { readReleases } from './compatibility/read-releases.ts';
 export { releaseOf, releasePath, type ReleasedSchema } from './compatibility/released-schema.ts';
 export type { JsonSchema } from './compatibility/schema-node.ts';
+export {
+  declaredTopic,
+  declaredTopics,
+  maxMessageBytes,
+  planTopics,
+  replicationFor,
+  topicDrift,
+  type ActualTopic,
+  type DeclaredTopic,
+  type TopicDrift,
+  type TopicPlan,
+  type TopicToCreate,
+} from './topic-plan.ts';
+export {
+  RegistryError,
+  SchemaRegistry,
+  type RegistryCompatibility,
+  type RegistryOptions,
+} from './registry/registry-client.ts';
+export { opened, registrySubjects, type RegistrySubject } from './registry/registry-subject.ts';
+export { schemaIdPrefix, withoutSchemaId } from './registry/wire-format.ts';

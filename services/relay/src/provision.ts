@@ -1,4 +1,4 @@
-import { withTopicPrefix } from '@outbound/schemas';
+import { declaredTopics, withTopicPrefix } from '@outbound/schemas';
 import {
   createLogger,
   kafkaConnection,
@@ -10,7 +10,6 @@ import { z } from 'zod';
 import { configPrefix, configSchema } from './config.ts';
 import { RelayError, recoveries, toRelayError } from './errors.ts';
 import { loadEventTypes } from './event-types-module.ts';
-import { declaredTopics } from './kafka/topic-plan.ts';
 import { provisionTopics } from './kafka/topic-provision.ts';
 import { provisionReport } from './kafka/topic-report.ts';
 

@@ -95,6 +95,10 @@ export class Output {
       style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
     });
     for (const row of rows) table.push([...row]);
-    return table.toString();
+    return table
+      .toString()
+      .split('\n')
+      .map((line) => line.trimEnd())
+      .join('\n');
   }
 }

@@ -91,7 +91,7 @@ function outboxText(outbox: OutboxStatus, nowMs: number): string {
   ];
   if (unsealed && unsealed.oldest_row_seconds !== null)
     parts.push(
-      `oldest unsealed ${unsealed.name} since ${durationText(unsealed.oldest_row_seconds)}`,
+      `first row of the oldest unsealed partition (${unsealed.name}) ${durationText(unsealed.oldest_row_seconds)} ago`,
     );
   if (outbox.default_has_rows) parts.push('outbox_default has rows: housekeeping was late');
   return parts.join(' · ');

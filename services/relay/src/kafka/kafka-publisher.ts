@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { constants, gzip } from 'node:zlib';
 import { promisify } from 'node:util';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
-import type { EventType } from '@outbound/schemas';
+import { declaredTopics, topicDrift, type DeclaredTopic, type EventType } from '@outbound/schemas';
 import { RelayError } from '../errors.ts';
 import { sourceFingerprint, type SourceIdentity } from '../wal/source-position.ts';
 import { BrokerDirectory } from './broker-directory.ts';
@@ -12,7 +12,6 @@ import { fence, transactionalIdOf } from './producer-identity.ts';
 import type { Publisher, PublisherSession } from './publisher.ts';
 import type { BatchCompression } from './record-batch.ts';
 import { readTails } from './tail-reader.ts';
-import { declaredTopics, topicDrift, type DeclaredTopic } from './topic-plan.ts';
 import { readTopics, refuseBreaking } from './topic-state.ts';
 
 export interface KafkaPublisherOptions {

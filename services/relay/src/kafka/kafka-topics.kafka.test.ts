@@ -1,3 +1,4 @@
+import { declaredTopics } from '@outbound/schemas';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
@@ -16,7 +17,6 @@ import {
   recordAt,
   sendUntilStored,
 } from './test-support/kafka-rig.ts';
-import { declaredTopics } from './topic-plan.ts';
 import { provisionTopics } from './topic-provision.ts';
 
 let kafka: KafkaCluster;

@@ -1,4 +1,5 @@
 import {
+  maxMessageBytes,
   changeRoute,
   defineEventType,
   partitionOf,
@@ -10,7 +11,6 @@ import { z } from 'zod';
 import type { OutboxEvent } from '../outbox/outbox-event.ts';
 import { lsnFromText } from '../wal/lsn.ts';
 import { toRecords } from './to-records.ts';
-import { maxMessageBytes } from './topic-plan.ts';
 
 const eventType = defineEventType({
   name: 'catalog.product-change',

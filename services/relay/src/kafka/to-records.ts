@@ -1,10 +1,9 @@
-import { partitionOf, recordHeader, type EventType } from '@outbound/schemas';
+import { maxMessageBytes, partitionOf, recordHeader, type EventType } from '@outbound/schemas';
 import { RelayError } from '../errors.ts';
 import type { OutboxEvent } from '../outbox/outbox-event.ts';
 import { sourcePositionToText } from '../wal/source-position.ts';
 import type { OutboundRecord } from './outbound-record.ts';
 import { aloneInBatchBytes, recordBound } from './record-batch.ts';
-import { maxMessageBytes } from './topic-plan.ts';
 
 /**
  * The records of one event, one per route that its data_op goes to, in the order of the routes. The value is the payload itself,

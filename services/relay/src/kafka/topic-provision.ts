@@ -1,13 +1,13 @@
-import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
-import { RelayError } from '../errors.ts';
-import { BrokerDirectory } from './broker-directory.ts';
-import { errorFromCode } from './kafka-errors.ts';
 import {
   planTopics,
   type DeclaredTopic,
   type TopicPlan,
   type TopicToCreate,
-} from './topic-plan.ts';
+} from '@outbound/schemas';
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
+import { RelayError } from '../errors.ts';
+import { BrokerDirectory } from './broker-directory.ts';
+import { errorFromCode } from './kafka-errors.ts';
 import { readTopics } from './topic-state.ts';
 
 interface CreateAnswer {

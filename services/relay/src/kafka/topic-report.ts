@@ -1,4 +1,4 @@
-import type { DeclaredTopic, TopicPlan } from './topic-plan.ts';
+import type { DeclaredTopic, TopicPlan } from '@outbound/schemas';
 
 /** The plan as a table for a terminal: one line per topic, one below it per field that differs. */
 export function provisionReport(declared: readonly DeclaredTopic[], plan: TopicPlan): string {

@@ -1,8 +1,8 @@
+import type { ActualTopic } from '@outbound/schemas';
 import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError } from '../errors.ts';
 import type { BrokerDirectory } from './broker-directory.ts';
 import { errorFromCode, kafkaCode } from './kafka-errors.ts';
-import type { ActualTopic } from './topic-plan.ts';
 
 interface ConfigsAnswer {
   readonly resources: readonly {

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import type { KafkaCluster } from '@outbound/local-stack';
-import { changeRoute, defineEventType, stateRoute, type EventType } from '@outbound/schemas';
+import {
+  changeRoute,
+  declaredTopics,
+  defineEventType,
+  stateRoute,
+  type EventType,
+} from '@outbound/schemas';
 import { Kafka, logLevel, type KafkaMessage } from 'kafkajs';
 import { z } from 'zod';
 import { toRelayError } from '../../errors.ts';
@@ -16,7 +22,6 @@ import { KafkaPublisher, type KafkaPublisherOptions } from '../kafka-publisher.t
 import type { KafkaSession } from '../kafka-session.ts';
 import type { OutboundRecord } from '../outbound-record.ts';
 import { laneKey, type Delivery, type LaneBatch, type PublisherSession } from '../publisher.ts';
-import { declaredTopics } from '../topic-plan.ts';
 import { provisionTopics } from '../topic-provision.ts';
 
 /** Keeps what was logged, to be looked at. */

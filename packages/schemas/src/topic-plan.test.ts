@@ -1,7 +1,6 @@
-import { changeRoute, stateRoute } from '@outbound/schemas';
 import { describe, expect, it } from 'vitest';
+import { changeRoute, stateRoute } from './event-type.ts';
 import { declaredTopic, planTopics, replicationFor, type ActualTopic } from './topic-plan.ts';
-import { provisionReport } from './topic-report.ts';
 
 const change = declaredTopic(changeRoute('a.change', { partitions: 6, retentionMs: 604_800_000 }));
 const state = declaredTopic(stateRoute('a.state', { partitions: 6, retentionMs: 604_800_000 }));
@@ -70,19 +69,5 @@ describe('planTopics', () => {
       planTopics([state], [asDeclared(state, {}, { 'max.message.bytes': '9999999' })], 3).drift,
     ).toEqual([]);
     expect(planTopics([state], [asDeclared(state, { configs: undefined })], 3).drift).toEqual([]);
-  });
-});
-
-describe('provisionReport', () => {
-  it('says for each topic what was done, and names every field that differs', () => {
-    const plan = planTopics([change, state], [asDeclared(change, { partitions: 7 })], 3);
-    expect(provisionReport([change, state], plan)).toBe(
-      [
-        'TOPIC     PARTITIONS  POLICY   STATE',
-        'a.change           6  delete   differs',
-        '          partitions is 7, declared 6 (the relay refuses it)',
-        'a.state            6  compact  created',
-      ].join('\n'),
-    );
   });
 });

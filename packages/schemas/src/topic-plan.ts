@@ -1,4 +1,4 @@
-import type { EventType, Route } from '@outbound/schemas';
+import type { EventType, Route } from './event-type.ts';
 
 /** The size of a batch that every topic has to take, in bytes: Kafka's own default, said aloud so that a changed default is no surprise. */
 export const maxMessageBytes = 1_048_588;
