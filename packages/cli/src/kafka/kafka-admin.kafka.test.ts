@@ -62,7 +62,7 @@ describe('the Kafka admin', () => {
     expect(await admin.topics()).toContain(topic);
   });
 
-  it('says of a topic that does not exist that it does not, and neither creates it nor remembers it', async () => {
+  it('says of a topic that does not exist that it does not, and neither creates it nor fails for others afterwards', async () => {
     for (const question of [
       () => admin.topicRanges('no-such-topic'),
       () => admin.offsetsAt('no-such-topic', 0),

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createDatabase } from '@outbound/outbox';
 import { storedAggregates, type DataOp } from '@outbound/schemas';
 import { eq } from 'drizzle-orm';
@@ -84,28 +85,55 @@ export async function countOf(pool: pg.Pool, aggregateId: string): Promise<numbe
   return Number(counted.rows[0]?.count ?? 0);
 }
 
-/** The slot as it is now; undefined if it cannot be seen from here. Ask after the rows: what was committed then is before the log's end now. */
-export async function slotFacts(pool: pg.Pool, name: string): Promise<SlotFacts | undefined> {
+/**
+ * The slot as it is now. Ask after the rows: what was committed then is before the log's end now.
+ * @param endLsn the log's end of an earlier answer, to see whether the slot has passed it since
+ */
+export async function slotFacts(
+  pool: pg.Pool,
+  name: string,
+  endLsn: string | null = null,
+): Promise<SlotFacts> {
   const { rows: found } = await pool.query<{
-    isActive: boolean;
+    endLsn: string | null;
+    isActive: boolean | null;
     confirmedLsn: string | null;
     lagBytes: string | null;
     walStatus: string | null;
   }>(
-    `select active as "isActive", confirmed_flush_lsn::text as "confirmedLsn", wal_status as "walStatus",
-       case when pg_is_in_recovery() then null else pg_wal_lsn_diff(pg_current_wal_flush_lsn(), confirmed_flush_lsn)::text end as "lagBytes"
-     from pg_replication_slots where slot_name = $1`,
-    [name],
+    `select e.lsn::text as "endLsn", active as "isActive", confirmed_flush_lsn::text as "confirmedLsn", wal_status as "walStatus",
+       pg_wal_lsn_diff(e.lsn, confirmed_flush_lsn)::text as "lagBytes"
+     from (select coalesce($2::pg_lsn, case when pg_is_in_recovery() then null else pg_current_wal_flush_lsn() end)) as e (lsn)
+     left join pg_replication_slots on slot_name = $1`,
+    [name, endLsn],
   );
   const [slot] = found;
   return {
     name,
-    exists: slot !== undefined,
+    exists: slot?.isActive != null,
     isActive: slot?.isActive === true,
+    endLsn: slot?.endLsn ?? undefined,
     confirmedLsn: slot?.confirmedLsn ?? undefined,
     lagBytes: slot?.lagBytes == null ? undefined : Math.max(0, Number(slot.lagBytes)),
     walStatus: slot?.walStatus ?? undefined,
   };
+}
+
+/**
+ * Gives a connected relay the time to say how far it is: the slot as soon as it has passed `endLsn`, else as it is after `timeoutMs`.
+ */
+export async function slotPassing(
+  pool: pg.Pool,
+  slot: SlotFacts,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<SlotFacts> {
+  const deadline = performance.now() + timeoutMs;
+  let now = slot;
+  while (now.isActive && now.lagBytes !== 0 && performance.now() < deadline && !signal.aborted) {
+    await delay(250, undefined, { signal }).catch(() => undefined);
+    now = await slotFacts(pool, slot.name, slot.endLsn);
+  }
+  return now;
 }
 
 async function rows(

@@ -46,7 +46,9 @@ export interface SlotFacts {
   readonly isActive: boolean;
   /** Everything committed before this is in Kafka. */
   readonly confirmedLsn: string | undefined;
-  /** From there to the end of the log. */
+  /** End of the log when the outbox rows had just been read: before it is all that is traced. Undefined on a standby. */
+  readonly endLsn: string | undefined;
+  /** From the confirmed position to `endLsn`; 0: the slot has passed all that is traced. */
   readonly lagBytes: number | undefined;
   readonly walStatus: string | undefined;
 }

@@ -5,12 +5,15 @@ import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
 import { openKafkaAdmin, type GroupOffset, type KafkaAdmin } from '../kafka/kafka-admin.ts';
 import { wholeNumber } from '../tail/tail-verb.ts';
 import type { AddVerb } from '../verb.ts';
-import { countOf, eventsOf, findEvent, findRow, slotFacts } from './database-facts.ts';
+import { countOf, eventsOf, findEvent, findRow, slotFacts, slotPassing } from './database-facts.ts';
 import { allGroupOffsets, groupProgress } from './group-progress.ts';
 import { searchTopic, type Focus } from './topic-search.ts';
 import type { TopicFinding, TraceReport, TracedRow, OutboxFacts } from './trace-report.ts';
 import { traceJson, traceText } from './trace-text.ts';
 import { verdictOf, type Verdict } from './verdict.ts';
+
+/** A relay in its default settings reports to the slot every 5 s. */
+const relayReportsMs = 6000;
 
 /** `outbound trace ID`: an entity or event from its row to the groups that have read it. */
 export const addTrace: AddVerb = (program, bind) => {
@@ -43,9 +46,15 @@ async function trace(
   const events = event ? [event] : (ofEntity?.events ?? []);
   const kind = event ? 'event' : row || events.length > 0 ? 'entity' : 'nothing';
   // After the rows: whatever was committed when they were read is before the end of the log that is seen now.
-  const slot = kind === 'nothing' ? undefined : await slotFacts(pool, settings.slot);
+  let slot = kind === 'nothing' ? undefined : await slotFacts(pool, settings.slot);
   const focus = focusOf(events[0], row);
-  const kafka = focus ? await inKafka(context, focus, events[0], row) : { topics: [] };
+  const search = () => (focus ? inKafka(context, focus, events[0], row) : { topics: [] });
+  let kafka = await search();
+  if (slot?.isActive && kafka.topics?.some(({ status }) => status === 'absent')) {
+    // On its way, or missing? Only a slot that has passed the event can tell, and a look after that.
+    slot = await slotPassing(pool, slot, { timeoutMs: relayReportsMs, signal: context.signal });
+    kafka = await search();
+  }
   if (context.signal.aborted) return exitCodes.interrupted;
   const report: TraceReport = {
     ...{ id, kind, row, events, slot },

@@ -134,6 +134,27 @@ describe('trace', () => {
     });
     expect(deleted.answer.outbox.events.map(({ version }) => version)).toEqual([3, 2, 1]);
 
+    // Planted: a change that the slot is moved past, so that no relay will ever bring it.
+    await relay.terminate();
+    const other = await fetch(`${url}/products`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"sku":"SKU-2","name":"Lost","status":"ACTIVE"}',
+    });
+    const lost = (await other.json()) as { id: string };
+    await pipeline.sql.query('select pg_replication_slot_advance($1, pg_current_wal_lsn())', [
+      pipeline.slot,
+    ]);
+    relay = await pipeline.startRelay();
+    expect(await trace(lost.id)).toMatchObject({
+      code: 3,
+      answer: {
+        state: 'missing',
+        topics: [{ status: 'absent' }, { status: 'absent' }],
+        sentence: expect.stringContaining('although the slot has passed it') as string,
+      },
+    });
+
     // As retention does, and past the guard that keeps everyone else from it.
     await pipeline.sql.query('set session_replication_role = replica; truncate outbox');
     const old = await trace(id);

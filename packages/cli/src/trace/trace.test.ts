@@ -37,6 +37,7 @@ const slot: SlotFacts = {
   exists: true,
   isActive: true,
   confirmedLsn: '0/1D3C300',
+  endLsn: '0/1D3C300',
   lagBytes: 0,
   walStatus: 'reserved',
 };

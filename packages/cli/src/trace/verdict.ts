@@ -1,4 +1,5 @@
 import { sizeText } from '../records/readable-line.ts';
+import { safeText } from '../records/safe-text.ts';
 import type {
   GroupProgress,
   OutboxFacts,
@@ -115,15 +116,15 @@ function readers(findings: readonly TopicFinding[]): string {
   const behind = all.filter(({ progress }) => progress.hasPassed !== true);
   if (behind.length === 0)
     return all.length === 1
-      ? `group ${all[0]?.progress.group ?? ''} has read it`
+      ? `group ${safeText(all[0]?.progress.group ?? '')} has read it`
       : `all ${all.length} consumer groups have read it`;
   return behind.map(({ progress }) => readerText(progress)).join(', ');
 }
 
 function readerText({ group, lag }: GroupProgress): string {
   return lag === undefined
-    ? `group ${group} has committed nothing on its partition`
-    : `group ${group} has not read it yet (lag ${lag})`;
+    ? `group ${safeText(group)} has committed nothing on its partition`
+    : `group ${safeText(group)} has not read it yet (lag ${lag})`;
 }
 
 function counted(findings: readonly TopicFinding[]): string {
