@@ -22,7 +22,7 @@ export async function passWatermark(
 ): Promise<Delivery> {
   const { slot, patienceMs, signal, onWait } = options;
   const message = await client.query<{ lsn: string }>(
-    `select pg_logical_emit_message(true, 'outbound verify', '')::text as lsn`,
+    `select pg_logical_emit_message(true, 'outbound.verify', '')::text as lsn`,
   );
   const watermark = message.rows[0]?.lsn;
   const deadline = performance.now() + patienceMs;

@@ -1,0 +1,126 @@
+import { startPostgres, type PostgresServer } from '@outbound/local-stack';
+import { createDatabase, type Database } from '@outbound/outbox';
+import { categoryTable, storedAggregates, type StoredAggregate } from '@outbound/schemas';
+import pg from 'pg';
+import { uuidv7 } from 'uuidv7';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { migrateDatabase } from '../../../../services/catalog-api/src/migrations/migrate-database.ts';
+import { EntityIndex } from './entity-index.ts';
+import type { DifferenceKind } from './entity-states.ts';
+import { repair } from './repair.ts';
+
+const category = storedAggregates.get('category') as StoredAggregate;
+let server: PostgresServer;
+let admin: pg.Pool;
+let operatorPool: pg.Pool;
+let writer: Database;
+let operator: Database;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  const databaseUrl = await server.createDatabase('migrated');
+  await migrateDatabase({
+    databaseUrl,
+    directory: 'migrations',
+    passwords: { outbound_operator: 'operator' },
+  });
+  admin = new pg.Pool({ connectionString: databaseUrl });
+  const login = { username: 'outbound_operator', password: 'operator' };
+  operatorPool = new pg.Pool({ connectionString: Object.assign(new URL(databaseUrl), login).href });
+  writer = createDatabase(admin);
+  operator = createDatabase(operatorPool);
+});
+afterAll(async () => {
+  await operatorPool?.end();
+  await admin?.end();
+  await server?.close();
+});
+
+async function insert({ version = 1, deletedAt = null as Date | null } = {}): Promise<string> {
+  const id = uuidv7();
+  await writer
+    .insert(categoryTable)
+    .values({ id, code: `c${id}`, name: 'Shoes', version, deletedAt });
+  return id;
+}
+
+function indexOf(found: Readonly<Partial<Record<DifferenceKind, readonly string[]>>>): EntityIndex {
+  const index = new EntityIndex();
+  for (const [kind, ids] of Object.entries(found))
+    for (const id of ids) index.mark(index.entryOf(id), kind as DifferenceKind);
+  return index;
+}
+
+const valueOf = (id: string, version: number, more: object = {}) =>
+  JSON.stringify({
+    data: {
+      id,
+      code: 'ghost',
+      name: 'Ghost',
+      version,
+      created_at: '2026-01-02T03:04:05.678Z',
+      updated_at: '2026-01-02T03:04:05.678Z',
+      ...more,
+    },
+  });
+const emittedOf = async (ids: readonly string[]) =>
+  (
+    await admin.query<{ line: string }>(
+      `select aggregateid || ' ' || data_op || version as line from outbox where aggregateid = any($1) order by aggregateid`,
+      [ids],
+    )
+  ).rows.map(({ line }) => line);
+
+test('each entity gets the event that puts its record right, and what no event can put right gets none', async () => {
+  const live = await insert({ version: 4 });
+  const gone = await insert({ version: 5, deletedAt: new Date() });
+  const [ahead, ghost, wrongGhost, unreadable, cameBack] = [
+    await insert({ version: 2 }),
+    ...Array.from({ length: 3 }, () => uuidv7()),
+    await insert({ version: 1 }),
+  ] as [string, string, string, string, string];
+  const values = new Map([
+    [ghost, valueOf(ghost, 7)],
+    [wrongGhost, valueOf(wrongGhost, 7, { unknown: 1 })],
+    [unreadable, '{"data":'],
+  ]);
+  const index = indexOf({
+    missing: [live],
+    undeleted: [gone],
+    ahead: [ahead],
+    ghost: [ghost, wrongGhost, cameBack, 'a stranger'],
+    unreadable: [unreadable],
+  });
+  const asked: string[] = [];
+  const done = await repair(
+    operator,
+    category,
+    index,
+    (keys) => {
+      asked.push(...keys);
+      return Promise.resolve(values);
+    },
+    () => Promise.resolve(),
+  );
+  expect(done).toEqual({ snapshots: 2, deletions: 1, ghosts: 1, leftAlone: 3 });
+  expect(asked.sort()).toEqual([ghost, wrongGhost, unreadable].sort());
+  expect(await emittedOf([live, gone, ahead, ghost, wrongGhost, unreadable, cameBack])).toEqual(
+    [`${live} S4`, `${gone} D5`, `${ghost} D8`, `${cameBack} S1`].sort(),
+  );
+});
+
+test('a ghost whose row comes after the look at the table gets no tombstone', async () => {
+  const id = uuidv7();
+  const done = await repair(
+    operator,
+    category,
+    indexOf({ ghost: [id] }),
+    async () => {
+      await writer.insert(categoryTable).values({ id, code: `c${id}`, name: 'New', version: 1 });
+      return new Map([[id, valueOf(id, 3)]]);
+    },
+    () => Promise.resolve(),
+  );
+  expect(done).toMatchObject({ ghosts: 0, leftAlone: 1 });
+  expect(await emittedOf([id])).toEqual([]);
+});
