@@ -1,10 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RelayProcess } from '../support/relay-process.ts';
 import { eventually } from '../support/eventually.ts';
+import type { RelayProcess } from '../support/relay-process.ts';
 import { TestPipeline } from '../support/test-pipeline.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 import { CatalogClient } from './catalog-client.ts';
@@ -125,8 +124,8 @@ describe('a client of other makers that follows', () => {
   describe('as Kafka Connect', () => {
     let connect: ConnectWorker;
     let committed: CommittedEvent[];
-    let folder: string;
-    let sinkFile: string;
+    /** In the worker's folder. */
+    const sinkFile = 'product-changes.ndjson';
     let stateBefore: number;
     beforeAll(async () => {
       await pipeline.sql.query(documentedBlock('sql'));
@@ -143,8 +142,6 @@ describe('a client of other makers that follows', () => {
         'database.dbname': pathname.slice(1),
         'heartbeat.interval.ms': '500',
       };
-      folder = await mkdtemp(join(tmpdir(), 'outbound-sink-'));
-      sinkFile = join(folder, 'product-changes.ndjson');
       connect = await startConnect(bootstrap, [
         {
           file: 'file-sink.properties',
@@ -166,10 +163,8 @@ describe('a client of other makers that follows', () => {
       await catalog.delete(catalog.live.slice(0, 5));
       committed = await committedEvents(pipeline, 'catalog.product-change');
     });
-    afterAll(async () => {
-      await connect[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true });
-    });
+    afterAll(() => connect[Symbol.asyncDispose]());
+
     /** Resolves with the records of a topic when there are as many as events. */
     const allRecords = async (topic: string): Promise<SeenRecord[]> =>
       eventually(
@@ -232,7 +227,7 @@ describe('a client of other makers that follows', () => {
     it('a sink receives every event', async () => {
       const lines = await eventually(
         async () => {
-          const text = await readFile(sinkFile, 'utf8');
+          const text = await readFile(join(connect.program.folder, sinkFile), 'utf8');
           const all = text.split('\n').slice(0, -1);
           return all.length >= committed.length && all;
         },

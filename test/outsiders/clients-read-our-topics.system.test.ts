@@ -89,9 +89,9 @@ describe('a client of other makers', () => {
       expect(text.split('\n')).toHaveLength(2 * committed.length + 1);
       expect(text).toMatch(new RegExp(`^\\d \\d+ ${first?.key} .*ce_id=${first?.eid},`, 'm'));
       const deleted = committed.filter(({ dataOp }) => dataOp === 'D').map(({ key }) => key);
-      const printed = (await kcat('what was deleted (the length of a tombstone is -1)')).split(
-        '\n',
-      );
+      const printed = (
+        await kcat('the key of every deletion (the length of a tombstone is -1)')
+      ).split('\n');
       expect(printed.filter(Boolean).sort()).toEqual(deleted.sort());
       const last = (await kcat('the last two records of each partition')).trim().split('\n');
       expect(last).toHaveLength(12);

@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+from decimal import Decimal
 
 from confluent_kafka import Consumer, KafkaException
 
@@ -56,7 +57,8 @@ with open(path, "a", encoding="utf-8") as effects:
             raise KafkaException(message.error())
         key = message.key().decode()
         headers = dict(message.headers())
-        event = json.loads(message.value())
+        # Numbers keep every digit.
+        event = json.loads(message.value(), parse_float=Decimal)
         version = event["data"]["version"]
         # At least once: a version that was seen already is a duplicate.
         if version > newest.get(key, 0):
