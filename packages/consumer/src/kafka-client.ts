@@ -7,10 +7,15 @@ import { quietIdleTimer } from './kafkajs-idle-timer.ts';
 /**
  * kafkajs over our connection settings, for everything but the relay: consumers, admin, and the producer of dead letters. TLS is always checked;
  * warnings and errors go to `log` as a message and the broker's name only, because kafkajs' other fields hold whole requests.
+ * @param options.retries how often a question is asked again before it fails; 8, some 15 s. A person at a prompt wants fewer.
  * **Mind**: say `allowAutoTopicCreation: false` to its consumers and producers, or a wrong topic name makes a topic.
  * @throws ConsumerError KAFKAJS_VERSION if kafkajs is not the release that this was proven with.
  */
-export function createKafkaClient(connection: KafkaConnection, log: KafkaLog): Kafka {
+export function createKafkaClient(
+  connection: KafkaConnection,
+  log: KafkaLog,
+  { retries = 8 }: { readonly retries?: number } = {},
+): Kafka {
   const { brokers, clientId, tls: ssl, sasl, connectTimeoutMs } = connection;
   quietIdleTimer(clientId);
   return new Kafka({
@@ -22,7 +27,7 @@ export function createKafkaClient(connection: KafkaConnection, log: KafkaLog): K
     connectionTimeout: connectTimeoutMs,
     authenticationTimeout: connectTimeoutMs,
     requestTimeout: 15_000,
-    retry: { initialRetryTime: 200, maxRetryTime: 3_000, retries: 8 },
+    retry: { initialRetryTime: 200, maxRetryTime: 3_000, retries },
     logLevel: logLevel.WARN,
     logCreator: () => (entry) => forward(entry, log),
     socketFactory: openSocket,

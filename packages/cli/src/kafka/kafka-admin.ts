@@ -59,6 +59,8 @@ export interface KafkaAdmin {
   topics(): Promise<readonly string[]>;
   /** Partitions by number. @throws CliError TOPIC_MISSING, exit 2 */
   topicRanges(topic: string): Promise<readonly AdminPartition[]>;
+  /** Copies of each partition, the fewest there are. @throws CliError TOPIC_MISSING, exit 2 */
+  replicationFactor(topic: string): Promise<number>;
   /** Settings by name; those that Kafka does not know are left out. @throws CliError TOPIC_MISSING */
   topicConfig(topic: string, names: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** For each partition the first offset with a timestamp at or after `timeMs` (milliseconds since 1970), or its end if there is none. @throws CliError TOPIC_MISSING */
@@ -88,14 +90,18 @@ export async function openKafkaAdmin(
 ): Promise<KafkaAdmin> {
   let complaint = 'no answer';
   const complain: KafkaLog['warn'] = (fields, message) => {
-    complaint = message;
+    complaint = message.replace(/^Failed to connect to seed broker, .*?: /, '');
     log?.warn(fields, message);
   };
-  const admin = createKafkaClient(connection, {
-    info: (fields, message) => log?.info(fields, message),
-    warn: complain,
-    error: complain,
-  }).admin({ retry: { retries: 3, initialRetryTime: 200, maxRetryTime: 2000 } });
+  const admin = createKafkaClient(
+    connection,
+    {
+      info: (fields, message) => log?.info(fields, message),
+      warn: complain,
+      error: complain,
+    },
+    { retries: 3 },
+  ).admin();
   const ask = async <Answer>(what: string, question: () => Promise<Answer>): Promise<Answer> => {
     try {
       return await question();
@@ -123,6 +129,10 @@ export async function openKafkaAdmin(
     brokers: () => ask('describing the cluster', () => clusterFacts(admin)),
     topics: () => ask('listing topics', async () => (await admin.listTopics()).sort()),
     topicRanges: (topic) => ask(`topic ${topic}`, () => ranges(admin, topic)),
+    replicationFactor: (topic) =>
+      ask(`topic ${topic}`, async () =>
+        Math.min(...(await partitionsOf(admin, topic)).map(({ replicas }) => replicas.length)),
+      ),
     topicConfig: (topic, names) => aboutTopic(topic, () => config(admin, topic, names)),
     offsetsAt: (topic, timeMs) =>
       aboutTopic(topic, async () =>

@@ -15,7 +15,7 @@ export function traceText(report: TraceReport, verdict: Verdict, output: Output)
   const versions = new Set(events.map(({ version }) => version));
   return [
     `${bold('row')}     ${row ? `${row.aggregate} ${row.id}, version ${row.version}${row.isDeleted ? ', deleted' : ''}` : 'none (purged, or of a kind that is not stored here)'}`,
-    `${bold('outbox')}  ${events.length === 0 ? 'no event is kept any more (retention)' : `${retained} events kept${retained > versions.size && report.kind === 'entity' ? `, the last ${events.length}:` : ''}`}`,
+    `${bold('outbox')}  ${events.length === 0 ? 'no event is kept any more (retention)' : `${retained} ${retained === 1 ? 'event' : 'events'} kept${retained > versions.size && report.kind === 'entity' ? `, the last ${events.length}:` : ''}`}`,
     ...(events.length === 0
       ? []
       : [
@@ -32,7 +32,9 @@ export function traceText(report: TraceReport, verdict: Verdict, output: Output)
         ]),
     `${bold('log')}     ${logText(report)}`,
     `${bold('slot')}    ${slot ? slotText(slot) : unknown}`,
-    `${bold('kafka')}   ${topics ? (topics.length === 0 ? 'no topic' : '') : `${unknown}: ${report.kafkaProblem ?? 'not asked'}`}`,
+    topics?.length
+      ? bold('kafka')
+      : `${bold('kafka')}   ${topics ? 'no topic' : `${unknown}: ${report.kafkaProblem ?? 'not asked'}`}`,
     ...(topics?.length
       ? [
           output.table(
