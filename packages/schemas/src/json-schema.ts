@@ -25,9 +25,15 @@ export const documentSchemaOptions = {
   },
 } as const satisfies z.core.ToJSONSchemaParams;
 
-/** JSON Schema 2020-12 of what is written: closed, so that a field that nobody declared is a fault of the producer. Consumers ignore unknown fields (Zalando rule 108). */
-export function toDocumentSchema(schema: z.ZodType): Record<string, unknown> {
-  return { ...z.toJSONSchema(schema, { io: 'output', ...documentSchemaOptions }) };
+/**
+ * JSON Schema of what is written: closed, so that a field that nobody declared is a fault of the producer. Consumers ignore unknown fields (Zalando rule 108).
+ * Draft 2020-12, or draft 7 for readers that know no later one.
+ */
+export function toDocumentSchema(
+  schema: z.ZodType,
+  target: 'draft-2020-12' | 'draft-7' = 'draft-2020-12',
+): Record<string, unknown> {
+  return { ...z.toJSONSchema(schema, { io: 'output', target, ...documentSchemaOptions }) };
 }
 
 /** JSON Schema of an event type's whole value, with its name and version. */

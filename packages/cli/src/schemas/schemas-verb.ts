@@ -12,6 +12,7 @@ import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { AddVerb } from '../verb.ts';
 import { addSchemasCheck } from './check-schemas.ts';
 import { exampleValue } from './example-value.ts';
+import { addSchemasPublish } from './publish-schemas.ts';
 import { addSchemasRelease } from './release-schemas.ts';
 
 /** `outbound schemas list`, `schemas show NAME`: the event types that this version declares, as their consumers see them. */
@@ -38,6 +39,7 @@ export const addSchemas: AddVerb = (program, bind) => {
     );
   addSchemasCheck(schemas, bind);
   addSchemasRelease(schemas, bind);
+  addSchemasPublish(schemas, bind);
 };
 
 function list({ output, settings }: CliContext): ExitCode {
