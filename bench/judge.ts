@@ -58,7 +58,6 @@ export async function judge(
       lastAppendMs = Math.max(lastAppendMs, appendedMs);
       onRecord(record.topic, record.eid ?? '', appendedMs);
     },
-    600_000,
   );
   return { judgement: toJudgement(checker.finish()), firstAppendMs, lastAppendMs };
 }

@@ -1,8 +1,8 @@
-import type { KafkaMessage } from 'kafkajs';
+import { readTopics, type TopicRecord } from '@outbound/consumer';
+import type { KafkaConnection } from '@outbound/service-kit';
 import type pg from 'pg';
 import { Judgement, type ReadRecord, type Verdict } from './judgement.ts';
 import { contentOfValue, hashOfRow, productRows, type ProductRow } from './product-content.ts';
-import { readTopic } from './topic-reader.ts';
 
 const firstId = '00000000-0000-0000-0000-000000000000';
 const rowsPerPage = 2000;
@@ -23,13 +23,26 @@ export async function prove({
   readonly stateTopic: string;
 }): Promise<Verdict> {
   const judgement = new Judgement();
+  const connection: KafkaConnection = {
+    brokers,
+    clientId: 'outbound-demo-proof',
+    tls: undefined,
+    sasl: undefined,
+    connectTimeoutMs: 10_000,
+    silenceLimitMs: 5000,
+  };
+  const readToEnd = (topic: string, take: (record: TopicRecord) => void) =>
+    readTopics({
+      connection,
+      topics: [topic],
+      until: 'end',
+      onBatch: (records) => {
+        for (const record of records) take(record);
+      },
+    });
   const [changes] = await Promise.all([
-    readTopic({ brokers, topic: changeTopic }, (message) =>
-      judgement.addChange(toReadRecord(message)),
-    ),
-    readTopic({ brokers, topic: stateTopic }, (message) =>
-      judgement.addState(toReadRecord(message)),
-    ),
+    readToEnd(changeTopic, (record) => judgement.addChange(toReadRecord(record))),
+    readToEnd(stateTopic, (record) => judgement.addState(toReadRecord(record))),
   ]);
   judgement.endOfTopics({ isWhole: changes.isWhole });
   for (let after = firstId; ;) {
@@ -48,7 +61,7 @@ export async function prove({
   return judgement.verdict();
 }
 
-function toReadRecord({ key, value }: KafkaMessage): ReadRecord {
+function toReadRecord({ key, value }: TopicRecord): ReadRecord {
   const content = value === null ? undefined : contentOfValue(value);
   return {
     key: key?.toString() ?? '(no key)',

@@ -29,7 +29,7 @@ export interface ReadTopicsOptions {
   readonly onCurrent?: (atMs: number) => void | Promise<void>;
   /** Ends reading quickly: the batch that is worked on is waited for, and the promise resolves. */
   readonly signal?: AbortSignal;
-  /** How long the brokers may give nothing of a partition while there is more of it; 30 s. */
+  /** How long a partition may go without an answer that brings more of it, or says that there is no more; 30 s. */
   readonly silenceMs?: number;
   readonly log?: KafkaLog;
 }
@@ -61,8 +61,7 @@ const silentLog: KafkaLog = {
  * Reads topics from a position on, as a reader of its own: it joins no group, commits nothing and leaves nothing behind. Gives committed records
  * only, each once; gaps of compaction and markers of transactions are passed over. Order: as in each partition, and so per key; between
  * partitions none. Survives brokers that restart and leaders that move.
- * @throws ConsumerError TOPIC_MISSING at once for a topic that does not exist; READER_STALLED after `silenceMs` without anything while there is more, naming
- * the partitions; POSITION_UNKNOWN if the log ends before the position; READ_REFUSED if a broker refuses; and whatever `onBatch` or `onCaughtUp` throws, after which nothing more
+ * @throws ConsumerError TOPIC_MISSING at once for a topic that does not exist; READER_STALLED after `silenceMs` without an answer, or with answers that bring nothing while there is more, naming the partitions; POSITION_UNKNOWN if the log ends before the position; READ_REFUSED if a broker refuses; and whatever `onBatch` or `onCaughtUp` throws, after which nothing more
  * is handed out.
  */
 export async function readTopics(options: ReadTopicsOptions): Promise<ReadSummary> {

@@ -6,8 +6,17 @@ import { createKafkaClient } from '../kafka-client.ts';
 import { decodeFetchAnswer, fetchVersion, type FetchAnswer } from './fetch-answer.ts';
 import { partitionKey, type PartitionRange } from './topic-record.ts';
 
+interface Connection {
+  readonly socket?: { destroy(): void };
+  rejectRequests(error: Error): void;
+}
+
 /** The part of kafkajs' inner Cluster that is used: connections, TLS, SASL, and who leads what. */
 interface Cluster {
+  readonly brokerPool: {
+    readonly seedBroker?: Broker;
+    readonly brokers: Readonly<Record<string, Broker>>;
+  };
   connect(): Promise<void>;
   disconnect(): Promise<void>;
   addTargetTopic(topic: string): Promise<void>;
@@ -24,6 +33,7 @@ interface Broker {
   readonly connectionPool: {
     readonly host: string;
     readonly port: number;
+    readonly pool: readonly Connection[];
     send(protocol: object): Promise<unknown>;
   };
   disconnect(): Promise<void>;
@@ -173,7 +183,15 @@ export class TopicCluster {
     }
   }
 
+  /** Ends at once: kafkajs by itself would wait for the answers that are due, of a broker that hangs for its whole request timeout. */
   async close(): Promise<void> {
+    const { brokers, seedBroker } = this.#cluster.brokerPool;
+    const reason = new Error('reading has ended');
+    for (const broker of [...Object.values(brokers), ...(seedBroker ? [seedBroker] : [])])
+      for (const connection of broker.connectionPool.pool) {
+        connection.rejectRequests(reason);
+        connection.socket?.destroy();
+      }
     await this.#cluster.disconnect();
   }
 }

@@ -69,7 +69,8 @@ export class TopicReading {
     signal?.addEventListener('abort', end, { once: true });
     const watch = setInterval(() => this.#endIfSilent(silenceMs), Math.min(1000, silenceMs / 4));
     try {
-      await this.#handOut([]);
+      // What is empty has been read to its end.
+      await this.#tellIfCaughtUp();
       this.#startLoops();
       // A loop may start others when leaders move.
       while (this.#loops.size > 0) await Promise.all(this.#loops.values());
@@ -228,6 +229,8 @@ export class TopicReading {
 
   /** Never rejects: a failure of the caller's ends the reading. */
   async #handOut(batches: readonly Decoded[]): Promise<void> {
+    // An answer without anything must not pass for a sign of life.
+    if (batches.length === 0) return;
     this.#turn = this.#turn.then(async () => {
       this.#isHandingOut = true;
       try {
