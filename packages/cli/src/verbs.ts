@@ -1,10 +1,12 @@
 import { addImport } from './import/import-verb.ts';
 import { addBackfill } from './backfill/backfill-verb.ts';
 import { addRecover } from './recover/recover-verb.ts';
+import { addReplay } from './replay/replay-verb.ts';
 import { addSchemas } from './schemas/schemas-verb.ts';
 import { addLatest } from './latest/latest-verb.ts';
 import { addTail } from './tail/tail-verb.ts';
 import { addTrace } from './trace/trace-verb.ts';
+import { addDoctor } from './doctor/doctor-verb.ts';
 import { addStatus } from './status/status-verb.ts';
 import { addVerify } from './verify/verify-verb.ts';
 import type { AddVerb } from './verb.ts';
@@ -13,11 +15,13 @@ import type { AddVerb } from './verb.ts';
 export const verbs: readonly AddVerb[] = [
   // One a line: looking first, then moving, then the rest.
   addStatus,
+  addDoctor,
   addTail,
   addLatest,
   addTrace,
   addVerify,
   addBackfill,
+  addReplay,
   addRecover,
   addImport,
   addSchemas,
