@@ -1,0 +1,177 @@
+import { startPostgres, type PostgresMajor, type PostgresServer } from '@outbound/local-stack';
+import { eventTypes } from '@outbound/schemas';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { migrateDatabase } from '../../../../services/catalog-api/src/migrations/migrate-database.ts';
+import { countBacklog, emitMissingAgain, noteSeen, prepareBacklog } from './backlog.ts';
+import { bridge, createInterimSlot, installSlot } from './new-slot.ts';
+
+const slot = 'outbound';
+const changes = 'catalog.category-change';
+const state = 'catalog.category';
+
+describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
+  let server: PostgresServer;
+  let admin: pg.Client;
+  let session: pg.Client;
+  let pool: pg.Pool;
+  let count = 0;
+
+  beforeAll(async () => {
+    server = await startPostgres({ major });
+    const databaseUrl = await server.createDatabase('migrated');
+    const passwords = { outbound_operator: 'operator' };
+    await migrateDatabase({ databaseUrl, directory: 'migrations', passwords });
+  });
+  afterAll(() => server?.close());
+  beforeEach(async () => {
+    const url = await server.createDatabase(`recover_${(count += 1)}`, 'migrated');
+    const login = { username: 'outbound_operator', password: 'operator' };
+    const operatorUrl = Object.assign(new URL(url), login).href;
+    admin = new pg.Client(url);
+    session = new pg.Client(operatorUrl);
+    pool = new pg.Pool({ connectionString: operatorUrl });
+    await admin.connect();
+    await session.connect();
+    await prepareBacklog(session, eventTypes);
+    return async () => {
+      await session.end();
+      await pool.end();
+      await admin.query(
+        'select pg_drop_replication_slot(slot_name) from pg_replication_slots where not temporary',
+      );
+      await admin.end();
+    };
+  });
+
+  /** Commits an event; its id says key, version and number. */
+  async function commit(key: number, version: number, op = 'U', minutesAgo = 0): Promise<string> {
+    const id = eidOf(key, version, op);
+    await admin.query(
+      `insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, created_at)
+       values ($1, $2, $3, $4, $5, $6, '{"é": 1.50}', now() - make_interval(mins => $7))`,
+      [id, state, `key-${key}`, changes, version, op, minutesAgo],
+    );
+    return id;
+  }
+  const eidOf = (key: number, version: number, op = 'U') =>
+    `00000000-000${op === 'S' ? 1 : 0}-7000-8000-${String(key * 1000 + version).padStart(12, '0')}`;
+  const published = async (...eids: readonly string[]) => {
+    await noteSeen(session, changes, eids);
+    await noteSeen(session, state, eids);
+  };
+
+  /** The whole way; `meanwhile` happens between the new slot's creation and the cut. */
+  async function recover(meanwhile: () => Promise<unknown> = () => Promise.resolve()) {
+    const backlog = await countBacklog(session);
+    await createInterimSlot(session, slot, {
+      pool,
+      signal: new AbortController().signal,
+      onBlocked: () => undefined,
+    });
+    await meanwhile();
+    const { emitted, slotLsn } = await bridge(session, slot, {
+      flush: async () => {
+        await pool.query(
+          "insert into operation (id, verb, actor) values (gen_random_uuid(), 'recover', 'test')",
+        );
+      },
+      emit: () => emitMissingAgain(session, backlog),
+    });
+    await installSlot(session, slot, { slotLsn, mustDrop: false });
+    return { backlog, emitted };
+  }
+
+  /** Ids in the order in which a relay would get them from the new slot. */
+  async function streamed(): Promise<string[]> {
+    const { rows } = await admin.query<{ data: Buffer }>(
+      "select data from pg_logical_slot_peek_binary_changes($1, null, null, 'proto_version', '1', 'publication_names', 'outbound')",
+      [slot],
+    );
+    // I: Int32 relation, 'N', Int16 columns, then for the id: 't', Int32 length, text.
+    return rows.flatMap(({ data }) =>
+      data[0] === 0x49 ? [data.subarray(13, 13 + 36).toString('latin1')] : [],
+    );
+  }
+
+  test('what the topics do not have comes first, each entity in order of versions, then what is new', async () => {
+    await published(await commit(1, 1), await commit(1, 2), await commit(2, 1));
+    const missing = [await commit(1, 3), await commit(2, 2), await commit(3, 1)];
+    let between = '';
+    const { backlog, emitted } = await recover(async () => {
+      between = await commit(1, 4);
+    });
+    expect(backlog).toMatchObject({ events: 3, entities: 3 });
+    expect(emitted).toBe(4);
+    const after = await commit(1, 5);
+    const ids = await streamed();
+    expect([...ids].sort()).toEqual([...missing, between, after].sort());
+    const ofKey1 = ids.filter((id) => id.slice(-4).startsWith('1'));
+    expect(ofKey1).toEqual([eidOf(1, 3), eidOf(1, 4), eidOf(1, 5)]);
+    expect(ids.at(-1)).toBe(after);
+    const { rows } = await admin.query<{ payload: string; n: number }>(
+      'select payload::text, count(*)::int as n from outbox where id = $1 group by 1',
+      [between],
+    );
+    expect(rows).toEqual([{ payload: '{"é": 1.50}', n: 2 }]);
+  });
+
+  test('versions rule the order, also where a transaction that began later committed first', async () => {
+    await commit(1, 1, 'C', 1);
+    await commit(1, 2, 'U', 3);
+    await commit(1, 3, 'U', 2);
+    await recover();
+    expect(await streamed()).toEqual([eidOf(1, 1), eidOf(1, 2), eidOf(1, 3)]);
+  });
+
+  test('an event that only one of its topics has comes again, with everything behind it', async () => {
+    await published(await commit(1, 1));
+    await noteSeen(session, changes, [await commit(1, 2), await commit(1, 3)]);
+    await noteSeen(session, state, [eidOf(1, 3)]);
+    await commit(1, 4);
+    // Version 3 is in both: the compacted topic has dropped version 2 since.
+    expect((await recover()).emitted).toBe(1);
+    expect(await streamed()).toEqual([eidOf(1, 4)]);
+  });
+
+  test('a snapshot that was not published is not hidden by the change of the same version that was', async () => {
+    await published(await commit(1, 1));
+    await commit(1, 1, 'S');
+    await recover();
+    expect(await streamed()).toEqual([eidOf(1, 1, 'S')]);
+  });
+
+  test('a second recovery writes nothing twice that the topics have by then, and each event once', async () => {
+    await commit(1, 1);
+    await recover();
+    await session.query('drop table recover_complete, recover_done');
+    await admin.query('select pg_drop_replication_slot($1)', [slot]);
+    await session.query('select pg_drop_replication_slot($1)', ['outbound_recovery']);
+    expect((await recover()).emitted).toBe(1);
+    await session.query('drop table recover_complete, recover_done');
+    await admin.query('select pg_drop_replication_slot($1)', [slot]);
+    await session.query('select pg_drop_replication_slot($1)', ['outbound_recovery']);
+    await published(eidOf(1, 1));
+    expect((await recover()).emitted).toBe(0);
+  });
+
+  test('an event type that is not known stops it before anything', async () => {
+    await commit(1, 1);
+    await admin.query(
+      "insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload) values (gen_random_uuid(), 'x', 'x', 'x.y', 1, 'C', '{}')",
+    );
+    await session.query('drop table recover_seen, recover_route');
+    await expect(prepareBacklog(session, eventTypes)).rejects.toMatchObject({
+      code: 'EVENT_TYPE_UNKNOWN',
+    });
+  });
+
+  test('the slot is recorded before it is there, and its record says where it begins', async () => {
+    await admin.query("insert into relay_slot values ($1, 'old', now(), '0/1')", [slot]);
+    await recover();
+    const { rows } = await admin.query<{ recorded: boolean }>(
+      'select r.created_lsn = s.confirmed_flush_lsn as recorded from relay_slot r join pg_replication_slots s using (slot_name)',
+    );
+    expect(rows).toEqual([{ recorded: true }]);
+  });
+});
