@@ -167,15 +167,15 @@ export async function readOutboxStatus(pool: pg.Pool): Promise<OutboxStatus> {
     partitions: row.partitions,
     days_ahead: row.days_ahead,
     rows_estimate: estimate(row.live_rows, row.oldest_row_at),
-    oldest_row_at: row.oldest_row_at,
-    newest_row_at: row.newest_row_at,
+    oldest_row_at: iso(row.oldest_row_at),
+    newest_row_at: iso(row.newest_row_at),
     oldest_unsealed:
       row.unsealed === null
         ? null
         : {
             name: row.unsealed,
             rows_estimate: estimate(row.unsealed_live_rows, row.unsealed_oldest_row_at),
-            oldest_row_at: row.unsealed_oldest_row_at,
+            oldest_row_at: iso(row.unsealed_oldest_row_at),
             oldest_row_seconds: row.unsealed_oldest_row_seconds,
           },
     default_has_rows: row.default_has_rows,
@@ -209,10 +209,17 @@ export async function readOperations(pool: pg.Pool): Promise<readonly OperationS
   );
   return rows.map((row) => ({
     ...row,
+    started_at: new Date(row.started_at).toISOString(),
+    ended_at: iso(row.ended_at),
     progress: row.progress === null ? null : (JSON.parse(row.progress) as unknown),
   }));
 }
 
 function atLeastZero(text: string | null): number | null {
   return text === null ? null : Math.max(0, Number(text));
+}
+
+/** A moment as JSON has it. */
+function iso(text: string | null): string | null {
+  return text === null ? null : new Date(text).toISOString();
 }

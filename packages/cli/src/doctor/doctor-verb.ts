@@ -1,0 +1,170 @@
+import { eventTypes, withTopicPrefix } from '@outbound/schemas';
+import type pg from 'pg';
+import type { CliContext } from '../context.ts';
+import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import { readOutboxStatus } from '../status/source-status.ts';
+import type { AddVerb } from '../verb.ts';
+import { splitAddress } from './advertised-brokers.ts';
+import { judgeClock, judgeDatabase, judgeOutbox } from './database-checks.ts';
+import { readDatabaseFacts } from './database-facts.ts';
+import { fault, ok, unknown, type Finding, type Level } from './finding.ts';
+import { kafkaChecks } from './kafka-checks.ts';
+import { machineChecks } from './machine-checks.ts';
+import { judgeMigrations, migrationFiles, type Migration } from './migration-checks.ts';
+
+/** `outbound doctor`: everything that commonly is not as it should be, each with its cure. */
+export const addDoctor: AddVerb = (program, bind) => {
+  program
+    .command('doctor')
+    .description(
+      'Looks at the machine, Postgres, Kafka, the API and the relay, and says how to cure what is wrong. Exit code 3 if there is a fault.',
+    )
+    .option('--migrations <directory>', 'SQL files to compare the database with', 'migrations')
+    .action(bind((context, { migrations }: { migrations: string }) => doctor(context, migrations)));
+};
+
+async function doctor(context: CliContext, migrations: string): Promise<ExitCode> {
+  const { output, signal } = context;
+  const parts = await Promise.all([
+    machineChecks(process.versions.node, usedPorts(context)),
+    databaseChecks(context, migrations),
+    kafka(context),
+    http(context, 'api', context.settings.apiUrl, 'OUTBOUND_API_URL', '/openapi.json'),
+    http(context, 'relay', context.settings.relayAdminUrl, 'OUTBOUND_RELAY_ADMIN_URL', '/readyz'),
+  ]);
+  signal.throwIfAborted();
+  const findings = parts.flat();
+  const count = (level: Level) => findings.filter((finding) => finding.level === level).length;
+  const summary = {
+    ok: count('ok'),
+    warnings: count('warning'),
+    faults: count('fault'),
+    unknown: count('unknown'),
+  };
+  output.answer({ ...summary, findings }, () =>
+    [
+      ...findings.map((finding) => findingText(finding, output.colors)),
+      '',
+      `${summary.faults} faults, ${summary.warnings} warnings, ${summary.unknown} unknown, ${summary.ok} as they should be`,
+    ].join('\n'),
+  );
+  return summary.faults > 0 ? exitCodes.differs : exitCodes.done;
+}
+
+/** Two lines at the most: what was found, and below it what to do. */
+export function findingText(
+  { check, level, says, fix }: Finding,
+  { green, yellow, red, dim }: CliContext['output']['colors'],
+): string {
+  const marks = {
+    ok: green('ok     '),
+    warning: yellow('warning'),
+    fault: red('FAULT  '),
+    unknown: dim('unknown'),
+  };
+  return `${marks[level]}  ${check}: ${says}${fix === undefined ? '' : `\n         → ${fix}`}`;
+}
+
+async function databaseChecks(context: CliContext, directory: string): Promise<readonly Finding[]> {
+  const { settings } = context;
+  if (settings.databaseUrl === undefined) return [notSet('postgres', 'OUTBOUND_DATABASE_URL')];
+  try {
+    const pool = await context.database();
+    const beforeMs = Date.now();
+    const facts = await readDatabaseFacts(pool, settings);
+    const afterMs = Date.now();
+    return [
+      ...judgeDatabase(facts, settings),
+      judgeMigrations(migrationFiles(directory), await appliedMigrations(pool)),
+      ...(facts.has_outbox ? [await outboxCheck(pool)] : []),
+      judgeClock(facts.server_ms - (beforeMs + afterMs) / 2, afterMs - beforeMs),
+    ];
+  } catch (error) {
+    return [
+      fault(
+        'postgres',
+        error instanceof Error ? error.message : String(error),
+        'start Postgres, or correct OUTBOUND_DATABASE_URL',
+      ),
+    ];
+  }
+}
+
+async function outboxCheck(pool: pg.Pool): Promise<Finding> {
+  try {
+    return judgeOutbox(await readOutboxStatus(pool));
+  } catch (error) {
+    return unknown(
+      'outbox partitions',
+      error instanceof Error ? error.message : String(error),
+      'connect as outbound_operator',
+    );
+  }
+}
+
+async function appliedMigrations(pool: pg.Pool): Promise<readonly Migration[] | undefined> {
+  return pool.query<Migration>('select name, checksum from schema_migration order by name').then(
+    ({ rows }) => rows,
+    () => undefined,
+  );
+}
+
+async function kafka(context: CliContext): Promise<readonly Finding[]> {
+  const { settings } = context;
+  if (settings.kafkaBrokers === undefined) return [notSet('kafka', 'OUTBOUND_KAFKA_BROKERS')];
+  const prefixed = withTopicPrefix(eventTypes, settings.topicPrefix);
+  try {
+    return await kafkaChecks(context.kafka(), prefixed.values());
+  } catch (error) {
+    return [
+      fault(
+        'kafka',
+        error instanceof Error ? error.message : String(error),
+        'set what the message names',
+      ),
+    ];
+  }
+}
+
+async function http(
+  { signal }: CliContext,
+  check: string,
+  url: string | undefined,
+  setting: string,
+  path: string,
+): Promise<readonly Finding[]> {
+  if (url === undefined) return [notSet(check, setting)];
+  const whole = `${url.replace(/\/$/, '')}${path}`;
+  try {
+    const response = await fetch(whole, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(5000)]),
+    });
+    return [judgeHttp(check, whole, response.status, setting)];
+  } catch {
+    return [fault(check, `does not answer at ${whole}`, `start it, or correct ${setting}`)];
+  }
+}
+
+/** @param status of the answer; 503 is how a service says that it is not ready. */
+export function judgeHttp(check: string, url: string, status: number, setting: string): Finding {
+  if (status === 200) return ok(check, `answers at ${url}`);
+  if (status === 503)
+    return fault(
+      check,
+      `says at ${url} that it is not ready`,
+      `read its answer there: curl ${url}`,
+    );
+  return fault(check, `answers ${status} at ${url}`, `correct ${setting}`);
+}
+
+function notSet(check: string, setting: string): Finding {
+  return unknown(check, 'not looked at', `set ${setting}`);
+}
+
+function usedPorts({ settings }: CliContext): ReadonlySet<number> {
+  const urls = [settings.databaseUrl, settings.apiUrl, settings.relayAdminUrl].flatMap((url) =>
+    url === undefined ? [] : [Number(new URL(url).port)],
+  );
+  const brokers = (settings.kafkaBrokers ?? []).map((address) => splitAddress(address).port);
+  return new Set([...urls, ...brokers]);
+}
