@@ -29,7 +29,7 @@ rootLogger.appenderRef.out.ref = out
  * The beginning of a command line of a small JVM that starts fast and keeps its temporary files in `folder`; what follows is the class path's option.
  * @throws Error with the remedy where there is no Java.
  */
-export async function javaCommand(folder: string): Promise<[string, ...string[]]> {
+async function javaCommand(folder: string): Promise<[string, ...string[]]> {
   const java = await findJava();
   if (java === undefined)
     throw new Error('Java is not installed: apt-get install openjdk-17-jre-headless');
