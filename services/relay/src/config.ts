@@ -51,6 +51,13 @@ export const configSchema = z.object({
     .describe(
       "Path of a JavaScript module that exports eventTypes; without it, this repository's own",
     ),
+  schemaRegistryUrl: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .optional()
+    .describe(
+      'A Confluent-compatible schema registry; with it, values begin with the id of their schema (outbound schemas publish puts them there), without it they are plain JSON',
+    )
+    .meta({ secret: true, example: 'http://127.0.0.1:8081' }),
   skipEvents: listSetting()
     .optional()
     .describe(

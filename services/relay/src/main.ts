@@ -1,4 +1,4 @@
-import { withTopicPrefix } from '@outbound/schemas';
+import { SchemaRegistry, withTopicPrefix } from '@outbound/schemas';
 import {
   createLogger,
   createMetricsRegistry,
@@ -18,6 +18,7 @@ import { loadEventTypes } from './event-types-module.ts';
 import { noFailPoint, type ReachFailPoint } from './fail-points.ts';
 import { KafkaPublisher } from './kafka/kafka-publisher.ts';
 import { defaultSendLimits } from './kafka/send-plan.ts';
+import { registeredPrefixes } from './kafka/value-prefixes.ts';
 import { createLogObserver } from './log-observer.ts';
 import { createRelayMetrics } from './metrics.ts';
 import { observers } from './observers.ts';
@@ -108,6 +109,13 @@ await runUntilSignal(
         await loadEventTypes(config.eventTypes),
         config.topicPrefix,
       );
+      const valuePrefixes =
+        config.schemaRegistryUrl === undefined
+          ? undefined
+          : await registeredPrefixes(
+              eventTypes.values(),
+              new SchemaRegistry({ url: config.schemaRegistryUrl }),
+            );
       await runRelay(
         {
           source: new PostgresSource({
@@ -135,6 +143,7 @@ await runUntilSignal(
             drainMs: config.drainMs,
             stallLimitMs: config.stallLimitMs,
             skipEvents: new Set(config.skipEvents ?? []),
+            valuePrefixes,
           },
           observer,
           failPoint: failPointFrom(config.failPoint),

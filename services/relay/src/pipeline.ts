@@ -167,7 +167,12 @@ export class Pipeline implements ChangeListener {
         eid: event.eid,
       });
     const records = this.#decodable(() =>
-      toRecords(event, this.#eventType(event), this.#fingerprint),
+      toRecords(
+        event,
+        this.#eventType(event),
+        this.#fingerprint,
+        this.#parts.settings.valuePrefixes,
+      ),
     );
     for (const record of records ?? []) {
       transaction.undelivered += 1;

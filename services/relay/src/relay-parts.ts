@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts';
 import type { ReachFailPoint } from './fail-points.ts';
 import type { Publisher } from './kafka/publisher.ts';
 import type { SendLimits } from './kafka/send-plan.ts';
+import type { ValuePrefixes } from './kafka/value-prefixes.ts';
 import type { RelayObserver } from './relay-observer.ts';
 import type { ChangeSource } from './wal/change-source.ts';
 import type { OutboxTable } from './wal/outbox-table.ts';
@@ -19,6 +20,8 @@ export interface RelaySettings {
   readonly stallLimitMs: number;
   /** Event ids to leave out if they can't be published; an operator's decision, logged for each. */
   readonly skipEvents: ReadonlySet<string>;
+  /** Where values name their schema; without it they are plain JSON. */
+  readonly valuePrefixes?: ValuePrefixes | undefined;
 }
 
 /** Everything a relay is made of. The same assembly runs in production, in the simulator and in tests. */

@@ -4,7 +4,9 @@ import {
   defineEventType,
   partitionOf,
   recordHeader,
+  schemaIdPrefix,
   stateRoute,
+  withoutSchemaId,
 } from '@outbound/schemas';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -60,6 +62,22 @@ describe('toRecords', () => {
       partitionOf(one.aggregateId, 12),
     ]);
     expect(records[0]).toMatchObject({ key: one.aggregateId, commitTimeMs: 1_700_000_000_000 });
+  });
+
+  it('puts the id of the schema before the unchanged payload where values name it, and leaves tombstones alone', () => {
+    const one = event({ dataOp: 'D' });
+    const prefixes = new Map([
+      [
+        eventType,
+        new Map(['catalog.product-change', 'catalog.product'].map((t) => [t, schemaIdPrefix(7)])),
+      ],
+    ]);
+    const [change, state] = toRecords(one, eventType, '9f86d081', prefixes);
+    expect(withoutSchemaId(change?.value ?? Buffer.alloc(0))).toEqual({
+      json: one.payload,
+      schemaId: 7,
+    });
+    expect(state?.value).toBeNull();
   });
 
   it('turns a deletion into its event on the change topic and a tombstone on the compacted one', () => {

@@ -4,16 +4,18 @@ import type { OutboxEvent } from '../outbox/outbox-event.ts';
 import { sourcePositionToText } from '../wal/source-position.ts';
 import type { OutboundRecord } from './outbound-record.ts';
 import { aloneInBatchBytes, recordBound } from './record-batch.ts';
+import { noPrefixes, type ValuePrefixes } from './value-prefixes.ts';
 
 /**
  * The records of one event, one per route that its data_op goes to, in the order of the routes. The value is the payload itself,
- * not a copy and not parsed (I5); key and partition depend on the aggregate id alone, so an entity stays in one lane per topic (I3).
+ * not a copy and not parsed (I5), behind the prefix where values name their schema; key and partition depend on the aggregate id alone, so an entity stays in one lane per topic (I3).
  * @throws RelayError EVENT_TOO_LARGE, with the event's id, if a topic would refuse the record: found before anything of it is sent.
  */
 export function toRecords(
   event: OutboxEvent,
   eventType: EventType,
   fingerprint: string,
+  prefixes: ValuePrefixes = noPrefixes,
 ): OutboundRecord[] {
   const headers = recordHeaders(event, eventType, fingerprint);
   const records: OutboundRecord[] = [];
@@ -24,7 +26,10 @@ export function toRecords(
       topic: route.topic,
       partition: partitionOf(event.aggregateId, route.partitions),
       key: event.aggregateId,
-      value: form === 'tombstone' ? null : event.payload,
+      value:
+        form === 'tombstone'
+          ? null
+          : prefixed(event.payload, prefixes.get(eventType)?.get(route.topic)),
       headers,
       position: event.position,
       commitTimeMs: event.commitTimeMs,
@@ -33,6 +38,10 @@ export function toRecords(
     records.push(record);
   }
   return records;
+}
+
+function prefixed(payload: Buffer, prefix: Buffer | undefined): Buffer {
+  return prefix === undefined ? payload : Buffer.concat([prefix, payload]);
 }
 
 /** CloudEvents binary mode and our own; one object for all records of the event. */
