@@ -22,7 +22,7 @@ interface Options {
 interface Reading {
   readonly topic: string;
   readonly from: ReadonlyMap<number, bigint>;
-  readonly onRecord: (record: TopicRecord) => void;
+  readonly onRecords: (records: readonly TopicRecord[]) => void;
 }
 
 /** `outbound latest TOPIC [KEY…]`: the current value of each key of a compacted topic. */
@@ -64,11 +64,8 @@ async function latest(
   const admin = await openKafkaAdmin(connection);
   context.onClose(() => admin.close());
   await refuseUncompacted(admin, topic, context);
-  const read = async ({ topic: each, from, onRecord }: Reading) =>
-    readPartitions({
-      ...{ connection, topic: each, from, until: 'end', signal: context.signal },
-      onRecords: (records) => records.forEach(onRecord),
-    });
+  const read = async (reading: Reading) =>
+    readPartitions({ connection, ...reading, until: 'end', signal: context.signal });
   const lows = new Map(
     (await admin.topicRanges(topic)).map(({ partition, low }) => [partition, low]),
   );
@@ -112,9 +109,11 @@ async function ofKeys(
   await asked.read({
     topic,
     from: new Map([...lows].filter(([partition]) => partitions.has(partition))),
-    onRecord: (record) => {
-      const key = record.key === null ? undefined : utf8Text(record.key);
-      if (key !== undefined && wanted.has(key)) found.set(key, kept(record));
+    onRecords: (records) => {
+      for (const record of records) {
+        const key = record.key === null ? undefined : utf8Text(record.key);
+        if (key !== undefined && wanted.has(key)) found.set(key, kept(record));
+      }
     },
   });
   if (signal.aborted) return exitCodes.interrupted;
@@ -126,7 +125,7 @@ async function ofKeys(
     if (record === undefined) {
       const missing = JSON.stringify({ topic, key, found: false });
       output.raw(output.isJson ? `${missing}\n` : `${safeText(key)} is not in ${topic}\n`);
-    } else show(output, record);
+    } else output.raw(textOf(output, record));
   }
   return isComplete ? exitCodes.done : exitCodes.differs;
 }
@@ -141,6 +140,10 @@ async function ofAll(
     readonly deleted: boolean;
   },
 ): Promise<ExitCode> {
+  const { deleted, conditions } = asked;
+  const isShown = (record: TopicRecord) =>
+    (record.value === null) === deleted &&
+    (conditions.length === 0 || meets(entityOf(jsonValueOf(record)), conditions));
   let shown = 0;
   let keys = 0;
   for (const [partition, low] of asked.lows) {
@@ -148,25 +151,30 @@ async function ofAll(
     const reading = { topic: asked.topic, from: new Map([[partition, low]]) };
     await asked.read({
       ...reading,
-      onRecord: ({ key, offset }) => key !== null && index.note(key.toString('latin1'), offset),
+      onRecords: (records) => {
+        for (const { key, offset } of records)
+          if (key !== null) index.note(key.toString('latin1'), offset);
+      },
     });
     keys += index.size;
     if (signal.aborted) return exitCodes.interrupted;
     await asked.read({
       ...reading,
-      onRecord: (record) => {
-        if (record.key === null) return;
-        if (!index.takeIfLast(record.key.toString('latin1'), record.offset)) return;
-        if ((record.value === null) !== asked.deleted) return;
-        if (!asked.deleted && !meets(entityOf(jsonValueOf(record)), asked.conditions)) return;
-        shown += 1;
-        show(output, record);
+      onRecords: (records) => {
+        const current = records.filter(
+          (record) =>
+            record.key !== null &&
+            index.takeIfLast(record.key.toString('latin1'), record.offset) &&
+            isShown(record),
+        );
+        shown += current.length;
+        if (current.length > 0) output.raw(current.map((each) => textOf(output, each)).join(''));
       },
     });
     if (signal.aborted) return exitCodes.interrupted;
   }
   output.note(
-    `${shown} of ${keys} keys in ${asked.topic}${asked.deleted ? ' are deleted, with a tombstone that is still there' : ' shown'}`,
+    `${shown} of ${keys} keys in ${asked.topic}${deleted ? ' are deleted, with a tombstone that is still there' : ' shown'}`,
   );
   return exitCodes.done;
 }
@@ -177,11 +185,9 @@ function kept(record: TopicRecord): TopicRecord {
   return { ...record, key: copy(record.key), value: copy(record.value) };
 }
 
-function show(output: CliContext['output'], record: TopicRecord): void {
+function textOf(output: CliContext['output'], record: TopicRecord): string {
   const value = jsonValueOf(record);
-  output.raw(
-    `${output.isJson ? recordJson(record, value) : readableLine(record, value, output.colors)}\n`,
-  );
+  return `${output.isJson ? recordJson(record, value) : readableLine(record, value, output.colors)}\n`;
 }
 
 function collect(text: string, earlier: readonly string[] = []): readonly string[] {

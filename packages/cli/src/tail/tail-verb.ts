@@ -73,10 +73,10 @@ async function tail(context: CliContext, name: string, options: Options): Promis
     ...(options.partition === undefined ? {} : { partition: options.partition }),
   });
   const isShown = recordFilter({ key: options.key, text: options.grep });
-  const show = (record: TopicRecord) => {
-    if (output.isJson) output.raw(`${recordJson(record, jsonValueOf(record))}\n`);
-    else if (format) output.raw(format(record));
-    else output.raw(`${readableLine(record, jsonValueOf(record), output.colors)}\n`);
+  const textOf = (record: TopicRecord) => {
+    if (output.isJson) return `${recordJson(record, jsonValueOf(record))}\n`;
+    if (format) return format(record);
+    return `${readableLine(record, jsonValueOf(record), output.colors)}\n`;
   };
   const enough = new AbortController();
   let left = options.count ?? Number.POSITIVE_INFINITY;
@@ -90,12 +90,15 @@ async function tail(context: CliContext, name: string, options: Options): Promis
     until: options.exit ? 'end' : 'forever',
     signal: AbortSignal.any([signal, enough.signal]),
     onRecords: (records) => {
+      // One write for a batch: a write for each record would cost more than all the rest.
+      let text = '';
       for (const record of records) {
-        if (left === 0 || signal.aborted) break;
+        if (left === 0) break;
         if (!isShown(record)) continue;
-        show(record);
+        text += textOf(record);
         left -= 1;
       }
+      if (text !== '' && !signal.aborted) output.raw(text);
       if (left === 0) enough.abort();
     },
   });
