@@ -122,6 +122,27 @@ describe('the Kafka admin', () => {
     }
   });
 
+  it("does not call a group of Kafka's newer protocol dead: its state is unknown, its offsets are read, and it is not moved", async () => {
+    const topic = await newTopic(kafka);
+    await append(kafka, topic, [{ value: '1' }, { value: '2' }]);
+    const java = await kafka.tool('console-consumer', [
+      ...['--topic', topic, '--group', 'newer', '--from-beginning', '--max-messages', '2'],
+      ...['--command-property', 'group.protocol=consumer'],
+    ]);
+    expect(java).toMatchObject({ code: 0 });
+    expect((await admin.groups()).find(({ group }) => group === 'newer')).toMatchObject({
+      state: 'Unknown',
+      members: [],
+    });
+    expect(await admin.groupOffsets('newer')).toEqual([{ topic, partition: 0, offset: 2n }]);
+    await expect(
+      admin.setGroupOffsets('newer', topic, [{ partition: 0, offset: 0n }]),
+    ).rejects.toMatchObject({
+      code: 'GROUP_NOT_EMPTY',
+      message: expect.stringContaining('kafka-consumer-groups.sh') as string,
+    });
+  });
+
   it('deletes records below an offset', async () => {
     const topic = await newTopic(kafka);
     await append(kafka, topic, [{ value: '1' }, { value: '2' }]);
