@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { CliError, exitCodes } from '../exit-codes.ts';
 
 /** What a recovery did between the old life of the slot and the new one. */
@@ -131,6 +131,24 @@ export async function installSlot(
     interimSlot(slot),
     slot,
   ]);
+}
+
+/**
+ * Lets the slot follow a failover, as the relay's own slots do if it is told so. Only a replication connection can say it of a slot that is there.
+ * @param slot `[a-z0-9_]{1,63}`, since this statement takes no parameters. Needs Postgres 17.
+ */
+export async function followFailovers(databaseUrl: string, slot: string): Promise<void> {
+  const url = new URL(databaseUrl);
+  url.searchParams.set('replication', 'database');
+  const client = new pg.Client({ connectionString: url.href });
+  // A broken connection fails the statement, which says so.
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    await client.query(`ALTER_REPLICATION_SLOT "${slot}" (FAILOVER true)`);
+  } finally {
+    await client.end();
+  }
 }
 
 async function hold(session: pg.ClientBase): Promise<void> {

@@ -15,7 +15,7 @@ import {
   prepareBacklog,
   type Backlog,
 } from './backlog.ts';
-import { bridge, createInterimSlot, installSlot } from './new-slot.ts';
+import { bridge, createInterimSlot, followFailovers, installSlot } from './new-slot.ts';
 import { readPublished } from './published-events.ts';
 import { readSlotFacts } from './slot-facts.ts';
 import { judgeLostSlot, type SlotVerdict } from './slot-verdict.ts';
@@ -23,6 +23,7 @@ import { countUncovered, emitUncovered, type Uncovered } from './uncovered.ts';
 
 interface Options {
   readonly dryRun?: boolean;
+  readonly failover?: boolean;
   readonly force?: boolean;
   readonly yes?: boolean;
 }
@@ -51,6 +52,10 @@ export const addRecover: AddVerb = (program, bind) => {
       'after a lost or dropped slot: a new slot, and everything that is committed and not in Kafka is published by the next relay, in order',
     )
     .option('--force', 'also if the slot looks sound or was never recorded')
+    .option(
+      '--failover',
+      'a slot that follows a failover (Postgres 17); by itself if the lost one did',
+    )
     .option('--dry-run', 'show what is missing and do nothing')
     .option('-y, --yes', 'do it without asking')
     .addHelpText(
@@ -109,7 +114,18 @@ async function inSession(
     yes: options.yes === true,
   });
   return recorded(pool, { verb: 'recover', parameters: { ...preview } }, (operation) =>
-    rebuild({ context, pool, db, session, verdict, backlog, uncovered }, operation),
+    rebuild(
+      {
+        context,
+        pool,
+        db,
+        session,
+        verdict: { ...verdict, isFailover: verdict.isFailover || options.failover === true },
+        backlog,
+        uncovered,
+      },
+      operation,
+    ),
   );
 }
 
@@ -179,6 +195,7 @@ async function rebuild(
   let filled = 0;
   for (const each of uncovered) filled += await emitUncovered(db, each);
   await installSlot(session, settings.slot, { slotLsn, mustDrop: verdict.mustDrop });
+  if (verdict.isFailover) await followFailovers(context.databaseUrl(), settings.slot);
   const answer = {
     slot: settings.slot,
     operation: operation.id,

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrateDatabase } from '../../../../services/catalog-api/src/migrations/migrate-database.ts';
 import { countBacklog, emitMissingAgain, noteSeen, prepareBacklog } from './backlog.ts';
-import { bridge, createInterimSlot, installSlot } from './new-slot.ts';
+import { bridge, createInterimSlot, followFailovers, installSlot } from './new-slot.ts';
 
 const slot = 'outbound';
 const changes = 'catalog.category-change';
@@ -15,6 +15,7 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
   let admin: pg.Client;
   let session: pg.Client;
   let pool: pg.Pool;
+  let operatorUrl = '';
   let count = 0;
 
   beforeAll(async () => {
@@ -27,7 +28,7 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
   beforeEach(async () => {
     const url = await server.createDatabase(`recover_${(count += 1)}`, 'migrated');
     const login = { username: 'outbound_operator', password: 'operator' };
-    const operatorUrl = Object.assign(new URL(url), login).href;
+    operatorUrl = Object.assign(new URL(url), login).href;
     admin = new pg.Client(url);
     session = new pg.Client(operatorUrl);
     pool = new pg.Pool({ connectionString: operatorUrl });
@@ -164,6 +165,18 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
     await expect(prepareBacklog(session, eventTypes)).rejects.toMatchObject({
       code: 'EVENT_TYPE_UNKNOWN',
     });
+  });
+
+  test('the slot can follow a failover, from Postgres 17 on', async () => {
+    await recover();
+    const asked = followFailovers(operatorUrl, slot);
+    if (major < 17) return expect(asked).rejects.toThrow('ALTER_REPLICATION_SLOT');
+    await asked;
+    const { rows } = await admin.query<{ failover: boolean }>(
+      'select failover from pg_replication_slots where slot_name = $1',
+      [slot],
+    );
+    return expect(rows).toEqual([{ failover: true }]);
   });
 
   test('the slot is recorded before it is there, and its record says where it begins', async () => {

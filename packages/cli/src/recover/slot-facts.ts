@@ -14,11 +14,12 @@ export async function readSlotFacts(client: pg.ClientBase, slot: string): Promis
      from pg_roles r where r.rolname = current_user`,
     [slot],
   );
-  // All columns, since invalidation_reason is there from 17 on.
+  // All columns, since invalidation_reason and failover are there from 17 on.
   const slots = await client.query<{
     active_pid: number | null;
     wal_status: string | null;
     invalidation_reason?: string | null;
+    failover?: boolean;
   }>('select * from pg_replication_slots where slot_name = $1', [slot]);
   const row = rows[0];
   const found = slots.rows[0];
@@ -32,6 +33,7 @@ export async function readSlotFacts(client: pg.ClientBase, slot: string): Promis
       activePid: found.active_pid,
       walStatus: found.wal_status,
       invalidationReason: found.invalidation_reason ?? null,
+      isFailover: found.failover === true,
     },
   };
 }

@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { judgeLostSlot, type SlotFacts } from './slot-verdict.ts';
 
-const sound = { activePid: null, walStatus: 'reserved', invalidationReason: null };
+const sound = {
+  activePid: null,
+  walStatus: 'reserved',
+  invalidationReason: null,
+  isFailover: false,
+};
 const facts: SlotFacts = {
   slot: 'outbound',
   walLevel: 'logical',

@@ -16,6 +16,8 @@ export interface SlotFacts {
         readonly walStatus: string | null;
         /** From Postgres 17 on; else null. */
         readonly invalidationReason: string | null;
+        /** The slot follows a failover to a standby; from 17 on. */
+        readonly isFailover: boolean;
       }
     | undefined;
 }
@@ -25,6 +27,8 @@ export interface SlotVerdict {
   readonly why: string;
   /** A slot of this name is there, and has to go. */
   readonly mustDrop: boolean;
+  /** The slot that is there follows a failover, so the new one has to. */
+  readonly isFailover: boolean;
 }
 
 /**
@@ -42,14 +46,14 @@ export function judgeLostSlot(facts: SlotFacts, force: boolean): SlotVerdict {
       `role ${role} may not make a slot: alter role ${role} replication`,
     );
   if (existing === undefined) {
-    if (facts.isRecorded) return { why: 'was dropped', mustDrop: false };
-    if (force) return { why: 'was never made by a relay', mustDrop: false };
+    if (facts.isRecorded) return { why: 'was dropped', mustDrop: false, isFailover: false };
+    if (force) return { why: 'was never made by a relay', mustDrop: false, isFailover: false };
     return refuse(
       'SLOT_UNKNOWN',
       `no relay has recorded a slot "${slot}" in this database, so none is lost: check OUTBOUND_SLOT; the first start of a relay makes its slot (--force publishes what is in the outbox all the same)`,
     );
   }
-  const { activePid, walStatus, invalidationReason } = existing;
+  const { activePid, walStatus, invalidationReason, isFailover } = existing;
   if (activePid !== null)
     throw new CliError(
       'SLOT_ACTIVE',
@@ -57,8 +61,12 @@ export function judgeLostSlot(facts: SlotFacts, force: boolean): SlotVerdict {
       { exitCode: exitCodes.busy },
     );
   if (walStatus === 'lost' || invalidationReason !== null)
-    return { why: `was given up by Postgres (${invalidationReason ?? 'lost'})`, mustDrop: true };
-  if (force) return { why: 'is replaced because --force says so', mustDrop: true };
+    return {
+      why: `was given up by Postgres (${invalidationReason ?? 'lost'})`,
+      mustDrop: true,
+      isFailover,
+    };
+  if (force) return { why: 'is replaced because --force says so', mustDrop: true, isFailover };
   return refuse(
     'SLOT_HEALTHY',
     `slot "${slot}" is there and sound (wal_status ${walStatus ?? 'unknown'}), so a relay goes on from it by itself; if somebody made it anew by hand, say --force`,
