@@ -1,5 +1,6 @@
 import { addImport } from './import/import-verb.ts';
 import { addBackfill } from './backfill/backfill-verb.ts';
+import { addRebuild } from './rebuild/rebuild-verb.ts';
 import { addRecover } from './recover/recover-verb.ts';
 import { addReplay } from './replay/replay-verb.ts';
 import { addSchemas } from './schemas/schemas-verb.ts';
@@ -20,6 +21,7 @@ export const verbs: readonly AddVerb[] = [
   addLatest,
   addTrace,
   addVerify,
+  addRebuild,
   addBackfill,
   addReplay,
   addRecover,
