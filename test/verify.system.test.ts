@@ -222,8 +222,39 @@ describe('outbound verify', () => {
     expect(answer?.behind_bytes).toBeGreaterThan(0);
     expect(answer?.undecided_why).toContain('none is connected to the slot');
     expect(run.code).toBe(3);
+
+    // A crash of the server may make the relay publish older events again, so a verdict across it would be worth nothing.
+    const waiting = verify('product', '--wait', '1h');
+    await eventually(
+      async () =>
+        (
+          await pipeline.sql.query<{ pid: number }>(
+            `select pg_terminate_backend(pid) from pg_stat_activity
+             where application_name = 'outbound-cli' and query like '%confirmed_flush_lsn%'`,
+          )
+        ).rowCount,
+      { timeoutMs: 60_000 },
+    );
+    const interrupted = await waiting;
+    expect([interrupted.code, interrupted.err]).toEqual([
+      5,
+      expect.stringContaining('DATABASE_UNAVAILABLE'),
+    ]);
+    expect(interrupted.out).toBe('');
+
     relay = await pipeline.startRelay();
     expect((await verify('product', '--json')).code).toBe(0);
+  });
+
+  it('decides on an idle database as well, where nothing but its own watermark moves the slot', async () => {
+    await load.stop();
+    await pipeline.caughtUp();
+    const [id = ''] = quiet;
+    await append(id, null);
+    const [answer] = answers(await verify('product', '--json'));
+    console.log(`verify on an idle database: ${answer?.rounds} rounds, ${answer?.duration_ms} ms`);
+    expect(answer).toMatchObject({ state: 'differs', undecided: 0, ids: { missing: [id] } });
+    expect((await verify('product', '--repair', '--yes')).code).toBe(0);
   });
 
   it('ends with exit code 5 where Postgres or Kafka cannot be reached, and with 2 where there is no such topic', async () => {
@@ -239,6 +270,8 @@ describe('outbound verify', () => {
     ]);
     const topic = await run({ OUTBOUND_TOPIC_PREFIX: 'nothing.' });
     expect([topic.code, topic.err]).toEqual([2, expect.stringContaining('TOPIC_MISSING')]);
+    const [id = ''] = quiet;
+    await append(id, null);
     const slot = await run({ OUTBOUND_SLOT: 'nothing' });
     expect([slot.code, slot.out]).toEqual([
       3,
