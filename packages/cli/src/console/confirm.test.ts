@@ -1,0 +1,31 @@
+import { PassThrough } from 'node:stream';
+import { expect, test } from 'vitest';
+import { confirm } from './confirm.ts';
+
+const ask = (answer: string | undefined, { yes = false, isTTY = true } = {}) => {
+  const input = Object.assign(new PassThrough(), { isTTY }) as unknown as NodeJS.ReadStream;
+  const output = new PassThrough();
+  const stop = new AbortController();
+  const asked = confirm('Delete all?', { yes, input, output, signal: stop.signal });
+  if (answer === undefined) stop.abort();
+  else (input as unknown as PassThrough).write(`${answer}\n`);
+  return asked;
+};
+
+test('goes on with a typed yes, or --yes', async () => {
+  await ask('yes');
+  await ask('no', { yes: true });
+});
+
+test('does nothing at any other answer, with exit code 4', async () => {
+  for (const answer of ['y', 'no', ''])
+    await expect(ask(answer)).rejects.toMatchObject({ code: 'NOT_CONFIRMED', exitCode: 4 });
+});
+
+test('asks nobody where there is no terminal, and names --yes', async () => {
+  await expect(ask('yes', { isTTY: false })).rejects.toThrow('say --yes');
+});
+
+test('Ctrl-C at the question is no yes', async () => {
+  await expect(ask(undefined)).rejects.toThrow();
+});
