@@ -28,7 +28,8 @@ export type DataChangeEventType<Data extends z.ZodType = z.ZodType> = EventType<
 
 /**
  * Declares the event type `<dataType>-change` of an entity, with our two routes: every change on `<dataType>-change` (kept for seven days) and
- * the current state on `<dataType>` (compacted; a deletion stays readable for seven days, which bounds how slowly one may rebuild).
+ * the current state on `<dataType>` (compacted; a deletion stays readable for seven days, which bounds how slowly one may rebuild). From major version 2 on
+ * name and topics end in `.v<major>` (Zalando rule 213): a breaking change is a new event type beside the old one.
  * @param declared.data the entity as REST shows it; it has `id` and `version`.
  * @throws Error naming the field, if the declaration breaks a rule.
  */
@@ -44,8 +45,10 @@ export function dataChangeEvent<Data extends z.ZodType>(declared: {
 }): DataChangeEventType<Data> {
   const { dataType, version, owner, data, partitions } = declared;
   const retention = { partitions, retentionMs: 7 * dayMs };
+  const major = Number(version.split('.')[0]);
+  const suffix = major > 1 ? `.v${major}` : '';
   return defineEventType({
-    name: `${dataType}-change`,
+    name: `${dataType}-change${suffix}`,
     category: 'data',
     owner,
     audience: 'company-internal',
@@ -65,6 +68,9 @@ export function dataChangeEvent<Data extends z.ZodType>(declared: {
     orderingKeyFields: ['data.version'],
     orderingInstanceIds: ['data.id'],
     compatibilityMode: 'compatible',
-    routes: [changeRoute(`${dataType}-change`, retention), stateRoute(dataType, retention)],
+    routes: [
+      changeRoute(`${dataType}-change${suffix}`, retention),
+      stateRoute(`${dataType}${suffix}`, retention),
+    ],
   });
 }
