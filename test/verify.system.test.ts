@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { partitionOf, productChange } from '@outbound/schemas';
 import { Kafka, logLevel, type Producer } from 'kafkajs';
 import { uuidv7 } from 'uuidv7';
@@ -77,6 +78,16 @@ describe('outbound verify', () => {
       acks: -1,
       messages: [{ key, value, partition }],
     });
+  /** With kcat, as docs/verify.md says. */
+  const tombstone = (key: string, ...where: string[]): Buffer =>
+    execFileSync(
+      'kcat',
+      [
+        ...['-P', '-b', stack.kafka.bootstrap.join(',')],
+        ...['-t', pipeline.topic('catalog.product'), ...where, '-K', '\t', '-Z'],
+      ],
+      { input: `${key}\t` },
+    );
   /** The value that the outbox has for a version; the newest if none is named. */
   async function valueOf(id: string, version?: number): Promise<string> {
     const { rows } = await pipeline.sql.query<{ payload: string }>(
@@ -205,8 +216,8 @@ describe('outbound verify', () => {
 
     // The remedies of docs/verify.md.
     await pipeline.sql.query('update product set version = 8 where id = $1', [ahead]);
-    await append(misplaced, null, elsewhere);
-    await append('a stranger', null);
+    tombstone(misplaced, '-p', String(elsewhere));
+    tombstone('a stranger', '-X', 'partitioner=murmur2');
     const after = await verify('product', '--repair', '--yes', '--json');
     expect(answers(after)[0]?.ids).toEqual({ stale: [ahead] });
     expect(answers(after).at(-1)).toMatchObject({ state: 'clean' });
