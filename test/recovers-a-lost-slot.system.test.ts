@@ -211,3 +211,45 @@ test('what the outbox no longer has is filled with what the entities are now', a
   expect(violations).toEqual([]);
   expect({ committed, duplicates }).toEqual({ committed: 3, duplicates: 0 });
 });
+
+// The last one: what it does to the server, it does to every slot there.
+test('a slot that Postgres gave up for its log is replaced, and nothing is missing', async () => {
+  await using pipeline = await TestPipeline.create(stack);
+  const { sql, slot } = pipeline;
+  await EntityWriter.prepare(sql);
+  const writer = new EntityWriter(sql);
+  const relay = await pipeline.startRelay();
+  await writer.write('a');
+  await pipeline.caughtUp();
+  await relay.terminate();
+  await writer.write('a');
+  await writer.write('b', 'D');
+  await sql.query("alter system set max_slot_wal_keep_size = '1MB'");
+  await sql.query('select pg_reload_conf()');
+  await eventually(async () => {
+    await sql.query("select pg_logical_emit_message(false, 'test', 'x')");
+    await sql.query('select pg_switch_wal()');
+    await sql.query('checkpoint');
+    const { rows } = await sql.query<{ wal_status: string }>(
+      'select wal_status from pg_replication_slots where slot_name = $1',
+      [slot],
+    );
+    return rows[0]?.wal_status === 'lost';
+  });
+  await sql.query('alter system reset max_slot_wal_keep_size');
+  await sql.query('select pg_reload_conf()');
+
+  const refused = pipeline.launchRelay();
+  expect((await refused.ended()).code).toBe(11);
+  expect(refused.tail()).toContain('outbound recover');
+  const recovered = await recover(pipeline, ['--yes']);
+  expect(recovered, recovered.err).toMatchObject({ code: 0 });
+  expect(recovered.err).toContain('was given up by Postgres');
+  expect(recovered.answer()).toMatchObject({ emitted: 2 });
+  await pipeline.startRelay();
+  await writer.write('b');
+  await pipeline.caughtUp();
+  const { violations, committed, duplicates } = await judgePipeline(pipeline);
+  expect(violations).toEqual([]);
+  expect({ committed, duplicates }).toEqual({ committed: 4, duplicates: 0 });
+});
