@@ -1,4 +1,3 @@
-import { cliPrefix, cliSchema } from '../packages/cli/src/cli-settings.ts';
 import { readFileSync } from 'node:fs';
 import { createDatabase } from '@outbound/outbox';
 import { asyncApiDocument, eventJsonSchema, eventTypes } from '@outbound/schemas';
@@ -10,6 +9,9 @@ import {
 } from '@outbound/service-kit';
 import pg from 'pg';
 import { format, resolveConfig } from 'prettier';
+import { cliPrefix, cliSchema } from '../packages/cli/src/cli-settings.ts';
+import { cliReference } from '../packages/cli/src/reference.ts';
+import { verbs } from '../packages/cli/src/verbs.ts';
 import { apiVersion, createApi } from '../services/catalog-api/src/api.ts';
 import { apiConfig, configPrefix as apiPrefix } from '../services/catalog-api/src/config.ts';
 import { createApiMetrics } from '../services/catalog-api/src/metrics.ts';
@@ -54,6 +56,7 @@ export const generatedFiles: readonly GeneratedFile[] = [
   },
   { path: 'services/catalog-api/generated/openapi.json', content: openApi },
   { path: '.env.example', content: envExample },
+  { path: 'docs/cli.md', content: () => cliReference(verbs) },
   { path: 'docs/errors.md', content: errors },
   { path: 'docs/metrics.md', content: metrics },
 ];

@@ -86,7 +86,7 @@ export function createProgram(
   isJson: boolean,
 ): Command {
   const program = new Command('outbound')
-    .description('Looks into, moves and proves what goes from Postgres to Kafka.')
+    .description('look into, move and prove what goes from Postgres to Kafka')
     .usage('VERB [options]')
     .version(version, '-V, --version', 'the version of outbound')
     .helpOption('-h, --help', 'help for a verb, or for all')
@@ -98,6 +98,8 @@ export function createProgram(
       subcommandTerm: (verb) => `${verb.name()} ${verb.usage()}`.replace('[options] ', '').trim(),
     })
     .configureOutput({
+      getOutHelpWidth: () => out.columns ?? 80,
+      getErrHelpWidth: () => err.columns ?? 80,
       writeOut: (text) => out.write(text),
       writeErr: (text) => isJson || err.write(text),
     })

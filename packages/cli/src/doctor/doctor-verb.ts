@@ -17,7 +17,7 @@ export const addDoctor: AddVerb = (program, bind) => {
   program
     .command('doctor')
     .description(
-      'Looks at the machine, Postgres, Kafka, the API and the relay, and says how to cure what is wrong. Exit code 3 if there is a fault.',
+      'look at the machine, Postgres, Kafka, the API and the relay, and say how to cure what is wrong (exit code 3 if there is a fault)',
     )
     .option('--migrations <directory>', 'SQL files to compare the database with', 'migrations')
     .action(bind((context, { migrations }: { migrations: string }) => doctor(context, migrations)));

@@ -46,7 +46,7 @@ export const addImport: AddVerb = (program, bind) => {
   program
     .command('import <file>')
     .description(
-      'Creates entities from a CSV or NDJSON file through the API. A run that broke off goes on with --resume; a repeated one creates nothing twice.',
+      'create entities from a CSV or NDJSON file through the API; a run that broke off goes on with --resume, and a repeated one creates nothing twice',
     )
     .addOption(
       new Option('--into <what>', 'what the rows become')

@@ -19,14 +19,14 @@ import { addSchemasRelease } from './release-schemas.ts';
 export const addSchemas: AddVerb = (program, bind) => {
   const schemas = program
     .command('schemas')
-    .description('Shows the event types: their versions, topics and schemas.');
+    .description('show the event types: their versions, topics and schemas');
   schemas
     .command('list', { isDefault: true })
-    .description('Every event type with its version and topics.')
+    .description('every event type with its version and topics')
     .action(bind((context) => Promise.resolve(list(context))));
   schemas
     .command('show <name>')
-    .description('One event type: its schema, or a value that fits it.')
+    .description('one event type: its schema, or a value that fits it')
     .addOption(
       new Option('--format <form>', 'what to show')
         .choices(['json-schema', 'example'])

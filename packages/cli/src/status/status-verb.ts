@@ -14,7 +14,7 @@ export const addStatus: AddVerb = (program, bind) => {
   program
     .command('status')
     .description(
-      'Shows the slot, the outbox, the relay, the topics and how far each consumer group is. What cannot be asked is shown as unknown.',
+      'show the slot, the outbox, the relay, the topics and how far each consumer group is; what cannot be asked is shown as unknown',
     )
     .option(
       '-w, --watch [seconds]',
