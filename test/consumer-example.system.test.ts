@@ -22,7 +22,7 @@ describe('the example of a live subscriber', () => {
 
   it('keeps a price list equal to the catalog, over a restart', async () => {
     await using pipeline = await TestPipeline.create(stack);
-    await pipeline.startRelay();
+    const relay = await pipeline.startRelay();
     const { url } = await pipeline.startApi();
     const changes = pipeline.topic('catalog.product-change');
     const created = await stack.kafka.tool('topics', [
@@ -43,7 +43,13 @@ describe('the example of a live subscriber', () => {
         ['--import', 'tsx'],
       );
     const outcome = (service: ServiceProcess, version: number) =>
-      service.log('product change', (line) => line['version'] === version, 60_000);
+      service
+        .log('product change', (line) => line['version'] === version, 60_000)
+        .catch((error: unknown) => {
+          throw new Error(`version ${version} did not come: ${service.tail()}\n${relay.tail()}`, {
+            cause: error,
+          });
+        });
     const priceList = new pg.Client(database);
     await priceList.connect();
     onTestFinished(() => priceList.end());
