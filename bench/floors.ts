@@ -15,7 +15,7 @@ const mebibyte = 1024 * 1024;
 
 /** The floors that this result can speak for; what was not measured has none. */
 export function floors(result: BenchResult): readonly Floor[] {
-  const { drain, latency, hugeTransaction, idle } = result;
+  const { drain, latency, hugeTransaction, idle, rebuild } = result;
   const found: Floor[] = [];
   const memory = (name: string, bytes: number): Floor => ({
     name: `peak memory, ${name}`,
@@ -54,6 +54,16 @@ export function floors(result: BenchResult): readonly Floor[] {
         hugeTransaction.usage.relay.peakResidentBytes,
       ),
     );
+  if (rebuild) {
+    found.push({
+      name: 'p99 to the live consumer during the rebuild, times that before it',
+      side: 'below',
+      bound: 5,
+      measured: rebuild.during.p99 / rebuild.before.p99,
+      unit: '',
+    });
+    found.push(memory(`rebuild of ${rebuild.keys} keys`, rebuild.rebuilder.peakResidentBytes));
+  }
   if (idle)
     found.push({
       name: 'processor time when idle',

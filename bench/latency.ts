@@ -85,15 +85,17 @@ export async function runLatency(
   };
 }
 
-/** An entity's events go through one connection, so that its versions commit in order though several commits are on their way. */
-async function writeEvents(
+/**
+ * Writes until `count`, or until `signal`. @returns how many events were committed. An entity's events go through one connection, so that its versions commit in order though several commits are on their way. */
+export async function writeEvents(
   pipeline: TestPipeline,
   {
     count,
     ratePerSecond,
     payloadBytes,
-  }: { count: number; ratePerSecond: number; payloadBytes: number },
-): Promise<void> {
+    signal,
+  }: { count: number; ratePerSecond: number; payloadBytes: number; signal?: AbortSignal },
+): Promise<number> {
   const lines = await Promise.all(
     Array.from({ length: writers }, async () => ({
       client: await pipeline.connect(),
@@ -101,7 +103,7 @@ async function writeEvents(
     })),
   );
   try {
-    await openLoop({ count, ratePerSecond }, (event) => {
+    const written = await openLoop({ count, ratePerSecond, signal }, (event) => {
       const line = lines[(event % defaultEntities) % writers];
       if (!line) return;
       line.last = line.last.then(() =>
@@ -115,13 +117,18 @@ async function writeEvents(
       line.last.catch(() => undefined);
     });
     await Promise.all(lines.map(({ last }) => last));
+    return written;
   } finally {
     await Promise.allSettled(lines.map(({ last }) => last));
     for (const { client } of lines) await client.end();
   }
 }
 
-async function startConsumer(brokers: readonly string[], topic: string): Promise<ChildProcess> {
+/** A subscriber in a process of its own, which notes when each event came. */
+export async function startConsumer(
+  brokers: readonly string[],
+  topic: string,
+): Promise<ChildProcess> {
   const child = fork(
     fileURLToPath(new URL('./latency-consumer.ts', import.meta.url)),
     [brokers.join(','), topic],
@@ -131,7 +138,11 @@ async function startConsumer(brokers: readonly string[], topic: string): Promise
   return child;
 }
 
-async function receivedEvents(consumer: ChildProcess, finish: Finish): Promise<Received['events']> {
+/** What it noted, once that is `count` events; it ends then. */
+export async function receivedEvents(
+  consumer: ChildProcess,
+  finish: Finish,
+): Promise<Received['events']> {
   const answer = nextMessage(consumer, 'received');
   consumer.send(finish);
   const { events } = (await answer) as Received;
@@ -157,7 +168,7 @@ async function nextMessage(
 }
 
 /** When each event committed, ms since 1970 with fractions, in the order of their commits. */
-async function commitTimes(sql: pg.Client): Promise<ReadonlyMap<string, number>> {
+export async function commitTimes(sql: pg.Client): Promise<ReadonlyMap<string, number>> {
   const { rows } = await sql.query<{ id: string; ms: number }>(
     'select id, extract(epoch from pg_xact_commit_timestamp(xmin))::float8 * 1000 as ms from outbox order by ms',
   );
@@ -169,14 +180,14 @@ function timedEvents(commits: ReadonlyMap<string, number>, warmUpEvents: number)
 }
 
 /** The first time of each event: what comes again is a duplicate, and the checker's business. */
-function firstTimes(received: Received['events']): ReadonlyMap<string, number> {
+export function firstTimes(received: Received['events']): ReadonlyMap<string, number> {
   const times = new Map<string, number>();
   for (const [eid, ms] of received) if (!times.has(eid)) times.set(eid, ms);
   return times;
 }
 
 /** @throws Error if an event has no time: a latency that is left out would be the longest of all. */
-function latencies(
+export function latencies(
   eids: readonly string[],
   commits: ReadonlyMap<string, number>,
   times: ReadonlyMap<string, number>,

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const parts = ['drain', 'latency', 'hugetx', 'idle'] as const;
+export const parts = ['drain', 'latency', 'hugetx', 'idle', 'rebuild'] as const;
 export type Part = (typeof parts)[number];
 
 /** What a benchmark measures and how often. */
@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly latencyRatePerSecond: number;
   readonly hugeTransactionRows: number;
   readonly idleSeconds: number;
+  /** Keys in the compacted topic that is rebuilt beside live events. */
+  readonly rebuildKeys: number;
   /** Length of an event's payload. */
   readonly payloadBytes: number;
   /** File that gets the result. */
@@ -30,6 +32,7 @@ export const usage = `npm run bench -- [options]
   --latency-rate N     events a second (500)
   --huge-rows N        rows of the huge transaction (1000000)
   --idle-seconds N     (20)
+  --rebuild-keys N     keys of the compacted topic (1000000)
   --payload-bytes N    length of a payload, at least 200 (200)
   --json FILE          writes the result there too
   --profile FOLDER     writes processor profiles of the relay there (slows it down)`;
@@ -46,6 +49,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
       'latency-rate': { type: 'string', default: '500' },
       'huge-rows': { type: 'string', default: '1000000' },
       'idle-seconds': { type: 'string', default: '20' },
+      'rebuild-keys': { type: 'string', default: '1000000' },
       'payload-bytes': { type: 'string', default: '200' },
       json: { type: 'string' },
       profile: { type: 'string' },
@@ -67,6 +71,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     latencyRatePerSecond: count('latency-rate', 1),
     hugeTransactionRows: count('huge-rows', 1000),
     idleSeconds: count('idle-seconds', 1),
+    rebuildKeys: count('rebuild-keys', 1000),
     payloadBytes: count('payload-bytes', 200),
     json: values.json,
     profile: values.profile,

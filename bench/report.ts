@@ -1,5 +1,6 @@
 import type { DrainRound, RelayDrain } from './drain.ts';
 import { floorLine, floors } from './floors.ts';
+import type { RebuildRun } from './rebuild.ts';
 import { judgements, type BenchResult } from './result.ts';
 import { spread, type LatencySummary, type Spread } from './statistics.ts';
 
@@ -13,7 +14,7 @@ const megabytes = (bytes: number): string => whole(bytes / mebibyte);
 
 /** The result as Markdown: cells are medians, with the extremes where there was more than one run. */
 export function report(result: BenchResult): string {
-  const { drain, latency, hugeTransaction, idle } = result;
+  const { drain, latency, hugeTransaction, idle, rebuild } = result;
   const sections = [
     heading(result),
     ...(drain.length > 0 ? [drainTable(result)] : []),
@@ -24,6 +25,7 @@ export function report(result: BenchResult): string {
           `## Idle\n\n${fixed(2)(idle.coreShare * 100)} % of a core over ${whole(idle.seconds)} s, ${megabytes(idle.peakResidentBytes)} MB at the peak.`,
         ]
       : []),
+    ...(rebuild ? [rebuildTable(rebuild, result.payloadBytes)] : []),
     checkerTable(result),
     `## Floors\n\n${floors(result).map(floorLine).join('\n')}`,
   ];
@@ -132,6 +134,24 @@ function hugeTransactionTable({ hugeTransaction }: BenchResult): string {
       megabytes(usage.relay.peakResidentBytes),
       fixed(1)(per100k(usage.relay.cpuSeconds, rows)),
     ),
+  ].join('\n');
+}
+
+function rebuildTable(run: RebuildRun, payloadBytes: number): string {
+  const line = (name: string, { count, p50, p95, p99, max }: LatencySummary): string =>
+    row(name, whole(count), ...[p50, p95, p99, max].map((value) => fixed(1)(value)));
+  const { keys, rebuiltRows, records, bytes, seconds, wallSeconds, rebuilder } = run;
+  return [
+    `## Rebuild of ${whole(keys)} keys into Postgres beside ${run.ratePerSecond} live events/s, payload ${payloadBytes} B`,
+    '',
+    row("ms from commit to the live consumer's receipt", 'events', 'p50', 'p95', 'p99', 'max'),
+    rule(6),
+    line('before the rebuild', run.before),
+    line('during the rebuild', run.during),
+    '',
+    `Rebuild: ${whole(records)} records (${megabytes(bytes)} MB) in ${fixed(1)(seconds)} s, ${whole(records / seconds)} records/s; caught up at ${run.caughtUpAt}, ` +
+      `${fixed(1)(wallSeconds)} s after its process was started. ${whole(rebuiltRows)} of ${whole(keys)} keys in the table. ` +
+      `Rebuilder: ${megabytes(rebuilder.peakResidentBytes)} MB at the peak, ${fixed(1)(rebuilder.cpuSeconds)} s of processor time. Stolen cores: ${fixed(2)(run.stolenCores)}.`,
   ].join('\n');
 }
 

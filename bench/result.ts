@@ -4,6 +4,7 @@ import type { IdleRun } from './idle.ts';
 import type { Judgement } from './judge.ts';
 import type { LatencyRun } from './latency.ts';
 import type { Machine } from './machine.ts';
+import type { RebuildRun } from './rebuild.ts';
 
 /** Everything that one `npm run bench` measured. Written as JSON, `baseline.json` among it. */
 export interface BenchResult {
@@ -18,13 +19,14 @@ export interface BenchResult {
   readonly latency?: LatencyRun;
   readonly hugeTransaction?: HugeTransactionRun;
   readonly idle?: IdleRun;
+  readonly rebuild?: RebuildRun;
 }
 
 /** Every judgement of a result, with the name of what was judged. */
 export function judgements(
   result: BenchResult,
 ): readonly { readonly of: string; readonly judgement: Judgement }[] {
-  const { drain, latency, hugeTransaction } = result;
+  const { drain, latency, hugeTransaction, rebuild } = result;
   return [
     ...drain.flatMap((round, index) => [
       { of: `drain ${index + 1}, two topics`, judgement: round.relay.judgement },
@@ -32,5 +34,6 @@ export function judgements(
     ]),
     ...(latency ? [{ of: 'latency', judgement: latency.judgement }] : []),
     ...(hugeTransaction ? [{ of: 'huge transaction', judgement: hugeTransaction.judgement }] : []),
+    ...(rebuild ? [{ of: 'live, beside the rebuild', judgement: rebuild.judgement }] : []),
   ];
 }
