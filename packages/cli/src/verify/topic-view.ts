@@ -22,8 +22,6 @@ export class TopicView {
   readonly #next = new Map<number, bigint>();
   /** The last record by `partition/key`, for keys on a partition not their own. */
   readonly #misplaced = new EntityIndex();
-  #withoutKey = 0;
-  #records = 0;
 
   /** @param partitions as declared: the number that the relay divides by. */
   constructor(topic: string, partitions: number) {
@@ -31,25 +29,12 @@ export class TopicView {
     this.#partitions = partitions;
   }
 
-  /** Records read so far. */
-  get records(): number {
-    return this.#records;
-  }
-
-  /** Records without a key: the topic is compacted by key, so a reader of state can do nothing with them. */
-  get withoutKey(): number {
-    return this.#withoutKey;
-  }
-
   /** Takes a partition's records, in the order of their offsets. */
   take(records: readonly SeenRecord[]): void {
     for (const { partition, offset, key, value } of records) {
       this.#next.set(partition, offset + 1n);
-      this.#records += 1;
-      if (key === null) {
-        this.#withoutKey += 1;
-        continue;
-      }
+      // No broker takes one on a compacted topic.
+      if (key === null) continue;
       const text = key.toString('utf8');
       const isAtHome = (murmur2(key) & 0x7fffffff) % this.#partitions === partition;
       const index = isAtHome ? this.index : this.#misplaced;
