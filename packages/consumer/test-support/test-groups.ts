@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { startKafka } from '@outbound/local-stack';
+import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { dataChangeEvent, recordHeader } from '@outbound/schemas';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
@@ -29,6 +29,7 @@ interface LogLine {
 
 /** A Kafka of one test file, and what its tests do with it. */
 export interface TestGroups extends AsyncDisposable {
+  readonly cluster: KafkaCluster;
   readonly admin: Admin;
   readonly producer: Producer;
   readonly kafka: Kafka;
@@ -66,6 +67,7 @@ export async function startTestGroups(): Promise<TestGroups> {
   await Promise.all([admin.connect(), producer.connect()]);
   const members: Subscription[] = [];
   return {
+    cluster,
     admin,
     producer,
     kafka,

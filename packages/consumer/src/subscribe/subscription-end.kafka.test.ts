@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { startTestGroups, type TestGroups } from '../../test-support/test-groups.ts';
+import { eventually } from '../../../../test/support/eventually.ts';
+import {
+  startTestGroups,
+  type NoteEvent,
+  type TestGroups,
+} from '../../test-support/test-groups.ts';
 
 let groups: TestGroups;
 beforeAll(async () => {
@@ -64,5 +69,41 @@ describe('a subscription that cannot go on', () => {
     await expect(crashing.done).rejects.toMatchObject({ code: 'CONSUMER_CRASHED' });
     expect(crashing.state).toBe('ended');
     expect(subscription.state).toBe('running');
+  });
+
+  it('goes on by itself when Kafka was away for a while', async () => {
+    const topic = await groups.newTopic();
+    const groupId = randomUUID();
+    const seen: (number | undefined)[] = [];
+    const handle = ({ version }: NoteEvent) => void seen.push(version);
+    const subscription = await groups.join({ topic, groupId, handle });
+    await groups.write(topic, [['a', 1]]);
+    await eventually(async () => (await groups.committed(groupId, topic))[0] === 1);
+    const broker = groups.cluster.broker(1);
+    await broker.kill();
+    await eventually(() => subscription.state === 'restarting', { timeoutMs: 60_000 });
+    await broker.start();
+    await eventually(() => groups.write(topic, [['a', 2]]).then(() => true), { timeoutMs: 60_000 });
+    await eventually(() => seen.includes(2), { timeoutMs: 60_000 });
+    expect(subscription.state).toBe('running');
+    expect(seen).toEqual([1, 2]);
+  });
+
+  it('ends loudly when nothing is heard of the client any more', async () => {
+    const topic = await groups.newTopic();
+    const subscription = await groups.join({
+      topic,
+      groupId: randomUUID(),
+      stallLimitMs: 2_000,
+      stopTimeoutMs: 1_000,
+      handle: () => undefined,
+    });
+    const broker = groups.cluster.broker(1);
+    await broker.pause();
+    try {
+      await expect(subscription.done).rejects.toMatchObject({ code: 'CONSUMER_STALLED' });
+    } finally {
+      await broker.resume();
+    }
   });
 });
