@@ -33,14 +33,11 @@ export async function readPartitions({
       topics: [topic],
       from: ({ partition, high }) => {
         const offset = from.get(partition);
-        return offset === undefined || offset > high ? high : offset;
+        return offset !== undefined && offset > high ? high : offset;
       },
       until,
       signal,
-      onBatch: async (records) => {
-        const partition = records[0]?.partition;
-        if (partition !== undefined && from.has(partition)) await onRecords(records);
-      },
+      onBatch: onRecords,
     });
   } catch (thrown) {
     if (!signal.aborted) throw kafkaCliError(thrown, `reading ${topic}`, connection.brokers);

@@ -31,7 +31,10 @@ export const addTail: AddVerb = (program, bind) => {
     .command('tail')
     .description('show the records of a topic as they come (ends with Ctrl-C, exit code 0)')
     .argument('<topic>', 'a topic, or an event type for its topic with every change')
-    .option('-k, --key <key>', 'only this key; only its partition is read, where Java puts it (-p for another)')
+    .option(
+      '-k, --key <key>',
+      'only this key; only its partition is read, where Java puts it (-p for another)',
+    )
     .option('-p, --partition <n>', 'only this partition', wholeNumber)
     .option(
       '-o, --offset <place>',

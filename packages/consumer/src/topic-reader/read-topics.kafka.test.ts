@@ -148,6 +148,16 @@ describe('reading topics', () => {
     expect(values(records)).toEqual(['v7', 'v8', 'v9']);
   });
 
+  it('leaves a partition alone that it is given no position for', async () => {
+    const topic = await newTopic(kafka, { partitions: 3 });
+    for (const partition of [0, 1, 2])
+      await append(kafka, topic, [{ key: 'k', value: `in ${partition}`, partition }]);
+    const from = ({ partition }: { partition: number }) => (partition === 1 ? 0n : undefined);
+    const { records, summary } = await read(topic, { from });
+    expect(values(records)).toEqual(['in 1']);
+    expect([...summary.positions.keys()]).toEqual([`${topic}/1`]);
+  });
+
   it('refuses a position behind the end: it is not of this topic', async () => {
     const topic = await newTopic(kafka);
     await append(kafka, topic, numbered(2));

@@ -8,8 +8,11 @@ export interface ReadTopicsOptions {
   readonly topics: readonly string[];
   /** Called once with what is there, before anything is read, and before `from`. */
   readonly onOpen?: (ranges: readonly PartitionRange[]) => void | Promise<void>;
-  /** Offset to begin at; without it the first that is there. One below what is there begins at the first that is; see `overtaken`. */
-  readonly from?: (range: PartitionRange) => bigint;
+  /**
+   * Offset to begin at; without this function the first that is there. One below what is there begins at the first that is; see `overtaken`.
+   * Undefined: this partition is not read at all.
+   */
+  readonly from?: (range: PartitionRange) => bigint | undefined;
   /** `end`: up to what was the end when reading began, not one record more. `forever`: on, until `signal`. */
   readonly until: 'end' | 'forever';
   /**

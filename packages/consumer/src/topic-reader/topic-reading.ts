@@ -51,7 +51,8 @@ export class TopicReading {
     this.#ranges = ranges;
     this.#options = options;
     for (const range of ranges) {
-      const from = options.from?.(range) ?? range.low;
+      const from = options.from ? options.from(range) : range.low;
+      if (from === undefined) continue;
       try {
         const { lane, overtaken } = openLane(range, from, performance.now());
         this.#lanes.set(partitionKey(range), lane);
