@@ -6,6 +6,7 @@ import type { Aggregate } from './catalog/aggregate.ts';
 import { categoryAggregate } from './categories/category-aggregate.ts';
 import { registerAggregateRoutes } from './http/aggregate-routes.ts';
 import { createServer, type Server } from './http/create-server.ts';
+import { registerAsyncApi } from './http/asyncapi.ts';
 import { registerEventTypeRoutes } from './http/event-type-routes.ts';
 import { registerOpenApi } from './http/openapi.ts';
 import { readTraceparent } from './http/traceparent.ts';
@@ -51,6 +52,7 @@ export async function createApi(options: {
     });
   }
   registerEventTypeRoutes(app, eventTypes);
+  registerAsyncApi(app, eventTypes, apiVersion);
   answerOtherMethods();
   await app.ready();
   return app;

@@ -1,0 +1,20 @@
+import { asyncApiDocument, type EventTypeRegistry } from '@outbound/schemas';
+import { asyncApiPage } from './asyncapi-page.ts';
+import type { Server } from './create-server.ts';
+
+/**
+ * Serves what this service publishes: the AsyncAPI document at `/asyncapi.json` for machines, and at `/asyncapi` a page for people that needs nothing from
+ * elsewhere. Made once: the event types do not change while the service runs.
+ */
+export function registerAsyncApi(
+  app: Server,
+  eventTypes: EventTypeRegistry,
+  version: string,
+): void {
+  const document = asyncApiDocument(eventTypes, version);
+  const page = asyncApiPage(eventTypes, version);
+  app.get('/asyncapi.json', { schema: { hide: true } }, () => document);
+  app.get('/asyncapi', { schema: { hide: true } }, (_, reply) =>
+    reply.type('text/html; charset=utf-8').send(page),
+  );
+}
