@@ -108,6 +108,7 @@ async function importFile(context: CliContext, path: string, options: Options): 
       fraction: file.bytes === 0 ? 1 : bytesRead / file.bytes,
       rows: now.rows - from.rows,
       elapsedMs: performance.now() - startedMs,
+      isDry,
     });
     if (output.canRedraw) output.redraw(line);
     else if (performance.now() - shownMs > plainIntervalMs) {

@@ -6,12 +6,17 @@ import type { ImportState } from './import-state.ts';
  */
 export function progressText(
   { rows, created, refused }: Pick<ImportState, 'rows' | 'created' | 'refused'>,
-  run: { readonly fraction: number; readonly rows: number; readonly elapsedMs: number },
+  run: {
+    readonly fraction: number;
+    readonly rows: number;
+    readonly elapsedMs: number;
+    readonly isDry?: boolean;
+  },
 ): string {
   const number = (value: number) => value.toLocaleString('en-US');
   const parts = [
     `${number(rows)} rows`,
-    `${number(created)} created`,
+    `${number(created)} ${run.isDry === true ? 'valid' : 'created'}`,
     `${number(refused)} refused`,
   ];
   parts.push(`${Math.floor(Math.min(run.fraction, 1) * 100)} %`);
