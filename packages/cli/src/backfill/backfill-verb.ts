@@ -71,6 +71,16 @@ async function backfill(context: CliContext, name: string, options: Options): Pr
       `there is no aggregate "${name}"; there are ${[...storedAggregates.keys()].join(', ')}`,
       { exitCode: exitCodes.usage },
     );
+  const { resume, fromId, toId, where, updatedSince, liveOnly } = options;
+  if (
+    resume !== undefined &&
+    [fromId, toId, where, updatedSince, liveOnly].some((each) => each !== undefined)
+  )
+    throw new CliError(
+      'BACKFILL_INVALID',
+      'a run is resumed with the filters that it had: leave out the others, or begin a new one without --resume',
+      { exitCode: exitCodes.usage },
+    );
   const asked = backfillPlan(name, options);
   const pool = await context.database();
   return oneAtATime(pool, `backfill of ${name}`, async () => {

@@ -75,6 +75,7 @@ test('nothing is emitted without a yes, in a dry run, or for a wrong command lin
     ['category', '--where', 'version=many', '--yes'],
     ['category', '--from-id', '7', '--yes'],
     ['category', '--resume', '--yes'],
+    ['category', '--resume', '--live-only', '--yes'],
   ])
     expect(await run(argv), argv.join(' ')).toMatchObject({ code: 2 });
   expect(await emitted()).toEqual({});

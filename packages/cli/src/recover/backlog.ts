@@ -60,10 +60,11 @@ export async function noteSeen(
     await session.query('insert into recover_seen select $1, unnest($2::uuid[])', [topic, ours]);
 }
 
-/** Since when a transaction may be open that nobody sees yet; before it, the outbox is complete. */
+/** Since when a transaction may be open that nobody sees yet: before it, the outbox is complete. Undefined if the server does not show that. */
 async function openSince(session: RecoverySession): Promise<Date | undefined> {
   const { rows } = await session.query<{ since: Date | null }>(`
     select case when pg_has_role('pg_read_all_stats', 'usage') and not exists (select from pg_prepared_xacts where database = current_database())
+      and not exists (select from pg_stat_activity where datname = current_database() and state = 'disabled')
       then (select least(min(xact_start), clock_timestamp()) from pg_stat_activity where datname = current_database())
     end as since`);
   return rows[0]?.since ?? undefined;

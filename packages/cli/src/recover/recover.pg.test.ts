@@ -3,7 +3,13 @@ import { eventTypes } from '@outbound/schemas';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrateDatabase } from '../../../../services/catalog-api/src/migrations/migrate-database.ts';
-import { countBacklog, emitMissingAgain, noteSeen, prepareBacklog } from './backlog.ts';
+import {
+  countBacklog,
+  emitMissingAgain,
+  noteSeen,
+  prepareBacklog,
+  type Backlog,
+} from './backlog.ts';
 import { bridge, createInterimSlot, followFailovers, installSlot } from './new-slot.ts';
 
 const slot = 'outbound';
@@ -63,8 +69,11 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
   };
 
   /** The whole way; `meanwhile` happens between the new slot's creation and the cut. */
-  async function recover(meanwhile: () => Promise<unknown> = () => Promise.resolve()) {
-    const backlog = await countBacklog(session);
+  async function recover(
+    meanwhile: () => Promise<unknown> = () => Promise.resolve(),
+    counted?: Backlog,
+  ) {
+    const backlog = counted ?? (await countBacklog(session));
     await createInterimSlot(session, slot, {
       pool,
       signal: new AbortController().signal,
@@ -123,6 +132,23 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
     await commit(1, 3, 'U', 2);
     await recover();
     expect(await streamed()).toEqual([eidOf(1, 1), eidOf(1, 2), eidOf(1, 3)]);
+  });
+
+  test('a transaction that is older than every missing event, and was open when they were counted, is not forgotten', async () => {
+    const open = new pg.Client(operatorUrl);
+    await open.connect();
+    await open.query('begin');
+    await open.query(
+      "insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload) values ($1, $2, 'key-2', $3, 1, 'C', '{}')",
+      [eidOf(2, 1), state, changes],
+    );
+    await commit(1, 1);
+    const backlog = await countBacklog(session);
+    expect(backlog.events).toBe(1);
+    await open.query('commit');
+    await open.end();
+    expect((await recover(undefined, backlog)).emitted).toBe(2);
+    expect((await streamed()).sort()).toEqual([eidOf(1, 1), eidOf(2, 1)]);
   });
 
   test('an event that only one of its topics has comes again, with everything behind it', async () => {
