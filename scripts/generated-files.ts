@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { generateTypes } from '../packages/catalog-client/src/generate-types.ts';
 import { createDatabase } from '@outbound/outbox';
 import { asyncApiDocument, eventJsonSchema, eventTypes } from '@outbound/schemas';
 import {
@@ -55,6 +56,10 @@ export const generatedFiles: readonly GeneratedFile[] = [
     content: () => json(asyncApiDocument(eventTypes, apiVersion)),
   },
   { path: 'services/catalog-api/generated/openapi.json', content: openApi },
+  {
+    path: 'packages/catalog-client/generated/catalog-api.ts',
+    content: async () => generateTypes(await openApi()),
+  },
   { path: '.env.example', content: envExample },
   { path: 'docs/cli.md', content: () => cliReference(verbs) },
   { path: 'docs/errors.md', content: errors },
