@@ -1,8 +1,9 @@
 import { readTopics } from '@outbound/consumer';
 import { topics, type EventTypeRegistry, type Route } from '@outbound/schemas';
 import type { KafkaConnection } from '@outbound/service-kit';
-import type { KafkaAdmin } from '../kafka/kafka-admin.ts';
+import type { GroupOffset, KafkaAdmin } from '../kafka/kafka-admin.ts';
 import { topicLag, type PartitionRange } from './group-lag.ts';
+import { inParallel } from './in-parallel.ts';
 
 export interface TopicStatus {
   readonly topic: string;
@@ -41,8 +42,10 @@ interface FoundTopic {
   readonly ranges: readonly PartitionRange[];
 }
 
-/** Longest wait for the records that tell how old a lag is. */
+/** Longest wait for the records that tell how old the lags are, all groups together. */
 const readMs = 8000;
+/** Questions that are out at once. */
+const width = 4;
 
 /** The declared topics and the groups that read them. @throws CliError KAFKA_* */
 export async function readKafkaStatus(
@@ -89,40 +92,49 @@ async function groupStatuses(
   found: ReadonlyMap<string, FoundTopic>,
   parts: Parameters<typeof readKafkaStatus>[1],
 ): Promise<GroupStatus[]> {
-  const statuses: GroupStatus[] = [];
-  for (const { group, state, members, protocolType } of await admin.groups()) {
-    if (protocolType !== '' && protocolType !== 'consumer') continue;
-    const positions = new Map<string, Map<number, bigint>>();
-    for (const { topic, partition, offset } of await admin.groupOffsets(group)) {
-      if (offset === undefined) continue;
-      const ofTopic = positions.get(topic) ?? new Map<number, bigint>();
-      positions.set(topic, ofTopic.set(partition, offset));
-    }
-    for (const [topic, ofTopic] of positions) {
+  const consumers = (await admin.groups()).filter(
+    ({ protocolType }) => protocolType === '' || protocolType === 'consumer',
+  );
+  const lags = await inParallel(consumers, width, async (facts) => {
+    const positions = positionsByTopic(await admin.groupOffsets(facts.group));
+    return [...positions].flatMap(([topic, ofTopic]) => {
       const known = found.get(topic);
-      if (!known) continue;
-      const lag = topicLag(known.ranges, ofTopic);
-      statuses.push({
-        group,
-        state,
-        members: state === 'Unknown' ? null : members.length,
-        topic,
-        lag_records: lag.records,
-        lag_is_upper_bound: known.route.cleanupPolicy === 'compact',
-        lag_seconds: lag.unplaced > 0 ? null : await lagSeconds(topic, lag.next, parts),
-        partitions_without_position: lag.unplaced,
-        expired_records: lag.expired,
-      });
-    }
+      return known ? [{ facts, known, topic, lag: topicLag(known.ranges, ofTopic) }] : [];
+    });
+  });
+  // One deadline for all of them: many groups that lag must not hide what is known already.
+  const deadline = AbortSignal.any([parts.signal, AbortSignal.timeout(readMs)]);
+  return inParallel(lags.flat(), width, async ({ facts, known, topic, lag }) => ({
+    group: facts.group,
+    state: facts.state,
+    members: facts.state === 'Unknown' ? null : facts.members.length,
+    topic,
+    lag_records: lag.records,
+    lag_is_upper_bound: known.route.cleanupPolicy === 'compact',
+    lag_seconds: lag.unplaced > 0 ? null : await lagSeconds(topic, lag.next, parts, deadline),
+    partitions_without_position: lag.unplaced,
+    expired_records: lag.expired,
+  }));
+}
+
+function positionsByTopic(
+  offsets: readonly GroupOffset[],
+): ReadonlyMap<string, ReadonlyMap<number, bigint>> {
+  const positions = new Map<string, Map<number, bigint>>();
+  for (const { topic, partition, offset } of offsets) {
+    if (offset === undefined) continue;
+    const ofTopic = positions.get(topic) ?? new Map<number, bigint>();
+    positions.set(topic, ofTopic.set(partition, offset));
   }
-  return statuses;
+  return positions;
 }
 
 /** Reads the first record of each position: its timestamp is when the change was committed. Null if not all could be read. */
 async function lagSeconds(
   topic: string,
   next: readonly { readonly partition: number; readonly offset: bigint }[],
-  { connection, nowMs, signal }: Parameters<typeof readKafkaStatus>[1],
+  { connection, nowMs }: Parameters<typeof readKafkaStatus>[1],
+  deadline: AbortSignal,
 ): Promise<number | null> {
   if (next.length === 0) return 0;
   const waiting = new Map(next.map(({ partition, offset }) => [partition, offset]));
@@ -139,12 +151,13 @@ async function lagSeconds(
         oldestMs = Math.min(oldestMs, first.timestampMs);
         if (waiting.size === 0) enough.abort();
       },
-      signal: AbortSignal.any([signal, enough.signal, AbortSignal.timeout(readMs)]),
+      signal: AbortSignal.any([deadline, enough.signal]),
     });
   } catch {
     return null;
   }
-  // Compaction may have left nothing between a position and the end: then nothing is waiting there.
-  if (!enough.signal.aborted && (signal.aborted || waiting.size === next.length)) return null;
-  return oldestMs === Infinity ? null : Math.max(0, (nowMs() - oldestMs) / 1000);
+  // Read to its end, a position without a record has none after it: compaction took them, and nothing is waiting there.
+  const isRead = enough.signal.aborted || !deadline.aborted;
+  if (!isRead) return null;
+  return oldestMs === Infinity ? 0 : Math.max(0, (nowMs() - oldestMs) / 1000);
 }

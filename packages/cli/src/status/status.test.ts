@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { outbound } from '../test-support/outbound.ts';
 import { topicLag } from './group-lag.ts';
+import { inParallel } from './in-parallel.ts';
 import { parseMetrics, quantile } from './metrics-text.ts';
 import { learn } from './part.ts';
 import { relayStatus } from './relay-status.ts';
@@ -175,4 +176,25 @@ test('without any setting it says which it needs', async () => {
     err: expect.stringContaining('SETTING_MISSING: nothing says where to look') as string,
   });
   expect((await outbound(['status', '--watch', '0'], { verbs: [addStatus] })).code).toBe(2);
+});
+
+test('many questions are out a few at a time, and their answers keep their order', async () => {
+  let out = 0;
+  let most = 0;
+  const ends: (() => void)[] = [];
+  const answers = inParallel([1, 2, 3, 4, 5], 2, async (item) => {
+    most = Math.max(most, ++out);
+    // The later one of two ends first.
+    await new Promise<void>((resolve) => {
+      ends.push(resolve);
+      if (ends.length === 2 || item === 5) for (const end of ends.splice(0).reverse()) end();
+    });
+    out -= 1;
+    return item * 10;
+  });
+  expect(await answers).toEqual([10, 20, 30, 40, 50]);
+  expect(most).toBe(2);
+  await expect(inParallel([1], 2, () => Promise.reject(new Error('refused')))).rejects.toThrow(
+    'refused',
+  );
 });
