@@ -1,4 +1,10 @@
-import { dataChangeEvent, JsonNumber, productChange, recordHeader } from '@outbound/schemas';
+import {
+  dataChangeEvent,
+  JsonNumber,
+  productChange,
+  recordHeader,
+  schemaIdPrefix,
+} from '@outbound/schemas';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import { parseRecord, type InboundRecord } from './parse-record.ts';
@@ -95,6 +101,12 @@ describe('parseRecord', () => {
       version: undefined,
     });
     expect(event(null, { data_version: '8' })).toMatchObject({ eid: 't/2/9', version: 8 });
+  });
+
+  it('reads a value that names its schema before its JSON', () => {
+    const json = Buffer.from(JSON.stringify(value));
+    const named = { ...record(value), value: Buffer.concat([schemaIdPrefix(7), json]) };
+    expect(parseRecord(named, note)).toMatchObject({ is: 'event', event: { eid, version: 7 } });
   });
 
   it('tells a replay', () => {

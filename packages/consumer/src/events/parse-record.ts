@@ -3,6 +3,7 @@ import {
   JsonTextError,
   parseJson,
   recordHeader,
+  withoutSchemaId,
   type DataOp,
   type EventType,
 } from '@outbound/schemas';
@@ -71,7 +72,8 @@ export function parseRecord<Type extends EventType>(
     };
   let json: unknown;
   try {
-    json = parseJson(utf8.decode(value));
+    // Also where values name their schema in Confluent's wire format: JSON never begins with a zero byte.
+    json = parseJson(utf8.decode(withoutSchemaId(value).json));
   } catch (error) {
     const why =
       error instanceof JsonTextError ? `${error.code} ${error.message}` : 'is not UTF-8 text';

@@ -53,7 +53,8 @@ export class PoisonDesk {
 
   /** Reads which keys are parked; **order**: after each assignment, before the first event of it. */
   async load(topic: string): Promise<void> {
-    const listed = await this.#keys()?.list({ group: this.#group, topic });
+    const keys = this.#keys();
+    const listed = keys && (await asked(keys.list({ group: this.#group, topic })));
     // Added to what is known, not put in its place: another partition of the topic may have parked a key meanwhile.
     if (listed) this.#parked.set(topic, new Set([...(this.#parked.get(topic) ?? []), ...listed]));
   }
@@ -63,7 +64,7 @@ export class PoisonDesk {
     const keys = this.#keys();
     const known = this.#parked.get(record.topic);
     if (!keys || !known?.has(record.key)) return false;
-    if (!(await keys.isParked({ group: this.#group, topic: record.topic }, record.key))) {
+    if (!(await asked(keys.isParked({ group: this.#group, topic: record.topic }, record.key)))) {
       known.delete(record.key);
       return false;
     }
@@ -91,7 +92,7 @@ export class PoisonDesk {
     const keys = this.#keys();
     if (keys && record.hasKey) {
       // Parked before it is sent: a crash in between must not let a later event of the key pass.
-      await keys.park({ group: this.#group, topic: record.topic }, record.key, { eid });
+      await asked(keys.park({ group: this.#group, topic: record.topic }, record.key, { eid }));
       const known = this.#parked.get(record.topic) ?? new Set();
       this.#parked.set(record.topic, known.add(record.key));
     }
@@ -126,6 +127,19 @@ export class PoisonDesk {
       cause.reason === 'failed'
         ? 'event became a dead letter'
         : 'event went behind the dead letter of its key',
+    );
+  }
+}
+
+/** @throws ConsumerError DEAD_LETTER_FAILED where the store of the parked keys does not answer: without it the order of a key is not known. */
+async function asked<Answer>(answer: Promise<Answer>): Promise<Answer> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw new ConsumerError(
+      'DEAD_LETTER_FAILED',
+      'the parked keys could not be read or written: check their database; what was not committed comes again',
+      { cause: error },
     );
   }
 }
