@@ -114,14 +114,18 @@ describe('outbound verify', () => {
     expect(load.count).toBeGreaterThan(before);
   });
 
-  it('runs for ever with --every, exports what it knows, and ends with the signal', async () => {
+  /** `verify product --every 1s` until `check` gives something. */
+  async function everySecond<Seen>(
+    changed: Record<string, string>,
+    check: (seen: { out: string; get: (path: string) => Promise<Response> }) => Promise<Seen>,
+  ): Promise<{ seen: Seen; err: string; code: number }> {
     const stop = new AbortController();
     let out = '';
     let err = '';
     const ended = runCli(
       {
         argv: ['verify', 'product', '--every', '1s', '--metrics-port', '0', '--json'],
-        env: env(),
+        env: { ...env(), ...changed },
         out: { write: (text) => ((out += text), true) },
         err: { write: (text) => ((err += text), true) },
         signal: stop.signal,
@@ -129,23 +133,33 @@ describe('outbound verify', () => {
       },
       verbs,
     );
+    const get = (path: string) => fetch(`${/metrics on (\S+)\/metrics/.exec(err)?.[1]}${path}`);
     try {
-      await eventually(() => out.split('\n').length > 2, { timeoutMs: 60_000 });
-      const address = /metrics on (\S+)\/metrics/.exec(err)?.[1] ?? '';
-      const metrics = await (await fetch(`${address}/metrics`)).text();
-      expect(metrics).toMatch(
-        /outbound_verify_differences\{aggregate="product",kind="missing"\} 0/,
-      );
-      expect(metrics).toMatch(/outbound_verify_entities\{aggregate="product"\} \d\d/);
-      expect(metrics).toMatch(
-        /outbound_verify_last_run_timestamp_seconds\{aggregate="product"\} \d{10}/,
-      );
-      expect(metrics).toMatch(/outbound_verify_failures_total 0/);
-      expect((await fetch(`${address}/readyz`)).status).toBe(200);
+      const seen = await eventually(() => check({ out, get }), { timeoutMs: 60_000 });
+      return { seen: seen as Seen, err, code: (stop.abort(), await ended) };
     } finally {
       stop.abort();
     }
-    expect(await ended).toBe(0);
+  }
+
+  it('runs for ever with --every, exports what it knows, and ends with the signal', async () => {
+    const { seen, code } = await everySecond({}, async ({ out, get }) => {
+      if (out.split('\n').length < 3) return undefined;
+      return {
+        metrics: await (await get('/metrics')).text(),
+        ready: (await get('/readyz')).status,
+      };
+    });
+    expect(seen?.metrics).toMatch(
+      /outbound_verify_differences\{aggregate="product",kind="missing"\} 0/,
+    );
+    expect(seen?.metrics).toMatch(/outbound_verify_entities\{aggregate="product"\} \d\d/);
+    expect(seen?.metrics).toMatch(
+      /outbound_verify_last_run_timestamp_seconds\{aggregate="product"\} \d{10}/,
+    );
+    expect(seen?.metrics).toMatch(/outbound_verify_failures_total 0/);
+    expect(seen?.ready).toBe(200);
+    expect(code).toBe(0);
   });
 
   it('finds each planted damage with its kind and id and nothing else, repairs it, and is clean again', async () => {
@@ -268,11 +282,24 @@ describe('outbound verify', () => {
     expect((await verify('product', '--repair', '--yes')).code).toBe(0);
   });
 
-  it('ends with exit code 5 where Postgres or Kafka cannot be reached, and with 2 where there is no such topic', async () => {
+  it('ends with exit code 5 where Postgres or Kafka cannot be reached, and with 2 where there is no such topic; with --every it counts such runs and goes on', async () => {
     const run = (changed: Record<string, string>) =>
       outbound(['verify', 'product'], { env: { ...env(), ...changed } });
     const nowhere = '127.0.0.1:1';
-    const kafka = await run({ OUTBOUND_KAFKA_BROKERS: nowhere });
+    const unreachable = { OUTBOUND_KAFKA_BROKERS: nowhere };
+    const [kafka, everyRun] = await Promise.all([
+      run(unreachable),
+      everySecond(unreachable, async ({ get }) => {
+        const metrics = await (await get('/metrics')).text();
+        return /failures_total [1-9]/.test(metrics)
+          ? { metrics, ready: (await get('/readyz')).status }
+          : undefined;
+      }),
+    ]);
+    expect(everyRun.seen?.metrics).not.toMatch(/^outbound_verify_differences\{/m);
+    expect(everyRun.seen?.ready).toBe(503);
+    expect(everyRun.err).toContain('no verdict: ');
+    expect(everyRun.code).toBe(0);
     expect([kafka.code, kafka.err]).toEqual([5, expect.stringContaining('KAFKA_UNAVAILABLE')]);
     const postgres = await run({ OUTBOUND_DATABASE_URL: `postgres://a:b@${nowhere}/x` });
     expect([postgres.code, postgres.err]).toEqual([

@@ -134,6 +134,8 @@ async function verifyForEver(
   request: VerifyRequest,
   everyMs: number,
 ): Promise<ExitCode> {
+  // A database that is not there at the beginning ends the process loudly; one that goes away later may come back.
+  await context.database();
   const metrics = new VerifyMetrics(packageJson.version);
   let last: { readonly isClean: boolean; readonly atMs: number } | undefined;
   if (request.metrics) {
