@@ -1,3 +1,4 @@
+import { readTopics } from '@outbound/consumer';
 import {
   brokenBy,
   compareSchemas,
@@ -6,12 +7,18 @@ import {
   RegistryError,
   registrySubjects,
   SchemaRegistry,
+  withoutSchemaId,
+  withTopicPrefix,
 } from '@outbound/schemas';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../packages/cli/src/run-cli.ts';
 import { addSchemas } from '../packages/cli/src/schemas/schemas-verb.ts';
 import { schemaChangeCases } from '../packages/schemas/src/compatibility/test-support/schema-change-cases.ts';
 import { startSchemaRegistry, type RegistryProcess } from './support/schema-registry.ts';
+import { EntityWriter } from './support/entity-writer.ts';
+import { connectionTo } from './support/read-topics.ts';
+import { TestPipeline } from './support/test-pipeline.ts';
+import { startTestStack } from './support/test-stack.ts';
 
 /** Where the registry judges otherwise, and why. Everywhere else its verdict is ours. */
 const otherwise: Readonly<Record<string, string>> = {
@@ -107,5 +114,47 @@ describe('a schema registry', () => {
     await expect(registry.register(productValue.subject, strict)).rejects.toMatchObject({
       status: 409,
     });
+  });
+
+  it('is named by the values of a relay that is told of it, whose JSON stays what was committed', async () => {
+    await using stack = await startTestStack();
+    await using pipeline = await TestPipeline.create(stack, {
+      RELAY_SCHEMA_REGISTRY_URL: process.url,
+    });
+    const unregistered = pipeline.launchRelay();
+    expect((await unregistered.ended()).code).toBe(2);
+    expect(unregistered.tail()).toContain('outbound schemas publish');
+    const declared = withTopicPrefix(eventTypes, pipeline.topicPrefix);
+    for (const { subject, schema } of [...declared.values()].flatMap(registrySubjects))
+      await registry.register(subject, schema);
+
+    await EntityWriter.prepare(pipeline.sql);
+    const writer = new EntityWriter(pipeline.sql);
+    await pipeline.startRelay();
+    await writer.write('a', 'C');
+    await writer.write('a', 'D');
+    await pipeline.caughtUp();
+    const values: ReturnType<typeof withoutSchemaId>[] = [];
+    let tombstones = 0;
+    await readTopics({
+      connection: connectionTo(stack.kafka.directBootstrap),
+      topics: [pipeline.topic('catalog.product-change'), pipeline.topic('catalog.product')],
+      until: 'end',
+      onBatch: (records) => {
+        for (const { value } of records)
+          if (value === null) tombstones += 1;
+          else values.push(withoutSchemaId(Buffer.from(value)));
+      },
+    });
+    expect([values.length, tombstones]).toEqual([3, 1]);
+    const { rows } = await pipeline.sql.query<{ payload: string }>(
+      'select payload::text from outbox order by version',
+    );
+    for (const { json, schemaId } of values) {
+      expect(rows.map(({ payload }) => payload)).toContain(json.toString());
+      expect(await registry.byId(schemaId ?? NaN)).toMatchObject({
+        title: 'catalog.product-change',
+      });
+    }
   });
 });
