@@ -83,6 +83,17 @@ export const addImport: AddVerb = (program, bind) => {
     .option('--batch <rows>', 'rows of a request, at most 1,000', upTo(1000), 500)
     .option('--parallel <requests>', 'requests at once, at most 16', upTo(16), 2)
     .option('--patience <seconds>', 'how long to wait for an API that does not answer', count, 600)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  outbound import products.csv --into products --dry-run
+  outbound import diamonds.csv.gz --into products --map name=title --map price.amount=cost \\
+    --set price.currency=USD --map attributes.carat:number=carat --ignore-others
+  outbound import products.csv --into products --resume
+
+A column that is called like a field needs no --map; an empty cell is an absent field. NDJSON without --map goes out as it stands.`,
+    )
     .action(bind(importFile));
 };
 
