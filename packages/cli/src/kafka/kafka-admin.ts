@@ -1,8 +1,19 @@
 import { createKafkaClient } from '@outbound/consumer';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
-import kafkajs, { type Admin, type GroupDescription } from 'kafkajs';
-import { CliError, exitCodes } from '../exit-codes.ts';
-import { kafkaCliError, notAnswering, topicMissing } from './kafka-cli-error.ts';
+import kafkajs, { type Admin } from 'kafkajs';
+import { kafkaCliError, notAnswering } from './kafka-cli-error.ts';
+import {
+  committed,
+  coordinated,
+  groupFacts,
+  setOffsets,
+  type GroupFacts,
+  type GroupOffset,
+} from './kafka-groups.ts';
+import { byPartition, partitionsOf, type PartitionOffset } from './topic-partitions.ts';
+
+export type { GroupFacts, GroupOffset } from './kafka-groups.ts';
+export type { PartitionOffset } from './topic-partitions.ts';
 
 /** The cluster as it describes itself: these are the advertised addresses, to which every client is sent. */
 export interface ClusterFacts {
@@ -22,34 +33,6 @@ export interface AdminPartition {
   readonly low: bigint;
   readonly high: bigint;
   readonly leader: number | undefined;
-}
-
-export interface PartitionOffset {
-  readonly partition: number;
-  readonly offset: bigint;
-}
-
-/** A consumer group. */
-export interface GroupFacts {
-  readonly group: string;
-  /**
-   * `Stable`, `Empty`, `PreparingRebalance` …. `Unknown` for a group that is listed and not described: it follows the protocol of KIP-848,
-   * which the classic request does not show. Its offsets can be read all the same.
-   */
-  readonly state: string;
-  readonly protocolType: string;
-  readonly members: readonly {
-    readonly id: string;
-    readonly clientId: string;
-    readonly host: string;
-  }[];
-}
-
-/** What a group has committed. `offset` undefined: nothing on this partition. */
-export interface GroupOffset {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint | undefined;
 }
 
 /** Questions to Kafka about itself. Every method throws CliError: KAFKA_UNAVAILABLE (exit 5), KAFKA_AUTH_FAILED, KAFKA_FORBIDDEN, KAFKA_FAILED. */
@@ -138,10 +121,13 @@ export async function openKafkaAdmin(
       aboutTopic(topic, async () =>
         byPartition(await admin.fetchTopicOffsetsByTimestamp(topic, timeMs)),
       ),
-    groups: () => ask('listing groups', () => groupFacts(admin)),
-    groupOffsets: (group) => ask(`group ${group}`, () => committed(admin, group)),
+    groups: () => ask('listing groups', () => coordinated(() => groupFacts(admin))),
+    groupOffsets: (group) =>
+      ask(`group ${group}`, () => coordinated(() => committed(admin, group))),
     setGroupOffsets: (group, topic, offsets) =>
-      ask(`group ${group} on topic ${topic}`, () => setOffsets(admin, group, topic, offsets)),
+      ask(`group ${group} on topic ${topic}`, () =>
+        coordinated(() => setOffsets(admin, group, topic, offsets)),
+      ),
     deleteRecords: (topic, below) =>
       aboutTopic(topic, () =>
         admin.deleteTopicRecords({
@@ -162,14 +148,6 @@ async function clusterFacts(admin: Admin): Promise<ClusterFacts> {
       .map(({ nodeId, host, port }) => ({ id: nodeId, host, port }))
       .sort((a, b) => a.id - b.id),
   };
-}
-
-/** Asked before anything else of a topic: this answers at once for one that does not exist, where kafkajs' other questions are asked again and again first. */
-async function partitionsOf(admin: Admin, topic: string) {
-  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-  const found = topics.find(({ name }) => name === topic);
-  if (!found) throw topicMissing(`topic ${topic}`);
-  return found.partitions;
 }
 
 async function ranges(admin: Admin, topic: string): Promise<AdminPartition[]> {
@@ -208,91 +186,6 @@ async function config(admin: Admin, topic: string, names: readonly string[]) {
       configValue === null ? [] : [[configName, configValue]],
     ),
   );
-}
-
-function byPartition(
-  offsets: readonly { readonly partition: number; readonly offset: string }[],
-): PartitionOffset[] {
-  return offsets
-    .map(({ partition, offset }) => ({ partition, offset: BigInt(offset) }))
-    .sort((a, b) => a.partition - b.partition);
-}
-
-async function groupFacts(admin: Admin): Promise<GroupFacts[]> {
-  const { groups: listed } = await admin.listGroups();
-  if (listed.length === 0) return [];
-  const { groups } = await admin.describeGroups(listed.map(({ groupId }) => groupId));
-  const described = new Map(groups.map((group) => [group.groupId, group]));
-  return listed
-    .map(({ groupId, protocolType }) =>
-      toGroupFacts({ group: groupId, protocolType }, described.get(groupId)),
-    )
-    .sort((a, b) => (a.group < b.group ? -1 : 1));
-}
-
-/** A group that is listed is not dead: it only speaks another protocol. */
-function toGroupFacts(
-  listed: { readonly group: string; readonly protocolType: string },
-  described: GroupDescription | undefined,
-): GroupFacts {
-  return {
-    ...listed,
-    state: described === undefined || described.state === 'Dead' ? 'Unknown' : described.state,
-    members: (described?.members ?? []).map(({ memberId, clientId, clientHost }) => ({
-      id: memberId,
-      clientId,
-      host: clientHost.replace(/^\//, ''),
-    })),
-  };
-}
-
-async function committed(admin: Admin, group: string): Promise<GroupOffset[]> {
-  return (await admin.fetchOffsets({ groupId: group }))
-    .flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition, offset }) => ({
-        topic,
-        partition,
-        offset: offset === '-1' ? undefined : BigInt(offset),
-      })),
-    )
-    .sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1));
-}
-
-async function setOffsets(
-  admin: Admin,
-  group: string,
-  topic: string,
-  offsets: readonly PartitionOffset[],
-): Promise<void> {
-  const known = new Set((await partitionsOf(admin, topic)).map(({ partitionId }) => partitionId));
-  for (const { partition } of offsets)
-    if (!known.has(partition))
-      throw new CliError('PARTITION_MISSING', `topic ${topic} has no partition ${partition}`, {
-        exitCode: exitCodes.usage,
-      });
-  const facts = (await groupFacts(admin)).find((each) => each.group === group);
-  if (facts && facts.state !== 'Empty')
-    throw new CliError(
-      'GROUP_NOT_EMPTY',
-      facts.state === 'Unknown'
-        ? `group ${group} uses Kafka's newer group protocol, and whether it has members cannot be seen from here: stop it and set its offsets with kafka-consumer-groups.sh --reset-offsets`
-        : `group ${group} is ${facts.state} with ${facts.members.length} members (${facts.members.map(({ clientId, host }) => `${clientId} at ${host}`).join(', ')}): stop them, and wait until the group is empty`,
-      { exitCode: exitCodes.busy },
-    );
-  await admin.setOffsets({
-    groupId: group,
-    topic,
-    partitions: offsets.map(({ partition, offset }) => ({ partition, offset: `${offset}` })),
-  });
-  const now = await committed(admin, group);
-  for (const { partition, offset } of offsets) {
-    const stored = now.find((each) => each.topic === topic && each.partition === partition);
-    if (stored?.offset !== offset)
-      throw new CliError(
-        'KAFKA_FAILED',
-        `group ${group}: partition ${partition} of ${topic} is at ${stored?.offset ?? 'nothing'} and not at ${offset}: a member joined meanwhile; look at the group and try again`,
-      );
-  }
 }
 
 /** The work's outcome, or the error if it takes longer; its own later failure is of no interest then. */
