@@ -28,6 +28,7 @@ export { categoryChange } from './events/category-change.ts';
 export {
   isJsonObject,
   JsonNumber,
+  parseAcceptedJson,
   parseJson,
   stringifyJson,
   type JsonObject,

@@ -5,6 +5,22 @@ export const maxJsonDepth = 32;
 /** Keys of all objects in one text together. */
 export const maxJsonKeys = 1_000;
 
+/** How large a structure is taken. */
+export interface JsonLimits {
+  readonly depth: number;
+  /** Keys of all objects in one text together. */
+  readonly keys: number;
+}
+
+/** For texts that a caller sends. */
+export const requestLimits: JsonLimits = { depth: maxJsonDepth, keys: maxJsonKeys };
+
+/**
+ * For texts that passed through the API before: an event is a few keys and levels larger than the request that made it, and patch by patch an entity may
+ * grow beyond the keys of any one of them. Their size is bounded elsewhere (`maxEventBytes`).
+ */
+export const acceptedLimits: JsonLimits = { depth: maxJsonDepth + 8, keys: Infinity };
+
 const forbiddenKeys = new Set(['__proto__', 'constructor', 'prototype']);
 
 interface Container {
@@ -23,7 +39,7 @@ interface Container {
  * @returns true if every number in it is one that JavaScript prints as it stands, so that JSON.parse loses nothing.
  * @throws JsonTextError
  */
-export function checkJsonText(text: string): boolean {
+export function checkJsonText(text: string, limits: JsonLimits): boolean {
   const stack: Container[] = [];
   const path = (): (string | number)[] => stack.map((container) => container.step);
   const refuse = (code: JsonTextError['code'], at: (string | number)[], why: string): never => {
@@ -42,11 +58,11 @@ export function checkJsonText(text: string): boolean {
           step: isObject ? '' : 0,
           expectsKey: isObject,
         });
-        if (stack.length > maxJsonDepth)
+        if (stack.length > limits.depth)
           refuse(
             'JSON_TOO_DEEP',
             path().slice(0, -1),
-            `is nested deeper than ${maxJsonDepth} levels`,
+            `is nested deeper than ${limits.depth} levels`,
           );
         break;
       }
@@ -74,8 +90,8 @@ export function checkJsonText(text: string): boolean {
             refuse('JSON_FORBIDDEN_KEY', path(), 'is a key that is not accepted');
           if (top.keys.has(string)) refuse('JSON_DUPLICATE_KEY', path(), 'is there twice');
           top.keys.add(string);
-          if (++keyCount > maxJsonKeys)
-            refuse('JSON_TOO_MANY_KEYS', parent, `goes beyond ${maxJsonKeys} keys in all`);
+          if (++keyCount > limits.keys)
+            refuse('JSON_TOO_MANY_KEYS', parent, `goes beyond ${limits.keys} keys in all`);
         } else {
           const fault = stringFault(string);
           if (fault !== undefined) refuse('JSON_BAD_STRING', path(), fault);

@@ -241,6 +241,25 @@ describe('patching a product', () => {
     expect(reply.headers.get('etag')).toBe('"2"');
   });
 
+  it('grows attributes beyond the keys that one request may have, and what was stored can be read and changed again', async () => {
+    const created = await create();
+    const path = `/products/${idOf(created)}`;
+    for (let part = 0; part < 3; part += 1) {
+      const keys = Array.from({ length: 900 }, (_, index) => [`k${part * 900 + index}`, 1]);
+      const body = JSON.stringify({ attributes: Object.fromEntries(keys) as unknown });
+      const patched = await call('PATCH', path, body, {
+        ...mergePatch,
+        'if-match': `"${part + 1}"`,
+      });
+      expect(patched.status).toBe(200);
+    }
+    const read = await call('GET', path);
+    expect(read.status).toBe(200);
+    expect(Object.keys(read.json['attributes'] as object)).toHaveLength(2700);
+    const [last] = (await eventsOf(idOf(created))).slice(-1);
+    expect(dataText(last?.payload)).toBe(read.text);
+  });
+
   it('validates the result as a whole', async () => {
     const id = idOf(await create());
     const reply = await call('PATCH', `/products/${id}`, '{"price":{"amount":3}}', {

@@ -1,7 +1,7 @@
 import {
   isJsonObject,
   JsonNumber,
-  parseJson,
+  parseAcceptedJson,
   recordHeader,
   stringifyJson,
   type JsonObject,
@@ -15,7 +15,7 @@ export function jsonValueOf({ value }: Pick<TopicRecord, 'value'>): JsonValue | 
   const text = value === null ? undefined : utf8Text(value);
   if (text === undefined) return undefined;
   try {
-    return parseJson(text);
+    return parseAcceptedJson(text);
   } catch {
     return undefined;
   }

@@ -1,11 +1,4 @@
-import {
-  isJsonObject,
-  JsonNumber,
-  JsonTextError,
-  parseJson,
-  type JsonValue,
-} from '@outbound/schemas';
-import { parse } from 'lossless-json';
+import { isJsonObject, parseAcceptedJson, type JsonValue } from '@outbound/schemas';
 import { contentHash } from './content-hash.ts';
 import type { RecordState } from './entity-states.ts';
 
@@ -27,28 +20,12 @@ export function readRecord(key: string, value: Buffer | null): RecordState {
 export function dataOf(value: Buffer | string): JsonValue | undefined {
   let event: JsonValue;
   try {
-    event = parseEvent(typeof value === 'string' ? value : utf8.decode(value));
+    event = parseAcceptedJson(typeof value === 'string' ? value : utf8.decode(value));
   } catch {
     return undefined;
   }
   return isJsonObject(event) ? event['data'] : undefined;
 }
-
-/**
- * The limits of `parseJson` are for what callers send. An event holds what was sent and some members and a level more, so a good event of an
- * entity at the limit is beyond them.
- */
-function parseEvent(text: string): JsonValue {
-  try {
-    return parseJson(text);
-  } catch (thrown) {
-    if (!(thrown instanceof JsonTextError) || !beyondLimits.has(thrown.code)) throw thrown;
-    return parse(text, null, (digits) =>
-      String(Number(digits)) === digits ? Number(digits) : new JsonNumber(digits),
-    ) as JsonValue;
-  }
-}
-const beyondLimits: ReadonlySet<string> = new Set(['JSON_TOO_DEEP', 'JSON_TOO_MANY_KEYS']);
 
 /** Broken UTF-8 is an error: U+FFFD in its place would be other content. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -1,7 +1,7 @@
 import {
   dataOps,
   JsonTextError,
-  parseJson,
+  parseAcceptedJson,
   recordHeader,
   withoutSchemaId,
   type DataOp,
@@ -73,7 +73,7 @@ export function parseRecord<Type extends EventType>(
   let json: unknown;
   try {
     // Also where values name their schema in Confluent's wire format: JSON never begins with a zero byte.
-    json = parseJson(utf8.decode(withoutSchemaId(value).json));
+    json = parseAcceptedJson(utf8.decode(withoutSchemaId(value).json));
   } catch (error) {
     const why =
       error instanceof JsonTextError ? `${error.code} ${error.message}` : 'is not UTF-8 text';

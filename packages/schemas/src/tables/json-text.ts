@@ -1,5 +1,5 @@
 import { customType } from 'drizzle-orm/pg-core';
-import { isJsonObject, parseJson, stringifyJson, type JsonObject } from '../json.ts';
+import { isJsonObject, parseAcceptedJson, stringifyJson, type JsonObject } from '../json.ts';
 
 /**
  * A Postgres `json` column (its text is stored verbatim; `jsonb` would rewrite numbers and order) that holds an object.
@@ -14,7 +14,7 @@ export const jsonObjectColumn = customType<{ data: JsonObject; driverData: unkno
       throw new TypeError(
         'a json column came parsed, so digits may be lost: open the database with createDatabase of @outbound/outbox',
       );
-    const object = parseJson(value);
+    const object = parseAcceptedJson(value);
     if (!isJsonObject(object)) throw new TypeError('a json column holds no object');
     return object;
   },

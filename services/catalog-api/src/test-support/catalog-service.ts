@@ -1,7 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import { quietLogger, type Logger } from '@outbound/service-kit';
 import pg from 'pg';
+import { migrateDatabase } from '../migrations/migrate-database.ts';
 import { apiConfig, type ApiConfig } from '../config.ts';
 import { startService, type CatalogService } from '../service.ts';
 
@@ -21,7 +22,7 @@ export interface TestCatalog {
   close(): Promise<void>;
 }
 
-const migrations = new URL('../../../../migrations/', import.meta.url);
+const directory = fileURLToPath(new URL('../../../../migrations/', import.meta.url));
 
 /** Starts Postgres, migrates a database and starts the service on free ports. @param overrides settings as text. */
 export async function startCatalog(
@@ -34,9 +35,11 @@ export async function startCatalog(
   // Tests kill the server; that must not end the test run.
   admin.on('error', () => undefined);
   await admin.connect();
-  for (const file of (await readdir(migrations)).filter((name) => name.endsWith('.sql')).sort())
-    await admin.query(await readFile(new URL(file, migrations), 'utf8'));
-  await admin.query("alter role outbound_api login password 'api'");
+  await migrateDatabase({
+    databaseUrl: adminUrl,
+    directory,
+    passwords: { outbound_api: 'api' },
+  });
   const apiUrl = Object.assign(new URL(adminUrl), {
     username: 'outbound_api',
     password: 'api',
