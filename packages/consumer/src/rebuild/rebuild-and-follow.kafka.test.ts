@@ -94,13 +94,11 @@ describe('rebuilding a state', () => {
         kafka,
         topic,
         Array.from({ length: 30 }, (_, index) => state(`k${index}`, version)),
-        { idempotent: true },
       );
     await append(
       kafka,
       topic,
       Array.from({ length: 30 }, (_, index) => tombstone(`k${index}`)),
-      { idempotent: true },
     );
     let rolls = 0;
     await eventually(

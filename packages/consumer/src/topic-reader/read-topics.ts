@@ -26,10 +26,12 @@ export interface ReadTopicsOptions {
    */
   readonly onCaughtUp?: (summary: ReadSummary) => void | Promise<void>;
   /**
-   * Called between two batches, every half minute or so after it has caught up: everything has been handed out that was there at this time
+   * Called between two batches, at most every `currentEveryMs` after it has caught up: everything has been handed out that was there at this time
    * (ms since 1970). Does not come while the reader is behind.
    */
   readonly onCurrent?: (atMs: number) => void | Promise<void>;
+  /** Default 30,000. */
+  readonly currentEveryMs?: number;
   /** Ends reading quickly: the batch that is worked on is waited for, and the promise resolves. */
   readonly signal?: AbortSignal;
   /** How long a partition may go without an answer that brings more of it, or says that there is no more; 30 s. */

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import type { Kafka } from 'kafkajs';
 import { ConsumerError } from '../errors.ts';
@@ -49,6 +50,7 @@ export interface FetchPosition {
 }
 
 const readCommitted = 1;
+const leaderWaitMs = 10_000;
 /** A live reader is answered as soon as there is a record; without one, this often. */
 const maxWaitTime = 500;
 /** Bounds of an answer, and so of memory: per broker one answer is worked on while one is on its way. Larger records still come whole. */
@@ -106,8 +108,23 @@ export class TopicCluster {
     }
   }
 
-  /** What each partition holds now. */
+  /** What each partition holds now. Leaders that are on the move (a topic that was just made, a broker that just stopped) are waited for, 10 s at the most. */
   async ranges(): Promise<PartitionRange[]> {
+    const deadline = performance.now() + leaderWaitMs;
+    for (;;) {
+      try {
+        return await this.#ranges();
+      } catch (thrown) {
+        const isPassing = (thrown as { retriable?: unknown }).retriable === true;
+        if (!isPassing || performance.now() > deadline) throw thrown;
+        await delay(200);
+        // Its failure is the next round's.
+        await this.#cluster.refreshMetadata().catch(() => undefined);
+      }
+    }
+  }
+
+  async #ranges(): Promise<PartitionRange[]> {
     const ask = async (fromBeginning: boolean) => {
       const answer = await this.#cluster.fetchTopicsOffset(
         this.#topics.map((topic) => ({

@@ -12,7 +12,6 @@ import { partitionKey, type PartitionRange, type TopicRecord } from './topic-rec
 const offsetOutOfRange = 1;
 /** How long after a failure the leaders are asked for again. */
 const pauseMs = 200;
-const tellCurrentEveryMs = 30_000;
 
 interface Decoded {
   readonly lane: Lane;
@@ -270,12 +269,13 @@ export class TopicReading {
   }
 
   async #tellIfCurrent(): Promise<void> {
-    if (!this.#isCaughtUpTold || this.#stop.signal.aborted) return;
+    const { onCurrent, currentEveryMs = 30_000 } = this.#options;
+    if (!onCurrent || !this.#isCaughtUpTold || this.#stop.signal.aborted) return;
     let atMs = Date.now();
     for (const lane of this.#lanes.values()) atMs = Math.min(atMs, lane.endAtMs);
-    if (atMs - this.#currentToldAtMs < tellCurrentEveryMs) return;
+    if (atMs - this.#currentToldAtMs < currentEveryMs) return;
     this.#currentToldAtMs = atMs;
-    await this.#options.onCurrent?.(atMs);
+    await onCurrent(atMs);
   }
 
   #endIfSilent(silenceMs: number): void {

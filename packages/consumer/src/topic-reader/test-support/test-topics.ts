@@ -23,7 +23,11 @@ export function plainClient(kafka: Pick<KafkaCluster, 'bootstrap'>): Kafka {
 /** A topic under a name of its own; gives the name. */
 export async function newTopic(
   kafka: Pick<KafkaCluster, 'bootstrap'>,
-  { partitions = 1, configs = {} }: { partitions?: number; configs?: Record<string, string> } = {},
+  {
+    partitions = 1,
+    replicas = 1,
+    configs = {},
+  }: { partitions?: number; replicas?: number; configs?: Record<string, string> } = {},
 ): Promise<string> {
   const topic = `read-${randomBytes(5).toString('hex')}`;
   const admin = plainClient(kafka).admin();
@@ -35,6 +39,7 @@ export async function newTopic(
         {
           topic,
           numPartitions: partitions,
+          replicationFactor: replicas,
           configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
         },
       ],
@@ -53,14 +58,15 @@ export async function append(
   producerOptions: {
     readonly compression?: number;
     readonly transaction?: 'commit' | 'abort';
-    readonly idempotent?: boolean;
   } = {},
 ): Promise<void> {
-  const { compression = 0, transaction, idempotent = false } = producerOptions;
+  const { compression = 0, transaction } = producerOptions;
   const producer = plainClient(kafka).producer({
     createPartitioner: Partitioners.DefaultPartitioner,
     allowAutoTopicCreation: false,
-    ...(idempotent || transaction ? { idempotent: true, maxInFlightRequests: 1 } : {}),
+    // Without, kafkajs stores a batch twice when the leaders of a new topic come one by one.
+    idempotent: true,
+    maxInFlightRequests: 1,
     ...(transaction ? { transactionalId: `t-${randomBytes(5).toString('hex')}` } : {}),
   });
   await producer.connect();
