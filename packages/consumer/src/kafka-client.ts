@@ -6,7 +6,7 @@ import { quietIdleTimer } from './kafkajs-idle-timer.ts';
 
 /**
  * kafkajs over our connection settings, for everything but the relay: consumers, admin, and the producer of dead letters. TLS is always checked;
- * warnings and errors go to `log` as a message and the broker's name only, because kafkajs' other fields hold whole requests.
+ * warnings and errors go to `log` as a message and the names of broker, topic and partition only, because kafkajs' other fields hold whole requests.
  * @param options.retries how often a question is asked again before it fails; 8, some 15 s. A person at a prompt wants fewer.
  * **Mind**: say `allowAutoTopicCreation: false` to its consumers and producers, or a wrong topic name makes a topic.
  * @throws ConsumerError KAFKAJS_VERSION if kafkajs is not the release that this was proven with.
@@ -34,14 +34,16 @@ export function createKafkaClient(
   });
 }
 
-function forward({ log: { message, broker }, namespace }: LogEntry, log: KafkaLog): void {
-  const name: unknown = broker;
+function forward({ log: entry, namespace }: LogEntry, log: KafkaLog): void {
+  const { broker, topic, partition } = entry as Record<string, unknown>;
   log.warn(
     {
       component: namespace === '' ? 'kafkajs' : `kafkajs ${namespace}`,
-      ...(typeof name === 'string' ? { broker: name } : {}),
+      ...(typeof broker === 'string' ? { broker } : {}),
+      ...(typeof topic === 'string' ? { topic } : {}),
+      ...(typeof partition === 'number' ? { partition } : {}),
     },
-    message,
+    entry.message,
   );
 }
 

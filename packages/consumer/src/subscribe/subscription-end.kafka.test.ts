@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
 import {
   startTestGroups,
@@ -69,6 +72,38 @@ describe('a subscription that cannot go on', () => {
     await expect(crashing.done).rejects.toMatchObject({ code: 'CONSUMER_CRASHED' });
     expect(crashing.state).toBe('ended');
     expect(subscription.state).toBe('running');
+  });
+
+  it('says so when retention has overtaken its group, and goes on from what is there', async () => {
+    const topic = await groups.newTopic();
+    const groupId = randomUUID();
+    const seen: (number | undefined)[] = [];
+    const handle = ({ version }: NoteEvent) => void seen.push(version);
+    await groups.write(topic, [['a', 1]]);
+    const first = await groups.join({ topic, groupId, handle });
+    await eventually(() => seen.length === 1);
+    await first.stop();
+    await groups.write(
+      topic,
+      [2, 3, 4].map((version) => ['a', version] as const),
+    );
+    const directory = await mkdtemp(join(tmpdir(), 'subscription-end-'));
+    onTestFinished(() => rm(directory, { recursive: true }));
+    const plan = join(directory, 'records.json');
+    await writeFile(
+      plan,
+      JSON.stringify({ version: 1, partitions: [{ topic, partition: 0, offset: 3 }] }),
+    );
+    const deleted = await groups.cluster.tool('delete-records', ['--offset-json-file', plan]);
+    expect(deleted).toMatchObject({ code: 0 });
+    const second = await groups.join({ topic, groupId, handle });
+    await eventually(() => seen.length === 2, { timeoutMs: 30_000 });
+    expect(seen).toEqual([1, 4]);
+    expect(second.counts.gaps).toBe(1);
+    expect(second.lines).toContainEqual({
+      message: expect.stringContaining('events were removed') as string,
+      fields: expect.objectContaining({ topic, partition: 0 }) as object,
+    });
   });
 
   it('goes on by itself when Kafka was away for a while', async () => {

@@ -22,6 +22,8 @@ export interface Subscription {
     readonly deadLetters: number;
     readonly restarts: number;
     readonly rebalances: number;
+    /** How often Kafka had removed what this group was to read next: events were lost to it. Alert on it. */
+    readonly gaps: number;
   };
   /** Begins no handler until `resume`; what runs goes on, and so do the heartbeats. */
   pause(): void;
