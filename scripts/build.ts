@@ -2,7 +2,7 @@ import { build } from 'esbuild';
 
 /**
  * Bundles the entry points of each service and of the command line into its dist/ folder (about a second). Workspace packages are
- * compiled in; everything from npm stays an import, so that the lockfile decides what runs.
+ * compiled in; everything from npm stays an import, so that the lockfile decides what runs. Workspaces as arguments: those only.
  */
 const entryPoints = {
   'services/catalog-api': ['src/main.ts', 'src/migrate.ts'],
@@ -10,7 +10,17 @@ const entryPoints = {
   'packages/cli': ['src/main.ts'],
 };
 
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((workspace) => !Object.hasOwn(entryPoints, workspace));
+if (unknown.length > 0) {
+  console.error(
+    `nothing is built of ${unknown.join(', ')}; choose of ${Object.keys(entryPoints).join(', ')}`,
+  );
+  process.exit(2);
+}
+
 for (const [workspace, entries] of Object.entries(entryPoints)) {
+  if (wanted.length > 0 && !wanted.includes(workspace)) continue;
   await build({
     entryPoints: entries.map((entry) => `${workspace}/${entry}`),
     outdir: `${workspace}/dist`,

@@ -18,6 +18,7 @@ const headers = {
     recordHeader.subject,
     recordHeader.contentType,
     recordHeader.dataOp,
+    recordHeader.dataVersion,
     recordHeader.sourceLsn,
   ],
   properties: {
@@ -33,12 +34,18 @@ const headers = {
     [recordHeader.subject]: { ...text, description: 'Id of the entity; equals the record key.' },
     [recordHeader.contentType]: { ...text, enum: ['application/json'] },
     [recordHeader.dataOp]: { ...text, enum: ['C', 'U', 'D', 'S'] },
+    [recordHeader.dataVersion]: {
+      ...text,
+      description: 'Version of the entity, as in the value; a tombstone has it here alone.',
+    },
     [recordHeader.sourceLsn]: {
       ...text,
       description:
         'Where in the write-ahead log the event was committed; for the relay, not for consumers.',
     },
     [recordHeader.traceparent]: { ...text, description: 'W3C trace context of the request.' },
+    [recordHeader.replay]: { ...text, enum: ['true'], description: 'Published again.' },
+    [recordHeader.replayedAt]: { ...text, format: 'date-time' },
     [recordHeader.flowId]: { ...text, description: 'X-Flow-ID of the request.' },
   },
 } as const;

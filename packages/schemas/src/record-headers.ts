@@ -15,6 +15,12 @@ export const recordHeader = {
   traceparent: 'traceparent',
   flowId: 'flow_id',
   dataOp: 'data_op',
+  /** The entity's version, as in the value; on a tombstone the only place that says it. */
+  dataVersion: 'data_version',
   /** Where in the write-ahead log the event was committed: see the relay's `SourcePosition`. */
   sourceLsn: 'source_lsn',
+  /** `true` on a record that was published again from the outbox. Whoever must not act twice looks here, or knows the event id. */
+  replay: 'replay',
+  /** When it was published again, RFC 3339. */
+  replayedAt: 'replayed_at',
 } as const;

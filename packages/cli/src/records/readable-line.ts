@@ -1,5 +1,5 @@
 import type { TopicRecord } from '@outbound/consumer';
-import { stringifyJson, type JsonObject, type JsonValue } from '@outbound/schemas';
+import { recordHeader, stringifyJson, type JsonObject, type JsonValue } from '@outbound/schemas';
 import type { Output } from '../console/output.ts';
 import { timestampText } from './record-json.ts';
 import { dataOpOf, entityOf, versionOf } from './record-value.ts';
@@ -28,7 +28,7 @@ export function readableLine(
     colors.bold(record.key === null ? '(no key)' : safeText(anyText(record.key))),
     paint(op === undefined ? '-' : safeText(op)),
     version === undefined ? '-' : `v${version}`,
-    ...(record.headers['replay'] === 'true' ? [colors.magenta('replay')] : []),
+    ...(record.headers[recordHeader.replay] === 'true' ? [colors.magenta('replay')] : []),
     ...(record.value === null
       ? [colors.red('tombstone')]
       : [sizeText(record.value.length), colors.dim(shortValue(record.value, entity))]),

@@ -5,14 +5,15 @@ import {
   recordHeader,
   stringifyJson,
   type JsonObject,
+  withoutSchemaId,
   type JsonValue,
 } from '@outbound/schemas';
 import type { TopicRecord } from '@outbound/consumer';
 import { utf8Text } from './safe-text.ts';
 
-/** The record's value, no digit lost, if it is JSON that keeps our rules (UTF-8, no key twice); undefined for a tombstone and for anything else. */
+/** The record's value, no digit lost, if it is JSON that keeps our rules (UTF-8, no key twice), also behind the id of its schema; undefined for a tombstone and for anything else. */
 export function jsonValueOf({ value }: Pick<TopicRecord, 'value'>): JsonValue | undefined {
-  const text = value === null ? undefined : utf8Text(value);
+  const text = value === null ? undefined : utf8Text(withoutSchemaId(value).json);
   if (text === undefined) return undefined;
   try {
     return parseAcceptedJson(text);

@@ -1,3 +1,4 @@
+import { schemaIdPrefix, stringifyJson } from '@outbound/schemas';
 import type { TopicRecord } from '@outbound/consumer';
 import pc from 'picocolors';
 import { describe, expect, test } from 'vitest';
@@ -97,4 +98,9 @@ describe('a field', () => {
     expect(fieldText(entityOf({ data: { a: 1 }, b: 'x' }), 'data.a')).toBe('1');
     expect(fieldText(entityOf('text'), 'a')).toBeUndefined();
   });
+});
+
+test('a value is read behind the id of its schema too', () => {
+  const value = Buffer.concat([schemaIdPrefix(7), Buffer.from('{"a":1.50}')]);
+  expect(stringifyJson(jsonValueOf({ value }))).toBe('{"a":1.50}');
 });

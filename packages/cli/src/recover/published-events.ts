@@ -2,7 +2,6 @@ import { readTopics } from '@outbound/consumer';
 import { recordHeader } from '@outbound/schemas';
 import type { KafkaConnection } from '@outbound/service-kit';
 import type { KafkaAdmin } from '../kafka/kafka-admin.ts';
-import { replayMark } from '../replay/replay-record.ts';
 
 /** What was found in the topics. */
 export interface PublishedEvents {
@@ -55,7 +54,7 @@ export async function readPublished(options: {
       for (const { headers, timestampMs } of records) {
         const eid = headers[recordHeader.id];
         if (eid === undefined || headers[recordHeader.sourceLsn] === undefined) continue;
-        if (headers[replayMark.isReplay] !== undefined) continue;
+        if (headers[recordHeader.replay] !== undefined) continue;
         eids.push(eid);
         newestMs.set(topic, Math.max(newestMs.get(topic) ?? 0, timestampMs));
       }

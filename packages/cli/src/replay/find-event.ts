@@ -4,7 +4,6 @@ import type pg from 'pg';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import type { KafkaAdmin } from '../kafka/kafka-admin.ts';
 import { readPartitions } from '../kafka/read-partitions.ts';
-import { replayMark } from './replay-record.ts';
 
 /** Where an event is in a topic. */
 export interface EventPlace {
@@ -55,7 +54,7 @@ export async function findEvent(parts: {
     onRecords: (records) => {
       const record = records.find(
         ({ headers }) =>
-          headers[recordHeader.id] === eid && headers[replayMark.isReplay] === undefined,
+          headers[recordHeader.id] === eid && headers[recordHeader.replay] === undefined,
       );
       if (!record || found) return;
       found = record;

@@ -8,6 +8,7 @@ test('a replayed record is what the relay publishes, but for where it was in the
     eid: '01930e2a-7b1c-7000-8000-000000000002',
     aggregateId: '01930e2a-7b1c-7000-8000-000000000001',
     type: productChange.name,
+    version: '3',
     dataOp: 'U',
     payload: '{"n":12345678901234567890,"t":"ä"}',
     headers: '{"flow_id":"f","traceparent":"t","other":"x"}',
@@ -17,7 +18,6 @@ test('a replayed record is what the relay publishes, but for where it was in the
     {
       ...event,
       aggregateType: productChange.dataType,
-      version: '3',
       payload: Buffer.from(event.payload),
       headers: JSON.parse(event.headers) as Record<string, string>,
       position: { commitLsn: 0x10n as never, index: 0 },

@@ -1,18 +1,12 @@
 import { recordHeader, type EventType } from '@outbound/schemas';
 
-/** Headers that only a replayed record has. */
-export const replayMark = {
-  /** `true`. Whoever must not act twice looks here, or knows the event id. */
-  isReplay: 'replay',
-  /** When it was published again, RFC 3339. */
-  replayedAt: 'replayed_at',
-} as const;
-
 /** A retained row of the outbox, as it is read for a replay. */
 export interface RetainedEvent {
   readonly eid: string;
   readonly aggregateId: string;
   readonly type: string;
+  /** Digits. */
+  readonly version: string;
   readonly dataOp: string;
   /** The record value, verbatim. */
   readonly payload: string;
@@ -48,12 +42,13 @@ export function replayRecord(
     [recordHeader.subject]: event.aggregateId,
     [recordHeader.contentType]: 'application/json',
     [recordHeader.dataOp]: event.dataOp,
+    [recordHeader.dataVersion]: event.version,
   };
   for (const name of [recordHeader.traceparent, recordHeader.flowId]) {
     const value = asked[name];
     if (typeof value === 'string') headers[name] = value;
   }
-  headers[replayMark.isReplay] = 'true';
-  headers[replayMark.replayedAt] = replayedAt.toISOString();
+  headers[recordHeader.replay] = 'true';
+  headers[recordHeader.replayedAt] = replayedAt.toISOString();
   return { key: event.aggregateId, value: event.payload, headers };
 }

@@ -60,7 +60,7 @@ export class RetainedEvents {
   async *portions(size: number): AsyncGenerator<readonly RetainedEvent[]> {
     await this.#client.query(
       `declare retained no scroll cursor for
-       select o.id, o.aggregateid, o.type, o.data_op, o.payload::text as payload, o.headers::text as headers, o.created_at::text as created_at
+       select o.id, o.aggregateid, o.type, o.version::text as version, o.data_op, o.payload::text as payload, o.headers::text as headers, o.created_at::text as created_at
        from (
          select *, max(created_at) over (
            partition by aggregatetype, aggregateid order by version, data_op = 'S', created_at rows unbounded preceding
@@ -76,6 +76,7 @@ export class RetainedEvents {
         id: string;
         aggregateid: string;
         type: string;
+        version: string;
         data_op: string;
         payload: string;
         headers: string;
@@ -86,6 +87,7 @@ export class RetainedEvents {
         eid: row.id,
         aggregateId: row.aggregateid,
         type: row.type,
+        version: row.version,
         dataOp: row.data_op,
         payload: row.payload,
         headers: row.headers,

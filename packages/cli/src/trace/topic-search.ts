@@ -90,6 +90,6 @@ function foundRecord(record: TopicRecord): FoundRecord {
     eid: record.headers[recordHeader.id] ?? (typeof eid === 'string' ? eid : undefined),
     isTombstone: record.value === null,
     commitLsn: position?.[1],
-    isReplay: record.headers['replay'] === 'true',
+    isReplay: record.headers[recordHeader.replay] === 'true',
   };
 }

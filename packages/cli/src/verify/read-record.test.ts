@@ -1,4 +1,4 @@
-import { parseJson, stringifyJson } from '@outbound/schemas';
+import { parseJson, schemaIdPrefix, stringifyJson } from '@outbound/schemas';
 import { expect, test } from 'vitest';
 import { canonicalJson, contentHash } from './content-hash.ts';
 import { readRecord } from './read-record.ts';
@@ -58,4 +58,10 @@ test('an event of an entity at the limits of a request is read: it has more keys
     version: 1,
     hash: contentHash(data),
   });
+});
+
+test('a value that names its schema, in Confluent wire format, says the same as one that does not', () => {
+  const data = { id, version: 1 };
+  const value = Buffer.from(stringifyJson({ data }));
+  expect(readRecord(id, Buffer.concat([schemaIdPrefix(7), value]))).toEqual(readRecord(id, value));
 });

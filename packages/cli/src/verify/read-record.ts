@@ -1,4 +1,9 @@
-import { isJsonObject, parseAcceptedJson, type JsonValue } from '@outbound/schemas';
+import {
+  isJsonObject,
+  parseAcceptedJson,
+  withoutSchemaId,
+  type JsonValue,
+} from '@outbound/schemas';
 import { contentHash } from './content-hash.ts';
 import type { RecordState } from './entity-states.ts';
 
@@ -20,7 +25,9 @@ export function readRecord(key: string, value: Buffer | null): RecordState {
 export function dataOf(value: Buffer | string): JsonValue | undefined {
   let event: JsonValue;
   try {
-    event = parseAcceptedJson(typeof value === 'string' ? value : utf8.decode(value));
+    event = parseAcceptedJson(
+      typeof value === 'string' ? value : utf8.decode(withoutSchemaId(value).json),
+    );
   } catch {
     return undefined;
   }

@@ -11,11 +11,6 @@ import { ConsumerError } from '../errors.ts';
 import type { ConsumedEvent, RecordPlace, ValueEvent } from './consumed-event.ts';
 import { tolerantSchema } from './tolerant-schema.ts';
 
-/** Marks what was published again on purpose. */
-export const replayHeader = 'replay';
-/** Version of the entity, for records whose value does not say it (tombstones). */
-export const versionHeader = 'data_version';
-
 /** A record as it comes from Kafka, with text where text is meant. */
 export interface InboundRecord extends RecordPlace {
   /** Null: a tombstone. */
@@ -55,7 +50,7 @@ export function parseRecord<Type extends EventType>(
     timestampMs: record.timestampMs,
     key: record.key,
     headers,
-    isReplay: headers[replayHeader] === 'true',
+    isReplay: headers[recordHeader.replay] === 'true',
   };
   const eid = headers[recordHeader.id] ?? `${place.topic}/${place.partition}/${place.offset}`;
   if (value === null)
@@ -64,7 +59,7 @@ export function parseRecord<Type extends EventType>(
       event: {
         ...place,
         eid,
-        version: versionOf(headers[versionHeader]),
+        version: versionOf(headers[recordHeader.dataVersion]),
         dataOp: 'D',
         value: undefined,
         data: undefined,

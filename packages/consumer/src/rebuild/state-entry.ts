@@ -1,5 +1,5 @@
+import { recordHeader } from '@outbound/schemas';
 import { ConsumerError } from '../errors.ts';
-import { versionHeader } from '../events/parse-record.ts';
 import type { StateEntry } from '../stores/state-store.ts';
 import { partitionKey, type TopicRecord } from '../topic-reader/topic-record.ts';
 
@@ -17,7 +17,7 @@ export function stateEntry(record: TopicRecord, versionPath: string): StateEntry
     );
   return {
     key: key.toString(),
-    version: versionOf(headers[versionHeader]) ?? versionIn(value, versionPath),
+    version: versionOf(headers[recordHeader.dataVersion]) ?? versionIn(value, versionPath),
     value: value ?? undefined,
   };
 }

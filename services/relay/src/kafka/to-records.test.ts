@@ -110,6 +110,7 @@ describe('toRecords', () => {
       ce_subject: '0190a3c0-0000-7000-8000-0000000000aa',
       'content-type': 'application/json',
       data_op: 'U',
+      data_version: '3',
       source_lsn: '16/B374D848:3@9f86d081',
     };
     expect(toRecords(event(), eventType, '9f86d081')[0]?.headers).toEqual(required);

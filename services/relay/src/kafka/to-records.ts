@@ -59,6 +59,7 @@ function recordHeaders(
     [recordHeader.subject]: event.aggregateId,
     [recordHeader.contentType]: 'application/json',
     [recordHeader.dataOp]: event.dataOp,
+    [recordHeader.dataVersion]: event.version,
     [recordHeader.sourceLsn]: sourcePositionToText(event.position, fingerprint),
   };
   for (const name of [recordHeader.traceparent, recordHeader.flowId]) {
