@@ -1,14 +1,14 @@
-import { addImport } from './import/import-verb.ts';
 import { addBackfill } from './backfill/backfill-verb.ts';
+import { addDoctor } from './doctor/doctor-verb.ts';
+import { addImport } from './import/import-verb.ts';
+import { addLatest } from './latest/latest-verb.ts';
 import { addRebuild } from './rebuild/rebuild-verb.ts';
 import { addRecover } from './recover/recover-verb.ts';
 import { addReplay } from './replay/replay-verb.ts';
 import { addSchemas } from './schemas/schemas-verb.ts';
-import { addLatest } from './latest/latest-verb.ts';
+import { addStatus } from './status/status-verb.ts';
 import { addTail } from './tail/tail-verb.ts';
 import { addTrace } from './trace/trace-verb.ts';
-import { addDoctor } from './doctor/doctor-verb.ts';
-import { addStatus } from './status/status-verb.ts';
 import { addVerify } from './verify/verify-verb.ts';
 import type { AddVerb } from './verb.ts';
 

@@ -1,24 +1,33 @@
 import { PipelineError } from '@outbound/service-kit';
 
-/** What can go wrong on the reading side; each message says what to do. */
-export type ConsumerErrorCode =
-  | 'TOPIC_MISSING'
-  | 'READER_STALLED'
-  | 'POSITION_UNKNOWN'
-  | 'READ_REFUSED'
-  | 'STORE_UNUSABLE'
-  | 'STATE_UNREADABLE'
-  | 'DEAD_LETTER_TOPIC_MISSING'
-  | 'DEAD_LETTER_FAILED'
-  | 'SUBSCRIPTION_INVALID'
-  | 'CONSUMER_CRASHED'
-  | 'CONSUMER_STALLED'
-  | 'HANDLER_FAILED'
-  | 'HANDLER_TIMEOUT'
-  | 'STOP_TIMEOUT'
-  | 'EVENT_INVALID'
-  | 'EVENT_VERSION_UNKNOWN'
-  | 'KAFKAJS_VERSION';
+/** What can go wrong on the reading side, and what to do about it; `docs/errors.md` is made of it. */
+export const consumerRemedies = {
+  TOPIC_MISSING: 'Correct the name of the topic and its prefix, or create it; reading never does.',
+  DEAD_LETTER_TOPIC_MISSING: 'Create the dead-letter topic before the subscription starts.',
+  SUBSCRIPTION_INVALID: 'Correct the options that the message names.',
+  EVENT_INVALID:
+    'The value does not follow the declared schema: poison. Mend its producer, or declare what happens to poison.',
+  EVENT_VERSION_UNKNOWN:
+    'Deploy a consumer that knows this major version of the schema, or declare unknownVersion.',
+  HANDLER_FAILED: 'Mend the handler; the event was not committed and comes again.',
+  HANDLER_TIMEOUT: 'Mend the handler, or declare a longer handlerTimeoutMs.',
+  DEAD_LETTER_FAILED:
+    'See that the dead-letter topic can be written to; the event was not committed and comes again.',
+  CONSUMER_CRASHED: 'Start the process again; the cause is in the message.',
+  CONSUMER_STALLED:
+    'Start the process again: the Kafka client hangs, or offsets could not be committed for too long.',
+  STOP_TIMEOUT: 'Handlers did not end in time; their events come again.',
+  READER_STALLED: 'See that the leader of the named partition is up.',
+  POSITION_UNKNOWN:
+    'The topic was made anew, or has lost its end: begin again from nothing (rebuild --restart).',
+  READ_REFUSED: "Kafka refuses to be read: check the ACLs, and the message's code.",
+  STORE_UNUSABLE:
+    'The store belongs to another topic, another writer or another program: name another.',
+  STATE_UNREADABLE: 'The topic holds no states of the declared form: name a compacted one of ours.',
+  KAFKAJS_VERSION: 'Install the version of kafkajs that the lock file names.',
+} as const satisfies Readonly<Record<string, string>>;
+
+export type ConsumerErrorCode = keyof typeof consumerRemedies;
 
 /** An error of the reading side. Its message never holds a payload. */
 export class ConsumerError extends PipelineError<ConsumerErrorCode> {}

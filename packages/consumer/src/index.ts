@@ -1,4 +1,4 @@
-export { ConsumerError, type ConsumerErrorCode } from './errors.ts';
+export { ConsumerError, consumerRemedies, type ConsumerErrorCode } from './errors.ts';
 export { createKafkaClient } from './kafka-client.ts';
 export type {
   ConsumedEvent,
