@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -110,13 +110,16 @@ describe('the command', () => {
       CATALOG_MIGRATE_DATABASE_URL: url,
       CATALOG_MIGRATE_API_PASSWORD: password,
       CATALOG_MIGRATE_RELAY_PASSWORD: password,
+      CATALOG_MIGRATE_OPERATOR_PASSWORD: password,
     };
     const first = await command(env);
-    expect(first.stdout).toMatch(/^applied 0001_roles\.sql\n[\s\S]*9 migrations applied\n$/);
+    const { length } = readdirSync('migrations');
+    expect(first.stdout).toMatch(/^applied 0001_roles\.sql\n/);
+    expect(first.stdout).toMatch(new RegExp(`\n${length} migrations applied\n$`));
     const second = await command(env);
     expect(second.stdout).toBe('nothing to do: the database is up to date\n');
     expect(first.stdout + first.stderr + second.stdout + second.stderr).not.toContain('quoted');
-    for (const role of ['outbound_api', 'outbound_relay']) {
+    for (const role of ['outbound_api', 'outbound_operator', 'outbound_relay']) {
       const { hostname: host, port, pathname } = new URL(url);
       const login = new pg.Client({
         host,
@@ -133,6 +136,7 @@ describe('the command', () => {
     );
     expect(rows).toEqual([
       { rolname: 'outbound_api', rolreplication: false },
+      { rolname: 'outbound_operator', rolreplication: true },
       { rolname: 'outbound_relay', rolreplication: true },
     ]);
   });
