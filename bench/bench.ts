@@ -15,6 +15,7 @@ import { parseBenchOptions, type BenchOptions } from './options.ts';
 import { runRebuild } from './rebuild.ts';
 import { report } from './report.ts';
 import { judgements, type BenchResult } from './result.ts';
+import { bundle } from '../scripts/bundle.ts';
 
 /**
  * `npm run bench`: measures the built relay on real servers and prints the report. Floors that are not met are said, and end with 0
@@ -25,7 +26,7 @@ async function main(options: BenchOptions): Promise<number> {
   const startedAt = new Date().toISOString();
   say('building the services');
   // A bundle that was left over would be measured under the name of this commit.
-  await import('../scripts/build.ts');
+  await bundle(['services/catalog-api', 'services/relay', 'packages/cli']);
   say('starting Postgres and Kafka');
   await using stack = await startBenchStack();
   const result: BenchResult = {
