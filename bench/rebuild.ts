@@ -147,6 +147,8 @@ async function rebuild(pipeline: TestPipeline, warehouse: PostgresServer): Promi
   const child = spawn(
     process.execPath,
     [
+      // As in a container of 256 MB: left alone, the heap grows towards the machine's memory before it is collected.
+      '--max-old-space-size=128',
       'packages/cli/dist/main.js',
       ...['rebuild', 'catalog.product', '--into', 'postgres', '--table', 'product_copy', '--json'],
     ],
