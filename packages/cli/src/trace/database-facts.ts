@@ -70,7 +70,8 @@ export async function eventsOf(
     pool,
     'aggregateid = $1',
     [aggregateId],
-    'order by version desc, created_at desc limit $2',
+    // Qualified: the answer's column of that name is text, and would come first.
+    'order by outbox.version desc, outbox.created_at desc limit $2',
     [limit],
   );
   return { events, retained: await countOf(pool, aggregateId) };
