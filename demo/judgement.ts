@@ -14,6 +14,8 @@ export interface ReadRecord {
   readonly key: string;
   readonly version: number | undefined;
   readonly dataHash: string | undefined;
+  /** It restates a version (`data_op` S, from a backfill or a repair): nothing was published twice. */
+  readonly isSnapshot?: boolean;
 }
 
 /** Everything that differs between the database and the topics; all zero is the proof. */
@@ -69,14 +71,14 @@ export class Judgement {
   }
 
   /** Takes the next record of the change topic. */
-  addChange({ key, version }: ReadRecord): void {
+  addChange({ key, version, isSnapshot = false }: ReadRecord): void {
     if (version === undefined) {
       this.#ghostCount += this.#found(`${key} has a tombstone on the change topic`);
       return;
     }
     const trail = this.#trails.get(key) ?? new VersionTrail();
     this.#trails.set(key, trail);
-    trail.add(version);
+    trail.add(version, { isSnapshot });
   }
 
   /** All records were read. `isWhole`: the change topic still has its first records; else what retention removed is not judged. */

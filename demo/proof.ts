@@ -1,4 +1,5 @@
 import { readTopics, type TopicRecord } from '@outbound/consumer';
+import { recordHeader } from '@outbound/schemas';
 import type { KafkaConnection } from '@outbound/service-kit';
 import type pg from 'pg';
 import { Judgement, type ReadRecord, type Verdict } from './judgement.ts';
@@ -61,11 +62,12 @@ export async function prove({
   return judgement.verdict();
 }
 
-function toReadRecord({ key, value }: TopicRecord): ReadRecord {
+function toReadRecord({ key, value, headers }: TopicRecord): ReadRecord {
   const content = value === null ? undefined : contentOfValue(value);
   return {
     key: key?.toString() ?? '(no key)',
     version: content?.version,
     dataHash: content?.dataHash,
+    isSnapshot: headers[recordHeader.dataOp] === 'S',
   };
 }

@@ -27,6 +27,14 @@ test('a version that was there before is a duplicate and not out of order', () =
   });
 });
 
+test('a snapshot restates a version and is no duplicate, but an old one that is new here is out of order all the same', () => {
+  const trail = trailOf(1, 2, 4);
+  trail.add(2, { isSnapshot: true });
+  expect(trail).toMatchObject({ duplicateCount: 0, outOfOrderCount: 0, versionCount: 3 });
+  trail.add(3, { isSnapshot: true });
+  expect(trail).toMatchObject({ outOfOrderCount: 1, versionCount: 4 });
+});
+
 test('a lower version that was not there before is out of order', () => {
   const trail = trailOf(1, 3, 2, 4);
   expect(trail).toMatchObject({ outOfOrderCount: 1, duplicateCount: 0, versionCount: 4 });

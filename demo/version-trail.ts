@@ -10,8 +10,8 @@ export class VersionTrail {
   #outOfOrderCount = 0;
   readonly #gaps = new Set<number>();
 
-  /** Takes the version of the next record of the key. */
-  add(version: number): void {
+  /** Takes the version of the next record of the key. A snapshot of a version that was there before is no duplicate: it says it again on purpose. */
+  add(version: number, { isSnapshot = false }: { readonly isSnapshot?: boolean } = {}): void {
     if (this.#lowest === undefined) {
       this.#lowest = version;
       this.#highest = version;
@@ -24,7 +24,7 @@ export class VersionTrail {
       this.#outOfOrderCount++;
     } else if (this.#gaps.delete(version)) {
       this.#outOfOrderCount++;
-    } else {
+    } else if (!isSnapshot) {
       this.#duplicateCount++;
     }
   }
