@@ -9,7 +9,7 @@ export {
   type RouteForm,
 } from './event-type.ts';
 export { eventMetadata, type EventMetadata } from './event-metadata.ts';
-export { recordHeader } from './record-headers.ts';
+export { eventHeaders, recordHeader, type EventFacts } from './record-headers.ts';
 export { murmur2, partitionOf } from './partition-of.ts';
 export {
   dataChangeEvent,

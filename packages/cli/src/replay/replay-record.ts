@@ -1,19 +1,12 @@
-import { recordHeader, type EventType } from '@outbound/schemas';
+import { eventHeaders, recordHeader, type EventFacts, type EventType } from '@outbound/schemas';
 
 /** A retained row of the outbox, as it is read for a replay. */
-export interface RetainedEvent {
-  readonly eid: string;
-  readonly aggregateId: string;
+export interface RetainedEvent extends EventFacts {
   readonly type: string;
-  /** Digits. */
-  readonly version: string;
-  readonly dataOp: string;
   /** The record value, verbatim. */
   readonly payload: string;
   /** JSON text. */
   readonly headers: string;
-  /** RFC 3339, microseconds. */
-  readonly createdAt: string;
 }
 
 /** A record to be published again. */
@@ -33,21 +26,7 @@ export function replayRecord(
   replayedAt: Date,
 ): ReplayRecord {
   const asked = JSON.parse(event.headers) as Readonly<Record<string, unknown>>;
-  const headers: Record<string, string> = {
-    [recordHeader.specVersion]: '1.0',
-    [recordHeader.id]: event.eid,
-    [recordHeader.type]: eventType.name,
-    [recordHeader.source]: `/${eventType.owner}/${eventType.dataType}`,
-    [recordHeader.time]: event.createdAt,
-    [recordHeader.subject]: event.aggregateId,
-    [recordHeader.contentType]: 'application/json',
-    [recordHeader.dataOp]: event.dataOp,
-    [recordHeader.dataVersion]: event.version,
-  };
-  for (const name of [recordHeader.traceparent, recordHeader.flowId]) {
-    const value = asked[name];
-    if (typeof value === 'string') headers[name] = value;
-  }
+  const headers = eventHeaders(event, eventType, asked);
   headers[recordHeader.replay] = 'true';
   headers[recordHeader.replayedAt] = replayedAt.toISOString();
   return { key: event.aggregateId, value: event.payload, headers };

@@ -1,4 +1,10 @@
-import { maxMessageBytes, partitionOf, recordHeader, type EventType } from '@outbound/schemas';
+import {
+  eventHeaders,
+  maxMessageBytes,
+  partitionOf,
+  recordHeader,
+  type EventType,
+} from '@outbound/schemas';
 import { RelayError } from '../errors.ts';
 import type { OutboxEvent } from '../outbox/outbox-event.ts';
 import { sourcePositionToText } from '../wal/source-position.ts';
@@ -17,7 +23,9 @@ export function toRecords(
   fingerprint: string,
   prefixes: ValuePrefixes = noPrefixes,
 ): OutboundRecord[] {
-  const headers = recordHeaders(event, eventType, fingerprint);
+  // One object for all records of the event.
+  const headers = eventHeaders(event, eventType, event.headers);
+  headers[recordHeader.sourceLsn] = sourcePositionToText(event.position, fingerprint);
   const records: OutboundRecord[] = [];
   for (const route of eventType.routes) {
     const form = route.forms[event.dataOp];
@@ -42,31 +50,6 @@ export function toRecords(
 
 function prefixed(payload: Buffer, prefix: Buffer | undefined): Buffer {
   return prefix === undefined ? payload : Buffer.concat([prefix, payload]);
-}
-
-/** CloudEvents binary mode and our own; one object for all records of the event. */
-function recordHeaders(
-  event: OutboxEvent,
-  eventType: EventType,
-  fingerprint: string,
-): Record<string, string> {
-  const headers: Record<string, string> = {
-    [recordHeader.specVersion]: '1.0',
-    [recordHeader.id]: event.eid,
-    [recordHeader.type]: eventType.name,
-    [recordHeader.source]: `/${eventType.owner}/${eventType.dataType}`,
-    [recordHeader.time]: event.createdAt,
-    [recordHeader.subject]: event.aggregateId,
-    [recordHeader.contentType]: 'application/json',
-    [recordHeader.dataOp]: event.dataOp,
-    [recordHeader.dataVersion]: event.version,
-    [recordHeader.sourceLsn]: sourcePositionToText(event.position, fingerprint),
-  };
-  for (const name of [recordHeader.traceparent, recordHeader.flowId]) {
-    const value = event.headers[name];
-    if (value !== undefined) headers[name] = value;
-  }
-  return headers;
 }
 
 function refuseOversize(record: OutboundRecord, eid: string): void {
