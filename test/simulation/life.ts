@@ -1,4 +1,4 @@
-import type { Clock } from '../../services/relay/src/clock.ts';
+import type { Clock } from '@outbound/service-kit';
 import type { Chance } from './chance.ts';
 import type { Scheduler, Timer } from './scheduler.ts';
 

@@ -31,6 +31,7 @@ export {
   type CheckResult,
   type ReadinessCheck,
 } from './admin-server.ts';
+export { systemClock, type Clock } from './clock.ts';
 export { backoffMs } from './backoff.ts';
 export { runUntilSignal, type Lifecycle, type ProcessHost } from './lifecycle.ts';
 export type { KafkaConnection, KafkaLog } from './kafka-connection.ts';

@@ -9,9 +9,9 @@ import {
   redactConfig,
   runUntilSignal,
   startAdminServer,
+  systemClock,
 } from '@outbound/service-kit';
 import packageJson from '../package.json' with { type: 'json' };
-import { systemClock } from './clock.ts';
 import { configPrefix, configSchema, parseFailPoint, type RelayConfig } from './config.ts';
 import { recoveries, toRelayError } from './errors.ts';
 import { loadEventTypes } from './event-types-module.ts';

@@ -1,5 +1,5 @@
 import type { EventType } from '@outbound/schemas';
-import type { Clock } from './clock.ts';
+import type { Clock } from '@outbound/service-kit';
 import type { ReachFailPoint } from './fail-points.ts';
 import type { Publisher } from './kafka/publisher.ts';
 import type { SendLimits } from './kafka/send-plan.ts';

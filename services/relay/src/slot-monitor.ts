@@ -1,5 +1,5 @@
 import type { Logger } from '@outbound/service-kit';
-import type { Clock } from './clock.ts';
+import type { Clock } from '@outbound/service-kit';
 import { toRelayError } from './errors.ts';
 import type { ConnectionSettings } from './wal/connection-config.ts';
 import { Sentinel } from './wal/sentinel.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AckTracker } from '../ack/ack-tracker.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '@outbound/service-kit';
 import { RelayError } from '../errors.ts';
 import type { Lsn } from '../wal/lsn.ts';
 import { LaneSender } from './lane-sender.ts';

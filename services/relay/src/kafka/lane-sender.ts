@@ -1,5 +1,5 @@
 import type { TrackedTransaction } from '../ack/ack-tracker.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '@outbound/service-kit';
 import { toRelayError, type RelayError } from '../errors.ts';
 import { Lanes, type TrackedBatch } from './lanes.ts';
 import { recordBytes, type OutboundRecord } from './outbound-record.ts';

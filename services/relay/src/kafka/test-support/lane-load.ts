@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TrackedTransaction } from '../../ack/ack-tracker.ts';
-import { systemClock } from '../../clock.ts';
+import { systemClock } from '@outbound/service-kit';
 import type { RelayError } from '../../errors.ts';
 import { recoveryDelayMs } from '../../recovery-delay.ts';
 import { eventually } from '../../../../../test/support/eventually.ts';
