@@ -295,7 +295,7 @@ export interface operations {
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
-                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours. */
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -447,7 +447,7 @@ export interface operations {
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
-                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours. */
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -1194,7 +1194,7 @@ export interface operations {
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
-                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours. */
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
             };
             path?: never;
@@ -1286,7 +1286,7 @@ export interface operations {
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
-                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours. */
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
             };
             path?: never;

@@ -97,6 +97,8 @@ describe('a batch', () => {
     const first = await batch(body, { 'idempotency-key': 'a-batch' });
     const second = await batch(body, { 'idempotency-key': 'a-batch' });
     expect(second.text).toBe(first.text);
+    expect(first.headers.get('idempotent-replayed')).toBe(null);
+    expect(second.headers.get('idempotent-replayed')).toBe('0-99,100-199,200-249');
     expect(await count('product', "sku like 'KEY-%'")).toBe(250);
     expect(await count('outbox', "payload::text like '%\"KEY-%'")).toBe(250);
     expect(await count('idempotency_key', "key = 'a-batch'")).toBe(3);
@@ -117,6 +119,7 @@ describe('a batch', () => {
       "delete from idempotency_key where key = 'broke' and scope like '%#2'",
     );
     const again = await batch(body, headers);
+    expect(again.headers.get('idempotent-replayed')).toBe('0-99,100-199');
     const ids = (text: string) =>
       (JSON.parse(text) as { items: ItemResult[] }).items.map(({ id }) => id);
     expect(ids(again.text).slice(0, 200)).toEqual(ids(whole.text).slice(0, 200));

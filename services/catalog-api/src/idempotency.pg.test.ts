@@ -29,6 +29,8 @@ describe('an Idempotency-Key', () => {
     const second = await post(body, 'once');
     expect(second.status).toBe(201);
     expect(second.text).toBe(first.text);
+    expect(first.headers.get('idempotent-replayed')).toBe(null);
+    expect(second.headers.get('idempotent-replayed')).toBe('true');
     for (const name of ['etag', 'location', 'content-type'])
       expect(second.headers.get(name)).toBe(first.headers.get(name));
     expect(await rowsAndEvents('ONCE')).toEqual({ products: 1, events: 1 });

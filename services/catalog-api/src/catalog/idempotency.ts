@@ -18,6 +18,8 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** It was given under this key before, and nothing was done now. */
+  readonly isRepeated?: boolean;
 }
 
 /** How long an answer is remembered. Source: Zalando rule 230. */
@@ -60,6 +62,7 @@ export async function executeOnce(
       status: kept.responseStatus,
       body: kept.responseBody ?? '',
       headers: toHeaders(kept.responseHeaders),
+      isRepeated: true,
     };
   const answer = await work();
   const row = {

@@ -20,7 +20,7 @@ import type { CommandContext } from '../catalog/unit-of-work.ts';
 import type { Server } from './create-server.ts';
 import { assertChosenId, readEntityId } from './entity-id.ts';
 import { registerBatchRoute } from './batch-route.ts';
-import { readIdempotencyKey } from './idempotency-key.ts';
+import { readIdempotencyKey, repeatedHeader } from './idempotency-key.ts';
 import { jsonMediaType, mergePatchMediaType } from './media-type.ts';
 import { absolute, pageLinks } from './page-links.ts';
 import {
@@ -224,11 +224,18 @@ export function registerAggregateRoutes(
   );
 }
 
-/** Sends a kept or new answer byte for byte. */
-export function sendAnswer(reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
+/** Sends a kept or new answer byte for byte; a kept one says so in a header. */
+export function sendAnswer(
+  reply: FastifyReply,
+  { status, headers, body, isRepeated }: Answer,
+): FastifyReply {
   return reply
     .code(status)
-    .headers({ ...headers, 'content-type': jsonMediaType })
+    .headers({
+      ...headers,
+      ...(isRepeated === true ? { [repeatedHeader]: 'true' } : {}),
+      'content-type': jsonMediaType,
+    })
     .send(body);
 }
 

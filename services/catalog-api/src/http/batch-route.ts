@@ -9,7 +9,7 @@ import type { RouteServices } from './aggregate-routes.ts';
 import type { BatchItem } from './batch-body.ts';
 import type { Server } from './create-server.ts';
 import { asApiError } from './framework-errors.ts';
-import { readIdempotencyKey } from './idempotency-key.ts';
+import { readIdempotencyKey, repeatedHeader } from './idempotency-key.ts';
 import { jsonMediaType } from './media-type.ts';
 import { problemKinds, toProblem } from './problem.ts';
 import { answers, batchAnswerSchema, batchSchema, createHeaders } from './request-schemas.ts';
@@ -47,6 +47,7 @@ export function registerBatchRoute(
         validate(aggregate, item),
       );
       const parts: string[] = [];
+      const repeated: string[] = [];
       // One after the other: a batch takes one connection of the pool and not all of them.
       for (let start = 0; start < items.length; start += chunkSize) {
         const chunk = items.slice(start, start + chunkSize);
@@ -63,6 +64,7 @@ export function registerBatchRoute(
             answer: answerOf,
           });
           parts.push(answer.body);
+          if (answer.isRepeated === true) repeated.push(`${start}-${start + chunk.length - 1}`);
         } catch (thrown) {
           const error = asApiError(thrown);
           // A wrong key or a broken first chunk is about the whole request: nothing of it was done.
@@ -73,7 +75,10 @@ export function registerBatchRoute(
       }
       return reply
         .code(207)
-        .header('content-type', jsonMediaType)
+        .headers({
+          ...(repeated.length > 0 ? { [repeatedHeader]: repeated.join(',') } : {}),
+          'content-type': jsonMediaType,
+        })
         .send(`{"items":[${parts.join(',')}]}`);
     },
   );

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import { ApiError } from '../errors.ts';
 
+/**
+ * Says that an answer was given before under its Idempotency-Key and that nothing was done now: `true`, or of a batch the indexes of its first and
+ * last item, `0-99,200-299`.
+ */
+export const repeatedHeader = 'idempotent-replayed';
+
 /** Longest Idempotency-Key, in characters. */
 export const maxKeyLength = 255;
 

@@ -56,7 +56,7 @@ export const createHeaders = flowHeaders.extend({
     .string()
     .optional()
     .describe(
-      '1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours.',
+      '1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed.',
     ),
 });
 export const readHeaders = flowHeaders.extend({
