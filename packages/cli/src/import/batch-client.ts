@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '@outbound/service-kit';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { batchBody, type Chunk } from './chunks.ts';
 import type { LineError } from './import-row.ts';
 
 /** One item's result as the API gives it. Source: `POST /…/batch`, 207. */
@@ -18,6 +19,8 @@ interface ItemAnswer {
 /** What became of the rows of a batch. */
 export interface BatchResult {
   readonly created: number;
+  /** Created under the same key before, as the API says: by an earlier run, or by a try whose answer was lost. */
+  readonly createdBefore: number;
   readonly errors: readonly LineError[];
   /** Requests beyond the first. */
   readonly retries: number;
@@ -37,11 +40,11 @@ export interface BatchClientOptions {
   readonly wait?: (ms: number) => Promise<unknown>;
 }
 
+type Items = Chunk['items'];
+
 interface SendOptions {
   /** Idempotency-Key. */
   readonly key: string;
-  /** Of each item. */
-  readonly lines: readonly number[];
   readonly signal: AbortSignal;
 }
 
@@ -57,17 +60,40 @@ const serverFaultTries = 3;
  */
 export class BatchClient {
   readonly #options: BatchClientOptions;
+  /** What was not too large yet. */
+  #maxItems = Infinity;
 
   constructor(options: BatchClientOptions) {
     this.#options = options;
   }
 
-  async send(body: string, { key, lines, signal }: SendOptions): Promise<BatchResult> {
+  /**
+   * Sends the items as one batch; where that is too large for the API, or for a proxy on the way, in halves, each under a key of its own that is
+   * made of `key`. What was too large once is not tried again in full.
+   */
+  async send(items: Items, { key, signal }: SendOptions): Promise<BatchResult> {
+    if (items.length <= this.#maxItems) {
+      const result = await this.#sendWhole(items, { key, signal });
+      if (result !== 'too large') return result;
+      this.#maxItems = Math.min(this.#maxItems, Math.ceil(items.length / 2));
+    }
+    const half = Math.ceil(items.length / 2);
+    const first = await this.send(items.slice(0, half), { key: `${key}.1`, signal });
+    const second = await this.send(items.slice(half), { key: `${key}.2`, signal });
+    return {
+      created: first.created + second.created,
+      createdBefore: first.createdBefore + second.createdBefore,
+      errors: [...first.errors, ...second.errors],
+      retries: first.retries + second.retries,
+    };
+  }
+
+  async #sendWhole(items: Items, { key, signal }: SendOptions): Promise<BatchResult | 'too large'> {
     const { patienceMs, onWait, random = Math.random } = this.#options;
     const deadline = performance.now() + patienceMs;
     for (let attempt = 1; ; attempt += 1) {
       signal.throwIfAborted();
-      const { why, retryAfterMs, result } = await this.#once(body, { key, lines, signal }, attempt);
+      const { why, retryAfterMs, result } = await this.#once(items, { key, signal }, attempt);
       if (result !== undefined) return result;
       if (performance.now() > deadline)
         throw new CliError(
@@ -85,10 +111,10 @@ export class BatchClient {
   }
 
   async #once(
-    body: string,
-    { key, lines, signal }: SendOptions,
+    items: Items,
+    { key, signal }: SendOptions,
     attempt: number,
-  ): Promise<{ why: string; retryAfterMs: number; result?: BatchResult }> {
+  ): Promise<{ why: string; retryAfterMs: number; result?: BatchResult | 'too large' }> {
     const { apiUrl, path } = this.#options;
     let response: Response;
     let text: string;
@@ -96,7 +122,7 @@ export class BatchClient {
       response = await (this.#options.fetch ?? fetch)(`${apiUrl}${path}`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'idempotency-key': key },
-        body,
+        body: batchBody(items),
         signal: AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]),
       });
       text = await response.text();
@@ -107,57 +133,68 @@ export class BatchClient {
     const again = { why: `answers ${response.status}`, retryAfterMs: retryAfterMs(response) };
     if (response.status !== 207) {
       if (passing.has(response.status)) return again;
-      // One row that is too large alone is that row's error and not the import's.
-      if (response.status === 413 && lines.length === 1)
-        return {
-          ...again,
-          result: {
-            created: 0,
-            errors: [wholeError(text, 413, lines[0] ?? 0)],
-            retries: attempt - 1,
-          },
-        };
-      throw refused(this.#options.apiUrl, path, response.status, text);
+      if (response.status === 413) return { ...again, result: tooLarge(items, text, attempt) };
+      throw refused(apiUrl, path, response.status, text);
     }
-    const { items } = JSON.parse(text) as { items: readonly ItemAnswer[] };
-    if (items.length !== lines.length) throw refused(apiUrl, path, 207, text);
-    const isPassing = items.some(
+    const { items: results } = JSON.parse(text) as { items: readonly ItemAnswer[] };
+    if (results.length !== items.length) throw refused(apiUrl, path, 207, text);
+    const isPassing = results.some(
       ({ status }) => passing.has(status) || (status >= 500 && attempt < serverFaultTries),
     );
     if (isPassing) {
-      const { status } = items.find((item) => item.status >= 429) ?? { status: 503 };
+      const { status } = results.find((item) => item.status >= 429) ?? { status: 503 };
       return { ...again, why: `answers ${status} for rows` };
     }
-    const errors = items.flatMap(({ index, status, problem }): LineError[] =>
-      status === 201
-        ? []
-        : [
-            {
-              line: lines[index] ?? 0,
-              status,
-              type: problem?.type ?? 'about:blank',
-              title: problem?.title ?? `status ${status}`,
-              detail: problem?.detail ?? '',
-              ...(problem?.violations === undefined ? {} : { violations: problem.violations }),
-            },
-          ],
-    );
-    return {
-      ...again,
-      result: { created: items.length - errors.length, errors, retries: attempt - 1 },
-    };
+    const wasBefore = repeatedItems(response.headers.get('idempotent-replayed'));
+    let created = 0;
+    let createdBefore = 0;
+    const errors: LineError[] = [];
+    for (const answer of results) {
+      if (answer.status !== 201) errors.push(itemError(answer, items[answer.index]?.line ?? 0));
+      else if (wasBefore(answer.index)) createdBefore += 1;
+      else created += 1;
+    }
+    return { ...again, result: { created, createdBefore, errors, retries: attempt - 1 } };
   }
+}
+
+/** A row that is too large alone is that row's error and not the import's; of several, halves may do. */
+function tooLarge(items: Items, text: string, attempt: number): BatchResult | 'too large' {
+  const [first] = items;
+  if (!first || items.length > 1) return 'too large';
+  const { type, title, detail } = problemOf(text, 413);
+  return {
+    created: 0,
+    createdBefore: 0,
+    errors: [{ line: first.line, status: 413, type, title, detail }],
+    retries: attempt - 1,
+  };
+}
+
+function itemError({ status, problem }: ItemAnswer, line: number): LineError {
+  return {
+    line,
+    status,
+    type: problem?.type ?? 'about:blank',
+    title: problem?.title ?? `status ${status}`,
+    detail: problem?.detail ?? '',
+    ...(problem?.violations === undefined ? {} : { violations: problem.violations }),
+  };
+}
+
+/** Which items the API had answered before, of its header `Idempotent-Replayed: 0-99,200-299`. */
+function repeatedItems(header: string | null): (index: number) => boolean {
+  const ranges = Array.from((header ?? '').matchAll(/(\d+)-(\d+)/g), ([, first, last]) => [
+    Number(first),
+    Number(last),
+  ]);
+  return (index) => ranges.some(([first = 0, last = -1]) => index >= first && index <= last);
 }
 
 /** `Retry-After` in milliseconds, at most a minute; 0 without it, or as a date. */
 function retryAfterMs(response: Response): number {
   const seconds = Number(response.headers.get('retry-after') ?? 0);
   return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 60) * 1000 : 0;
-}
-
-function wholeError(text: string, status: number, line: number): LineError {
-  const { type, title, detail } = problemOf(text, status);
-  return { line, status, type, title, detail };
 }
 
 function refused(apiUrl: string, path: string, status: number, text: string): CliError {

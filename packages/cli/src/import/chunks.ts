@@ -39,7 +39,7 @@ export async function* chunksOf(
 }
 
 /** The body of `POST /…/batch`. */
-export function batchBody({ items }: Chunk): string {
+export function batchBody(items: Chunk['items']): string {
   return `{"items":[${items.map(({ text }) => text).join(',')}]}`;
 }
 
@@ -47,10 +47,10 @@ export function batchBody({ items }: Chunk): string {
  * The Idempotency-Key of a chunk: of the file's content, the place in it, and what is sent. A run that is repeated or resumed, here or on another
  * machine, has the same keys, and the API creates nothing twice while it remembers them (24 hours; after that the unique keys of the rows hold).
  */
-export function chunkKey(fileHash: string, path: string, { number }: Chunk, body: string): string {
+export function chunkKey(fileHash: string, path: string, { number, items }: Chunk): string {
   const hash = createHash('sha256')
     .update(`${fileHash}\n${path}\n${number}\n`)
-    .update(body)
+    .update(batchBody(items))
     .digest('hex');
   return `import-${hash.slice(0, 40)}`;
 }

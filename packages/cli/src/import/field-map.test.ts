@@ -1,3 +1,4 @@
+import type { JsonObject } from '@outbound/schemas';
 import { describe, expect, test } from 'vitest';
 import { objectToJson, planFields, rowToJson, type MapOptions } from './field-map.ts';
 import { importTargets, targetFields } from './import-target.ts';
@@ -11,6 +12,8 @@ const options: MapOptions = { map: [], set: [], ignoreOthers: false };
 const convert = (row: Readonly<Record<string, string>>, over: Partial<MapOptions> = {}): unknown =>
   rowToJson(
     planFields(fields, Object.keys(row), { ...options, ...over }),
+    fields,
+    { row: 3, line: 9 },
     (column) => row[column] ?? '',
   );
 
@@ -25,7 +28,7 @@ describe('a row of CSV', () => {
         attributes: '{"a":1.0}',
       }),
     ).toBe(
-      '{"sku":"007","name":"Ring","price":{"amount":12.50,"currency":"EUR"},"attributes":{"a":1.0}}',
+      '{"sku":"007","name":"Ring","attributes":{"a":1.0},"price":{"amount":12.50,"currency":"EUR"}}',
     );
   });
 
@@ -33,8 +36,59 @@ describe('a row of CSV', () => {
     expect(convert({ sku: 'A', name: 'Ring', description: '' })).toBe('{"sku":"A","name":"Ring"}');
   });
 
-  test('what is no number stays text, so that the API says what is wrong', () => {
-    expect(convert({ sku: 'A', name: 'R', 'price.amount': '12,50' })).toContain('"amount":"12,50"');
+  test.each([
+    [
+      { 'price.amount': '12,50' },
+      [],
+      'price.amount (column price.amount) is "12,50", expected number',
+    ],
+    [{ a: 'abc' }, ['attributes.a:number=a'], 'attributes.a (column a) is "abc", expected number'],
+    [{ a: 'yes' }, ['attributes.a:boolean=a'], 'expected true, false, 1 or 0'],
+    [{ a: 'x'.repeat(99) }, ['attributes.a:number=a'], `"${'x'.repeat(60)}…"`],
+  ])('of a cell that is not of its kind is refused: %j', (cells, map, message) => {
+    expect(() => convert({ sku: 'A', name: 'R', ...cells }, { map })).toThrow(message);
+  });
+
+  test('takes the booleans of spreadsheets and databases', () => {
+    const map = ['a', 'b', 'c', 'd'].map((name) => `attributes.${name}:boolean=${name}`);
+    expect(
+      convert({ sku: 'A', name: 'R', a: '1', b: '0', c: 'TRUE', d: 'false' }, { map }),
+    ).toContain('"attributes":{"a":true,"b":false,"c":true,"d":false}');
+  });
+
+  test('loses no cell, whatever the order of the columns', () => {
+    const map = ['attributes.carat:number=carat'];
+    const cells = { sku: 'A', name: 'R' };
+    const both = '"attributes":{"cut":"Ideal","carat":0.3}';
+    const attributes = '{"cut":"Ideal"}';
+    expect(convert({ ...cells, attributes, carat: '0.3' }, { map })).toContain(both);
+    expect(convert({ carat: '0.3', attributes, ...cells }, { map })).toContain(both);
+    expect(() => convert({ ...cells, carat: '1', attributes: '{"carat":2}' }, { map })).toThrow(
+      'attributes.carat is given twice in this row',
+    );
+    expect(() => convert({ ...cells, carat: '1', attributes: '[1]' }, { map })).toThrow(
+      'attributes is no object in this row',
+    );
+  });
+
+  test('a constant makes no half of an object that its columns leave empty', () => {
+    const over = { set: ['price.currency=EUR', 'attributes.source=file'], map: ['attributes.a=a'] };
+    const cells = { sku: 'A', name: 'R', a: '' };
+    expect(convert({ ...cells, 'price.amount': '' }, over)).toBe(
+      '{"sku":"A","name":"R","attributes":{"source":"file"}}',
+    );
+    expect(convert({ ...cells, 'price.amount': '1' }, over)).toContain(
+      '"price":{"currency":"EUR","amount":1}',
+    );
+    expect(convert(cells, { ...over, set: ['price.amount=1', 'price.currency=EUR'] })).toContain(
+      '"price":{"amount":1,"currency":"EUR"}',
+    );
+  });
+
+  test('can be called by its number', () => {
+    expect(
+      convert({ name: 'R' }, { set: ['sku=OLD-{row}', 'attributes.line:number={line}'] }),
+    ).toBe('{"sku":"OLD-3","name":"R","attributes":{"line":9}}');
   });
 
   test('takes columns of other names, kinds for open objects, and constants', () => {
@@ -47,7 +101,7 @@ describe('a row of CSV', () => {
         },
       ),
     ).toBe(
-      '{"price":{"amount":1,"currency":"EUR"},"sku":"A","name":"Ring","attributes":{"carat":0.30,"cut":"Ideal"}}',
+      '{"sku":"A","name":"Ring","price":{"amount":1,"currency":"EUR"},"attributes":{"carat":0.30,"cut":"Ideal"}}',
     );
   });
 
@@ -61,6 +115,9 @@ describe('a row of CSV', () => {
     [{ sku: '', name: '' }, { map: ['attributes.x:date=name'] }, 'date is none of string, number'],
     [{ sku: '', name: '' }, { map: ['name=name', 'name=sku'] }, 'given twice'],
     [{ sku: '', name: '' }, { set: ['version=1'] }, 'there is no field version'],
+    [{ sku: '', name: '' }, { set: ['attributes.n:number=x'] }, 'is "x", expected number'],
+    [{ sku: '', name: '' }, { set: ['name=R'] }, 'column name would be lost, because name comes'],
+    [{ sku: '', name: '', title: '' }, { map: ['name=title'] }, 'name comes from column title'],
   ])('of columns %j with %j is refused: %s', (row, over, message) => {
     expect(() => convert(row, over)).toThrow(message);
   });
@@ -79,8 +136,19 @@ test('an object of NDJSON keeps its values, takes mapped ones from inside, and l
     set: ['status=ACTIVE'],
   });
   const object = { sku: 'A', cost: { net: 1.5 }, attributes: { b: 1 }, id: 7 };
-  expect(objectToJson(sources, fields, object)).toBe(
+  expect(objectToJson(sources, fields, { row: 1, line: 1 }, object)).toBe(
     '{"sku":"A","attributes":{"b":1,"old":{"b":1}},"status":"ACTIVE","price":{"amount":1.5}}',
   );
   expect(object.attributes).toEqual({ b: 1 });
+});
+
+test('an object of NDJSON is held to the kinds that were asked for, and loses nothing under a mapped member', () => {
+  const plan = (map: string[]) => planFields(fields, undefined, { ...options, map });
+  const json = (map: string[], object: JsonObject) =>
+    objectToJson(plan(map), fields, { row: 1, line: 1 }, object);
+  expect(() => json(['attributes.n:number=n'], { n: 'abc' })).toThrow(
+    'attributes.n (n) is no number',
+  );
+  expect(json(['attributes.n=n'], { n: 'abc' })).toBe('{"attributes":{"n":"abc"}}');
+  expect(() => json(['price.amount=n'], { price: 5, n: 1 })).toThrow('price is no object');
 });

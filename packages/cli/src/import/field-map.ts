@@ -1,18 +1,35 @@
-import {
-  isJsonObject,
-  JsonNumber,
-  parseJson,
-  stringifyJson,
-  type JsonObject,
-  type JsonValue,
-} from '@outbound/schemas';
+import { isJsonObject, stringifyJson, type JsonObject, type JsonValue } from '@outbound/schemas';
 import { CliError, exitCodes } from '../exit-codes.ts';
-import type { FieldKind, TargetFields } from './import-target.ts';
+import { cellValue, fieldKinds, requireKind, type FieldKind } from './cell-value.ts';
+import type { TargetFields } from './import-target.ts';
+import { placeValue } from './place-value.ts';
+
+/** A field that a column gives. */
+export interface ColumnSource {
+  readonly path: readonly string[];
+  readonly kind: FieldKind;
+  readonly column: string;
+  /** The kind was asked for, so a JSON value has to be of it too. */
+  readonly isKindSaid: boolean;
+}
+
+/** A field that is the same for every row, but for `{row}` and `{line}` in its text. */
+export interface ConstantSource {
+  readonly path: readonly string[];
+  readonly kind: FieldKind;
+  readonly text: string;
+}
 
 /** One field of the result and where it comes from. */
-export type FieldSource =
-  | { readonly path: readonly string[]; readonly kind: FieldKind; readonly column: string }
-  | { readonly path: readonly string[]; readonly value: JsonValue };
+export type FieldSource = ColumnSource | ConstantSource;
+
+/** Where a row stands in the file. */
+export interface RowPlace {
+  /** Of the rows with data, from 1: the header and blank rows don't count. */
+  readonly row: number;
+  /** Where it begins, from 1. */
+  readonly line: number;
+}
 
 /** `--map FIELD[:KIND]=COLUMN` and `--set FIELD[:KIND]=VALUE` as they were written. */
 export interface MapOptions {
@@ -24,8 +41,9 @@ export interface MapOptions {
 
 /**
  * Plans which column becomes which field: those named in `map`, and those that are called like a field. Nothing is left out silently.
+ * Order: outer fields before what is inside them.
  * @param columns of the file, or undefined where each row has its own (NDJSON): then only fields on the first level are taken by name.
- * @throws CliError IMPORT_MAP_WRONG naming the entry, the columns that are no fields, or the required fields that no column gives.
+ * @throws CliError IMPORT_MAP_WRONG naming the entry, the columns that are not used, or the required fields that no column gives.
  */
 export function planFields(
   fields: TargetFields,
@@ -34,85 +52,138 @@ export function planFields(
 ): readonly FieldSource[] {
   const sources = new Map<string, FieldSource>();
   for (const entry of options.set) {
-    const { path, kind, value } = readEntry(entry, fields, '--set');
-    sources.set(path, { path: path.split('.'), value: cellValue(value, kind) });
+    const { path, kind, value: text } = readEntry(entry, fields, '--set');
+    const source = { path: path.split('.'), kind, text };
+    requireConstant(source, entry);
+    sources.set(path, source);
   }
   const mapped = new Set<string>();
   for (const entry of options.map) {
-    const { path, kind, value: column } = readEntry(entry, fields, '--map');
+    const { path, kind, value: column, isKindSaid } = readEntry(entry, fields, '--map');
     if (sources.has(path)) throw wrong(`${entry}: ${path} is given twice`);
     if (columns !== undefined && !columns.includes(column))
       throw wrong(`${entry}: the file has no column ${column}; it has ${columns.join(', ')}`);
-    sources.set(path, { path: path.split('.'), kind, column });
+    sources.set(path, { path: path.split('.'), kind, column, isKindSaid });
     mapped.add(column);
   }
-  if (columns === undefined) return [...sources.values()];
-  const strange: string[] = [];
-  for (const column of columns) {
-    if (sources.has(column)) continue;
-    const kind = fields.kindOf(column);
-    if (kind !== undefined) sources.set(column, { path: column.split('.'), kind, column });
-    else if (!mapped.has(column)) strange.push(column);
+  if (columns !== undefined) {
+    for (const column of columns) {
+      if (mapped.has(column) || sources.has(column)) continue;
+      const kind = fields.kindOf(column);
+      if (kind !== undefined)
+        sources.set(column, { path: column.split('.'), kind, column, isKindSaid: false });
+    }
+    if (!options.ignoreOthers) requireAllUsed(columns, sources);
+    const given = new Set([...sources.values()].map(({ path }) => path[0]));
+    const missing = fields.required.filter((field) => !given.has(field));
+    if (missing.length > 0)
+      throw wrong(`no column gives ${missing.join(', ')}: say --map ${missing[0]}=COLUMN`);
   }
-  if (strange.length > 0 && !options.ignoreOthers)
-    throw wrong(
-      `no field is called ${strange.join(', ')}: say --map FIELD=${strange[0]}, or --ignore-others to leave them out`,
-    );
-  const given = new Set([...sources.values()].map(({ path }) => path[0]));
-  const missing = fields.required.filter((field) => !given.has(field));
-  if (missing.length > 0)
-    throw wrong(`no column gives ${missing.join(', ')}: say --map ${missing[0]}=COLUMN`);
-  return [...sources.values()];
-}
-
-/** The JSON text of one row. An empty cell is an absent field. @throws JsonTextError for text that JSON cannot carry. */
-export function rowToJson(
-  sources: readonly FieldSource[],
-  cell: (column: string) => string,
-): string {
-  return build(sources, ({ column, kind }) => {
-    const text = cell(column);
-    return text === '' ? undefined : cellValue(text, kind);
-  });
+  return [...sources.values()].sort((a, b) => a.path.length - b.path.length);
 }
 
 /**
- * The JSON text of one object: its members that are fields, and over them what is mapped and set. Values stay what they are.
- * @throws JsonTextError
+ * The JSON text of one row. An empty cell is an absent field; where it leaves an optional object without what it must have (a price without
+ * its amount), the constants in that object are left out too.
+ * @throws RowFault, JsonTextError: the row cannot be sent as it was meant.
  */
-export function objectToJson(
+export function rowToJson(
   sources: readonly FieldSource[],
-  fields: TargetFields,
-  object: JsonObject,
+  fields: Pick<TargetFields, 'requiredIn'>,
+  place: RowPlace,
+  cell: (column: string) => string,
 ): string {
-  const own = Object.keys(object)
-    .filter((name) => fields.kindOf(name) !== undefined)
-    .map((name): FieldSource => ({ path: [name], kind: 'json', column: name }));
-  return build([...own, ...sources], ({ column }) => memberAt(object, column));
-}
-
-function build(
-  sources: readonly FieldSource[],
-  valueOf: (source: Extract<FieldSource, { column: string }>) => JsonValue | undefined,
-): string {
+  const full = new Set<FieldSource>();
+  for (const source of sources)
+    if ('column' in source && cell(source.column) !== '') full.add(source);
   const root: Record<string, unknown> = {};
   for (const source of sources) {
-    const value = 'column' in source ? valueOf(source) : source.value;
-    if (value !== undefined) place(root, source.path, value);
+    const name = source.path.join('.');
+    if ('column' in source) {
+      if (!full.has(source)) continue;
+      const value = cellValue(
+        cell(source.column),
+        source.kind,
+        `${name} (column ${source.column})`,
+      );
+      placeValue(root, source.path, value, { mayReplace: false });
+    } else if (!isHalf(source, sources, full, fields))
+      placeValue(root, source.path, constantValue(source, place), { mayReplace: false });
   }
   return stringifyJson(root);
 }
 
-function place(root: Record<string, unknown>, path: readonly string[], value: JsonValue): void {
-  let at = root;
-  for (const step of path.slice(0, -1)) {
-    const inner = at[step];
-    // A copy: what came with a row is not ours to change.
-    const next = isJsonObject(inner) ? { ...inner } : {};
-    at[step] = next;
-    at = next;
+/**
+ * The JSON text of one object: its members that are fields, and over them what is mapped and set. Values stay what they are.
+ * @throws RowFault, JsonTextError
+ */
+export function objectToJson(
+  sources: readonly FieldSource[],
+  fields: TargetFields,
+  place: RowPlace,
+  object: JsonObject,
+): string {
+  const root: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(object))
+    if (fields.kindOf(name) !== undefined) root[name] = value;
+  for (const source of sources) {
+    const { path, kind } = source;
+    let value: JsonValue | undefined;
+    if ('column' in source) {
+      value = memberAt(object, source.column);
+      if (value !== undefined && source.isKindSaid)
+        requireKind(value, kind, `${path.join('.')} (${source.column})`);
+    } else value = constantValue(source, place);
+    if (value !== undefined) placeValue(root, path, value, { mayReplace: true });
   }
-  at[path.at(-1) ?? ''] = value;
+  return stringifyJson(root);
+}
+
+/** True for a constant of an object that has columns too, none of which says anything in this row, and that is not whole without them. */
+function isHalf(
+  constant: ConstantSource,
+  sources: readonly FieldSource[],
+  full: ReadonlySet<FieldSource>,
+  fields: Pick<TargetFields, 'requiredIn'>,
+): boolean {
+  const outer = constant.path.slice(0, -1);
+  if (outer.length === 0) return false;
+  const isIn = ({ path }: FieldSource) => outer.every((step, depth) => path[depth] === step);
+  const columns = sources.filter((source) => 'column' in source && isIn(source));
+  if (columns.length === 0 || columns.some((source) => full.has(source))) return false;
+  const constants = new Set(
+    sources.filter((each) => 'text' in each && isIn(each)).map(({ path }) => path[outer.length]),
+  );
+  return fields.requiredIn(outer.join('.')).some((member) => !constants.has(member));
+}
+
+function constantValue({ path, kind, text }: ConstantSource, { row, line }: RowPlace): JsonValue {
+  const filled = text.replaceAll('{row}', String(row)).replaceAll('{line}', String(line));
+  return cellValue(filled, kind, path.join('.'));
+}
+
+/** @throws CliError now rather than a fault in every row. */
+function requireConstant(source: ConstantSource, entry: string): void {
+  try {
+    constantValue(source, { row: 1, line: 1 });
+  } catch (error) {
+    throw wrong(`--set ${entry}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function requireAllUsed(
+  columns: readonly string[],
+  sources: ReadonlyMap<string, FieldSource>,
+): void {
+  const used = new Set([...sources.values()].map((source) => 'column' in source && source.column));
+  const [first, ...others] = columns.filter((column) => !used.has(column));
+  if (first === undefined) return;
+  const source = sources.get(first);
+  throw wrong(
+    source === undefined
+      ? `no field is called ${[first, ...others].join(', ')}: say --map FIELD=${first}, or --ignore-others to leave them out`
+      : `column ${first} would be lost, because ${first} comes from ${'column' in source ? `column ${source.column}` : 'a constant'}: say --map FIELD=${first}, or --ignore-others to leave it out`,
+  );
 }
 
 function memberAt(object: JsonObject, column: string): JsonValue | undefined {
@@ -123,27 +194,11 @@ function memberAt(object: JsonObject, column: string): JsonValue | undefined {
   return at;
 }
 
-/** A cell as JSON. What does not look like its kind stays text, so that the API says what is wrong with it. */
-function cellValue(text: string, kind: FieldKind): JsonValue {
-  switch (kind) {
-    case 'number':
-      return /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? new JsonNumber(text) : text;
-    case 'boolean':
-      return text === 'true' || (text === 'false' ? false : text);
-    case 'json':
-      return parseJson(text);
-    case 'string':
-      return text;
-  }
-}
-
-const kinds: readonly FieldKind[] = ['string', 'number', 'boolean', 'json'];
-
 function readEntry(
   entry: string,
   fields: TargetFields,
   option: string,
-): { path: string; kind: FieldKind; value: string } {
+): { path: string; kind: FieldKind; value: string; isKindSaid: boolean } {
   const [, path = '', said, value = ''] =
     /^([A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*)(?::([a-z]+))?=(.+)$/s.exec(entry) ?? [];
   if (
@@ -153,9 +208,10 @@ function readEntry(
     throw wrong(`${option} ${entry}: expected FIELD=${option === '--map' ? 'COLUMN' : 'VALUE'}`);
   const declared = fields.kindOf(path);
   if (declared === undefined) throw wrong(`${option} ${entry}: there is no field ${path}`);
-  const kind = said === undefined ? declared : kinds.find((each) => each === said);
-  if (kind === undefined) throw wrong(`${option} ${entry}: ${said} is none of ${kinds.join(', ')}`);
-  return { path, kind, value };
+  const kind = said === undefined ? declared : fieldKinds.find((each) => each === said);
+  if (kind === undefined)
+    throw wrong(`${option} ${entry}: ${said} is none of ${fieldKinds.join(', ')}`);
+  return { path, kind, value, isKindSaid: said !== undefined };
 }
 
 function wrong(message: string): CliError {

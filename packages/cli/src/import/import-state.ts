@@ -14,6 +14,8 @@ const stateSchema = z.strictObject({
   line: z.int().min(0),
   rows: z.int().min(0),
   created: z.int().min(0),
+  /** Rows that the API had created before under the same key: an earlier run of this file, or a try whose answer was lost. */
+  createdBefore: z.int().min(0).default(0),
   refused: z.int().min(0),
   retries: z.int().min(0),
   /** Length of the error file: what was written beyond it belongs to rows that come again. */
@@ -34,7 +36,8 @@ export function freshState(fileHash: string, optionsHash: string): ImportState {
     format: 1,
     fileHash,
     optionsHash,
-    ...{ nextChunk: 0, line: 0, rows: 0, created: 0, refused: 0, retries: 0, errorBytes: 0 },
+    ...{ nextChunk: 0, line: 0, rows: 0, created: 0, createdBefore: 0 },
+    ...{ refused: 0, retries: 0, errorBytes: 0 },
   };
 }
 
@@ -88,7 +91,7 @@ export function resumable(
   if (state.optionsHash !== optionsHash)
     throw refuse(
       'IMPORT_CHANGED',
-      'the target, format, mapping or batch size are others than when the import stopped: use those, or start without --resume',
+      'the target, format, mapping, batch size or error file are others than when the import stopped: use those, or start without --resume',
     );
   return state;
 }

@@ -1,5 +1,6 @@
 import { categoryInput, documentSchemaOptions, productInput } from '@outbound/schemas';
 import { z } from 'zod';
+import type { FieldKind } from './cell-value.ts';
 
 /** What rows become. */
 export interface ImportTarget {
@@ -18,15 +19,14 @@ export const importTargets: ReadonlyMap<string, ImportTarget> = new Map(
   ]),
 );
 
-/** How the text of a column becomes JSON. `json`: the cell is JSON text. */
-export type FieldKind = 'string' | 'number' | 'boolean' | 'json';
-
 /** The fields of a target. */
 export interface TargetFields {
   /** Of the field at this path (`price.amount`); undefined if there can be none. Whatever is inside an open object is text. */
   kindOf(path: string): FieldKind | undefined;
   /** Paths of the fields on the first level that a row has to have. */
   readonly required: readonly string[];
+  /** Names of the members that the object at this path has to have; none where it is open, or no object. */
+  requiredIn(path: string): readonly string[];
 }
 
 interface JsonSchema {
@@ -40,18 +40,25 @@ export function targetFields({ input }: ImportTarget): TargetFields {
   const schema = z.toJSONSchema(input, { ...documentSchemaOptions, io: 'input' }) as JsonSchema;
   return {
     required: schema.required ?? [],
+    requiredIn: (path) => schemaAt(schema, path)?.required ?? [],
     kindOf: (path) => {
-      let at: JsonSchema = schema;
-      for (const step of path.split('.')) {
-        // An object whose members nobody declared takes all.
-        if (at.properties === undefined) return at.type === 'object' ? 'string' : undefined;
-        const next = Object.hasOwn(at.properties, step) ? at.properties[step] : undefined;
-        if (next === undefined) return undefined;
-        at = next;
-      }
+      const at = schemaAt(schema, path);
+      if (at === undefined) return undefined;
       if (at.type === 'number' || at.type === 'integer') return 'number';
       if (at.type === 'boolean') return 'boolean';
       return at.type === 'object' || at.type === 'array' ? 'json' : 'string';
     },
   };
+}
+
+/** An object whose members nobody declared takes all, and each of them as text. */
+function schemaAt(root: JsonSchema, path: string): JsonSchema | undefined {
+  let at = root;
+  for (const step of path.split('.')) {
+    if (at.properties === undefined) return at.type === 'object' ? { type: 'string' } : undefined;
+    const next = Object.hasOwn(at.properties, step) ? at.properties[step] : undefined;
+    if (next === undefined) return undefined;
+    at = next;
+  }
+  return at;
 }

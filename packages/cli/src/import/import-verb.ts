@@ -8,7 +8,7 @@ import { BatchClient } from './batch-client.ts';
 import { chunksOf } from './chunks.ts';
 import { csvRows } from './csv-rows.ts';
 import { ErrorFile } from './error-file.ts';
-import { objectToJson, planFields, type MapOptions } from './field-map.ts';
+import { objectToJson, planFields, rowToJson, type MapOptions } from './field-map.ts';
 import { inspectFile, readText, type ImportFile } from './import-file.ts';
 import type { ImportRow, LineError } from './import-row.ts';
 import {
@@ -68,14 +68,14 @@ export const addImport: AddVerb = (program, bind) => {
     )
     .option(
       '--set <field=value>',
-      'the same for every row; again for each (price.currency=EUR)',
+      'the same for every row, but for {row} and {line} in it; again for each (price.currency=EUR, sku=OLD-{row})',
       append,
       [],
     )
     .option('--ignore-others', 'leave out columns that are no field', false)
     .option(
       '--errors <file>',
-      'where rows that were refused are listed (default: FILE.errors.ndjson)',
+      'where rows that were refused are listed (default: FILE.errors.ndjson; FILE.dry-run.errors.ndjson)',
     )
     .option('--resume', 'go on where the last run of this file stopped')
     .option('--dry-run', 'only check the rows against the schema; nothing is sent')
@@ -92,7 +92,8 @@ Examples:
     --set price.currency=USD --map attributes.carat:number=carat --ignore-others
   outbound import products.csv --into products --resume
 
-A column that is called like a field needs no --map; an empty cell is an absent field. NDJSON without --map goes out as it stands.`,
+A column that is called like a field needs no --map; an empty cell is an absent field. A kind (:number, :boolean, :string, :json) is held to: a cell
+that is none is refused with its row. {row} counts the rows with data from 1, {line} is the line in the file. NDJSON without --map goes out as it stands.`,
     )
     .action(bind(importFile));
 };
@@ -106,7 +107,8 @@ async function importFile(context: CliContext, path: string, options: Options): 
   const state = statePath(path);
   const from = await startingPoint(state, file, options, output.note.bind(output));
   const errorFile = await ErrorFile.begin(
-    options.errors ?? `${path}.errors.ndjson`,
+    // A dry run leaves the list of a real run alone: --resume goes on in it.
+    options.errors ?? `${path}.${isDry ? 'dry-run.' : ''}errors.ndjson`,
     from.errorBytes,
   );
   context.onClose(() => errorFile.close());
@@ -181,14 +183,16 @@ function conclude(
   output.answer(
     {
       rows: end.rows,
-      [isDry ? 'valid' : 'created']: end.created,
+      ...(isDry
+        ? { valid: end.created }
+        : { created: end.created, created_before: end.createdBefore }),
       refused: end.refused,
       retries: end.retries,
       seconds: Math.round(seconds * 10) / 10,
       errors,
     },
     () =>
-      `${number(end.rows)} rows: ${number(end.created)} ${isDry ? 'valid' : 'created'}, ${number(end.refused)} refused (${seconds.toFixed(1)} s, ${number(Math.round(rowsNow / Math.max(seconds, 0.001)))} rows/s${end.retries === 0 ? '' : `, ${number(end.retries)} retries`})${errors === null ? '' : `\nrefused rows: ${errors}`}`,
+      `${number(end.rows)} rows: ${number(end.created)} ${isDry ? 'valid' : 'created'}, ${end.createdBefore === 0 ? '' : `${number(end.createdBefore)} were created before, `}${number(end.refused)} refused (${seconds.toFixed(1)} s, ${number(Math.round(rowsNow / Math.max(seconds, 0.001)))} rows/s${end.retries === 0 ? '' : `, ${number(end.retries)} retries`})${errors === null ? '' : `\nrefused rows: ${errors}`}`,
   );
   return end.refused === 0 ? exitCodes.done : exitCodes.differs;
 }
@@ -210,11 +214,11 @@ async function startingPoint(
   return freshState(about.fileHash, about.optionsHash);
 }
 
-/** Of what decides the chunks. */
+/** Of what decides the chunks, and where their errors go. */
 function optionsHash(options: Options): string {
-  const { into, format, delimiter, map, set, ignoreOthers, batch } = options;
+  const { into, format, delimiter, map, set, ignoreOthers, batch, errors = null } = options;
   return createHash('sha256')
-    .update(JSON.stringify([into, format, delimiter, map, set, ignoreOthers, batch]))
+    .update(JSON.stringify([into, format, delimiter, map, set, ignoreOthers, batch, errors]))
     .digest('hex');
 }
 
@@ -228,12 +232,16 @@ function rowsOf(
   if (format === 'csv')
     return csvRows(text, {
       delimiter: options.delimiter,
-      plan: (columns) => planFields(fields, columns, options),
+      ignoreOthers: options.ignoreOthers,
+      plan: (columns) => {
+        const sources = planFields(fields, columns, options);
+        return (cell, place) => rowToJson(sources, fields, place, cell);
+      },
     });
   const sources = planFields(fields, undefined, options);
   return sources.length === 0 && !options.ignoreOthers
     ? ndjsonRows(text)
-    : ndjsonRows(text, (object) => objectToJson(sources, fields, object));
+    : ndjsonRows(text, (object, place) => objectToJson(sources, fields, place, object));
 }
 
 function sender(context: CliContext, { path }: ImportTarget, { patience }: Options): SendChunk {
@@ -244,13 +252,12 @@ function sender(context: CliContext, { path }: ImportTarget, { patience }: Optio
     onWait: (why, waitMs) =>
       context.output.note(`the API ${why}: again in ${(waitMs / 1000).toFixed(1)} s`),
   });
-  return (body, { key, items, signal }) =>
-    client.send(body, { key, lines: items.map(({ line }) => line), signal });
+  return (items, about) => client.send(items, about);
 }
 
 /** Judges rows as the API would, apart from what only the database knows. */
 function dryRun({ input }: ImportTarget): SendChunk {
-  return (_, { items }) => {
+  return (items) => {
     const errors = items.flatMap(({ line, text }): LineError[] => {
       const { error } = input.safeParse(parseJson(text));
       if (!error) return [];
@@ -266,7 +273,12 @@ function dryRun({ input }: ImportTarget): SendChunk {
         },
       ];
     });
-    return Promise.resolve({ created: items.length - errors.length, errors, retries: 0 });
+    return Promise.resolve({
+      created: items.length - errors.length,
+      createdBefore: 0,
+      errors,
+      retries: 0,
+    });
   };
 }
 

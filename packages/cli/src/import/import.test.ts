@@ -233,6 +233,64 @@ describe('an import', () => {
     expect(api.calls).toHaveLength(1);
   });
 
+  test('too large for a proxy on the way goes in halves, each under a key of its own, and the next ones too', async () => {
+    api.answer = ({ skus }) => (skus.length > 2 ? { status: 413 } : undefined);
+    const { code, out } = await run();
+    expect(code).toBe(0);
+    expect(out).toContain('10 rows: 10 created');
+    expect(api.calls.map(({ skus }) => skus.length)).toEqual([4, 2, 2, 2, 2, 2]);
+    expect(new Set(api.calls.map(({ key }) => key)).size).toBe(6);
+    api.answer = ({ skus }) => (skus.includes('SKU-5') ? { status: 413 } : undefined);
+    const { json } = await run(['--json']);
+    expect(json()).toMatchObject([{ rows: 10, created: 9, refused: 1 }]);
+  });
+
+  test('that was done before says so', async () => {
+    api.answer = ({ skus }, number) => ({
+      status: 207,
+      headers: number % 3 === 1 ? { 'idempotent-replayed': '0-1,3-3' } : {},
+      body: { items: skus.map((_, index) => ({ index, status: index === 3 ? 409 : 201 })) },
+    });
+    const { json } = await run(['--json']);
+    expect(json()).toMatchObject([{ rows: 10, created: 6, created_before: 2, refused: 2 }]);
+    expect((await run()).out).toContain('6 created, 2 were created before, 2 refused');
+  });
+
+  test.each([
+    ['is another file', 'my notes\n', 'is no list of refused rows'],
+    ['is the input itself', undefined, 'is no list of refused rows'],
+  ])('leaves an error file alone that %s', async (_, content, message) => {
+    const path = content === undefined ? file : join(folder, 'notes');
+    if (content !== undefined) await writeFile(path, content);
+    const before = await readFile(path, 'utf8');
+    const { code, err } = await run(['--errors', path]);
+    expect(code).toBe(2);
+    expect(err).toContain('IMPORT_ERRORS_FOREIGN');
+    expect(err).toContain(message);
+    expect(await readFile(path, 'utf8')).toBe(before);
+    expect((await run(['--errors', '/dev/null'])).err).toContain('is no regular file');
+  });
+
+  test('that stopped is not disturbed by a dry run, and says so when its list of errors is gone', async () => {
+    const stop = new AbortController();
+    api.answer = ({ skus }, number) => {
+      if (number === 2) stop.abort();
+      return {
+        status: 207,
+        body: { items: skus.map((_, index) => ({ index, status: index === 0 ? 409 : 201 })) },
+      };
+    };
+    await run([], stop.signal);
+    const errors = `${file}.errors.ndjson`;
+    const before = await readFile(errors, 'utf8');
+    await run(['--dry-run']);
+    expect(await readFile(errors, 'utf8')).toBe(before);
+    await rm(errors);
+    const { code, err } = await run(['--resume']);
+    expect(code).toBe(2);
+    expect(err).toMatch(/IMPORT_ERRORS_GONE: .* restore it, or start without --resume/);
+  });
+
   test('shows progress on a terminal, over one line', async () => {
     const { err } = await outbound(['import', file, '--into', 'products', '--api-url', apiUrl], {
       verbs: [addImport],
@@ -250,7 +308,7 @@ test('a dry run judges rows by the schema and sends nothing', async () => {
   const { code, json } = await run(['--dry-run', '--json']);
   expect(code).toBe(3);
   expect(json()).toMatchObject([{ rows: 3, valid: 1, refused: 2 }]);
-  const errors = await readFile(`${file}.errors.ndjson`, 'utf8');
+  const errors = await readFile(`${file}.dry-run.errors.ndjson`, 'utf8');
   expect(errors).toMatch(/"line":2.*sku: must be.*\n.*"line":4.*price\.amount: must be a decimal/);
   expect(api.calls).toEqual([]);
 });

@@ -1,5 +1,6 @@
-import { isJsonObject, JsonTextError, parseJson, type JsonObject } from '@outbound/schemas';
-import { maxRowChars, unreadable, type ImportRow } from './import-row.ts';
+import { isJsonObject, parseJson, type JsonObject } from '@outbound/schemas';
+import type { RowPlace } from './field-map.ts';
+import { maxRowChars, toRow, unreadable, type ImportRow } from './import-row.ts';
 
 /**
  * Rows of NDJSON text: one object a line; empty lines are left out. What cannot be read is an error of its line.
@@ -7,27 +8,30 @@ import { maxRowChars, unreadable, type ImportRow } from './import-row.ts';
  */
 export async function* ndjsonRows(
   text: AsyncIterable<string>,
-  convert?: (object: JsonObject) => string,
+  convert?: (object: JsonObject, place: RowPlace) => string,
 ): AsyncGenerator<ImportRow> {
-  for await (const { line, text: row } of lines(text)) {
-    if (row === undefined) yield unreadable(line, `it has more than ${maxRowChars} characters`);
-    else if (row.trim() !== '') yield toRow(line, row, convert);
+  let row = 0;
+  for await (const { line, text: whole } of lines(text)) {
+    if (whole?.trim() === '') continue;
+    row += 1;
+    if (whole === undefined) yield unreadable(line, `it has more than ${maxRowChars} characters`);
+    else yield objectRow(whole, { row, line }, convert);
   }
 }
 
-function toRow(
-  line: number,
+function objectRow(
   text: string,
-  convert: ((object: JsonObject) => string) | undefined,
+  place: RowPlace,
+  convert: ((object: JsonObject, place: RowPlace) => string) | undefined,
 ): ImportRow {
-  try {
+  let isObject = true;
+  const row = toRow(place.line, () => {
     const value = parseJson(text);
-    if (!isJsonObject(value)) return unreadable(line, 'it is no JSON object');
-    return { line, text: convert === undefined ? text.trim() : convert(value) };
-  } catch (error) {
-    if (!(error instanceof JsonTextError)) throw error;
-    return unreadable(line, error.message);
-  }
+    isObject = isJsonObject(value);
+    if (!isJsonObject(value)) return '';
+    return convert === undefined ? text.trim() : convert(value, place);
+  });
+  return isObject ? row : unreadable(place.line, 'it is no JSON object');
 }
 
 /** Lines, numbered from 1; `text` is undefined for one that is too long to hold. */

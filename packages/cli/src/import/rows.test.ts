@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { batchBody, chunkKey, chunksOf } from './chunks.ts';
+import { chunkKey, chunksOf } from './chunks.ts';
 import { csvRows } from './csv-rows.ts';
 import { inspectFile, readText } from './import-file.ts';
 import { maxRowChars, type ImportRow } from './import-row.ts';
@@ -26,11 +26,20 @@ async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
 }
 
 /** The rows of CSV text, every column as text under its own name. */
-const csv = (text: AsyncIterable<string>, delimiter = ',') =>
+const csv = (
+  text: AsyncIterable<string>,
+  { delimiter = ',', ignoreOthers = false }: { delimiter?: string; ignoreOthers?: boolean } = {},
+) =>
   all(
     csvRows(text, {
       delimiter,
-      plan: (columns) => columns.map((column) => ({ path: [column], kind: 'string', column })),
+      ignoreOthers,
+      plan: (columns) => (cell) =>
+        JSON.stringify(
+          Object.fromEntries(
+            columns.flatMap((column) => (cell(column) === '' ? [] : [[column, cell(column)]])),
+          ),
+        ),
     }),
   );
 const text = (line: number, value: object): ImportRow => ({ line, text: JSON.stringify(value) });
@@ -74,6 +83,23 @@ describe('CSV', () => {
     await expect(csv(endless())).rejects.toThrow('CSV_MAX_RECORD_SIZE');
   });
 
+  test('what spreadsheets leave behind means nothing: blank rows, and empty cells behind the last column', async () => {
+    expect(await csv(pieces('a,b,,\n,,,\n1,2,,\n3,4\n5,6,,,,\n,,\n7,8,x,\n'))).toEqual([
+      text(3, { a: '1', b: '2' }),
+      text(4, { a: '3', b: '4' }),
+      text(5, { a: '5', b: '6' }),
+      expect.objectContaining({
+        line: 7,
+        error: expect.objectContaining({
+          detail: expect.stringContaining('cell 3 stands under a column without a name') as unknown,
+        }) as unknown,
+      }),
+    ]);
+    expect(await csv(pieces(',a,,b\nx,1,,2\n'), { ignoreOthers: true })).toEqual([
+      text(2, { a: '1', b: '2' }),
+    ]);
+  });
+
   test('two columns of one name are refused', async () => {
     await expect(csv(pieces('a,a\n1,2\n'))).rejects.toThrow('two columns are called "a"');
   });
@@ -98,10 +124,10 @@ describe('CSV', () => {
           const whole = ['"a","b"', ...rows.map((row) => row.map(quoted).join(','))].join('\n');
           const cut = whole.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
           let line = 2;
-          const expected = rows.map(([a, b]) => {
+          const expected = rows.flatMap(([a, b]) => {
             const row = text(line, { ...(a && { a }), ...(b && { b }) });
             line += 1 + (a + b).split('\n').length - 1;
-            return row;
+            return a === '' && b === '' ? [] : [row];
           });
           expect(await csv(pieces(...cut))).toEqual(expected);
         },
@@ -227,8 +253,7 @@ describe('chunks', () => {
   test('have a key of the file, the target, the place and the content', async () => {
     const [first, second] = await all(chunksOf(rows(2), { maxRows: 1, maxChars: 10 }));
     if (!first || !second) throw new Error('no chunks');
-    const key = (hash: string, path: string, chunk = first) =>
-      chunkKey(hash, path, chunk, batchBody(chunk));
+    const key = (hash: string, path: string, chunk = first) => chunkKey(hash, path, chunk);
     expect(key('h', '/products/batch')).toBe(key('h', '/products/batch'));
     expect(
       new Set([
@@ -236,7 +261,7 @@ describe('chunks', () => {
         key('i', '/products/batch'),
         key('h', '/categories/batch'),
         key('h', '/products/batch', second),
-        chunkKey('h', '/products/batch', first, 'other'),
+        key('h', '/products/batch', { ...first, items: [{ line: 1, text: 'other' }] }),
       ]).size,
     ).toBe(5);
     expect(key('h', '/products/batch')).toMatch(/^import-[0-9a-f]{40}$/);

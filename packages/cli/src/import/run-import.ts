@@ -1,17 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchResult } from './batch-client.ts';
-import { batchBody, chunkKey, type Chunk } from './chunks.ts';
+import { chunkKey, type Chunk } from './chunks.ts';
 import type { LineError } from './import-row.ts';
 import type { ImportState } from './import-state.ts';
 
 /** Sends the items of a chunk, or in a dry run judges them. The signal says that nobody waits for it any more. */
 export type SendChunk = (
-  body: string,
-  about: {
-    readonly key: string;
-    readonly items: Chunk['items'];
-    readonly signal: AbortSignal;
-  },
+  items: Chunk['items'],
+  about: { readonly key: string; readonly signal: AbortSignal },
 ) => Promise<BatchResult>;
 
 /** What an import does with the world. */
@@ -50,7 +46,7 @@ export async function runImport(parts: ImportParts): Promise<ImportState> {
     const next = out.shift();
     if (!next) return;
     const { chunk } = next;
-    const { created, errors, retries } = await next.result;
+    const { created, createdBefore, errors, retries } = await next.result;
     const all = [...chunk.errors, ...errors].sort((a, b) => a.line - b.line);
     const errorBytes = await parts.writeErrors(all);
     state = {
@@ -59,6 +55,7 @@ export async function runImport(parts: ImportParts): Promise<ImportState> {
       line: chunk.lastLine,
       rows: state.rows + chunk.items.length + chunk.errors.length,
       created: state.created + created,
+      createdBefore: state.createdBefore + createdBefore,
       refused: state.refused + all.length,
       retries: state.retries + retries,
       errorBytes,
@@ -91,9 +88,9 @@ function send(
   signal: AbortSignal,
 ): Promise<BatchResult> {
   const { items } = chunk;
-  if (items.length === 0) return Promise.resolve({ created: 0, errors: [], retries: 0 });
-  const body = batchBody(chunk);
-  return sendChunk(body, { key: chunkKey(fileHash, path, chunk, body), items, signal });
+  if (items.length === 0)
+    return Promise.resolve({ created: 0, createdBefore: 0, errors: [], retries: 0 });
+  return sendChunk(items, { key: chunkKey(fileHash, path, chunk), signal });
 }
 
 async function pause(dueMs: number, signal: AbortSignal): Promise<void> {
