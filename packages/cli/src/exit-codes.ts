@@ -33,10 +33,3 @@ export class CliError extends PipelineError {
     this.exitCode = exitCode;
   }
 }
-
-/** The exit code of whatever a verb threw. */
-export function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof CliError) return error.exitCode;
-  if (error instanceof PipelineError && error.code === 'CONFIG_INVALID') return exitCodes.usage;
-  return exitCodes.failed;
-}

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { PipelineError, readConfig, type Environment } from '@outbound/service-kit';
+import { readConfig, type Environment } from '@outbound/service-kit';
 import { Command, CommanderError, Option } from 'commander';
 import { cliPrefix, cliSchema, foreignPrefixes } from './cli-settings.ts';
 import { Output, type TextStream } from './console/output.ts';
 import { CliContext } from './context.ts';
 import { hasSettings, overFile, readEnvFile } from './env-file.ts';
-import { CliError, exitCodeOf, exitCodes, type ExitCode } from './exit-codes.ts';
+import { CliError, exitCodes, type ExitCode } from './exit-codes.ts';
+import { toldError } from './told-error.ts';
 import type { AddVerb, Bind } from './verb.ts';
 
 type GlobalOptions = Readonly<Record<string, string | boolean | undefined>>;
@@ -75,8 +76,9 @@ export async function runCli(host: CliHost, verbs: readonly AddVerb[]): Promise<
       return exitCodes.usage;
     }
     if (host.signal.aborted) return exitCodes.interrupted;
-    tellError(host, thrown, isJson);
-    return exitCodeOf(thrown);
+    const error = toldError(thrown);
+    tellError(host, error, isJson);
+    return error.exitCode;
   }
 }
 
@@ -164,9 +166,7 @@ function optionOf(flag: string, options: GlobalOptions): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function tellError({ err }: CliHost, thrown: unknown, isJson: boolean): void {
-  const code = thrown instanceof PipelineError ? String(thrown.code) : 'FAILED';
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+function tellError({ err }: CliHost, { code, message }: CliError, isJson: boolean): void {
   err.write(
     isJson
       ? `${JSON.stringify({ error: { code, message } })}\n`

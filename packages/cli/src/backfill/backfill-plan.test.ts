@@ -1,7 +1,13 @@
 import { storedAggregates, type StoredAggregate } from '@outbound/schemas';
 import { PgDialect } from 'drizzle-orm/pg-core';
 import { describe, expect, test } from 'vitest';
-import { backfillPlan, planCondition, planFromFacts, planToFacts } from './backfill-plan.ts';
+import {
+  backfillPlan,
+  planCondition,
+  planFromFacts,
+  planToFacts,
+  resumedPlan,
+} from './backfill-plan.ts';
 
 const product = storedAggregates.get('product') as StoredAggregate;
 const defaults = { chunk: '500', rate: '1000' };
@@ -72,4 +78,11 @@ test('a plan is the same after it was noted in an operation', () => {
       ...plan,
     });
   }
+});
+
+test('a run goes on with its own entities, at the pace that is asked for now', () => {
+  const facts = planToFacts(backfillPlan('product', { liveOnly: true, chunk: '7', rate: '100' }));
+  expect(resumedPlan(facts, {})).toMatchObject({ liveOnly: true, chunk: 7, ratePerSecond: 100 });
+  expect(resumedPlan(facts, { rate: '5/s' })).toMatchObject({ chunk: 7, ratePerSecond: 5 });
+  expect(() => resumedPlan(facts, { chunk: '0' })).toThrow('--chunk 0');
 });

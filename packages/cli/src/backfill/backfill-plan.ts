@@ -29,8 +29,10 @@ export interface BackfillOptions {
   readonly where?: readonly string[];
   readonly updatedSince?: string;
   readonly liveOnly?: boolean;
-  readonly chunk: string;
-  readonly rate: string;
+  /** 500 if it is not said. */
+  readonly chunk?: string;
+  /** 1000 if it is not said. */
+  readonly rate?: string;
 }
 
 /** Chunks are row locks held together, and one transaction for the relay. */
@@ -48,9 +50,28 @@ export function backfillPlan(aggregate: string, options: BackfillOptions): Backf
     where: options.where ?? [],
     ...(updatedSince === undefined ? {} : { updatedSince: new Date(updatedSince).toISOString() }),
     liveOnly: options.liveOnly === true,
-    chunk: wholeNumber('--chunk', options.chunk, 1, maxChunk),
-    ratePerSecond: wholeNumber('--rate', options.rate.replace(/\/s$/, ''), 0, 1_000_000),
+    chunk: 500,
+    ratePerSecond: 1000,
+    ...paceOf(options),
   };
+}
+
+/** What was said of the pace. @throws CliError BACKFILL_INVALID */
+function paceOf({
+  chunk,
+  rate,
+}: BackfillOptions): Partial<Pick<BackfillPlan, 'chunk' | 'ratePerSecond'>> {
+  return {
+    ...(chunk === undefined ? {} : { chunk: wholeNumber('--chunk', chunk, 1, maxChunk) }),
+    ...(rate === undefined
+      ? {}
+      : { ratePerSecond: wholeNumber('--rate', rate.replace(/\/s$/, ''), 0, 1_000_000) }),
+  };
+}
+
+/** The plan of an operation that goes on: the same entities, at the pace that is asked for now. @throws CliError BACKFILL_INVALID */
+export function resumedPlan(facts: OperationFacts, options: BackfillOptions): BackfillPlan {
+  return { ...planFromFacts(facts), ...paceOf(options) };
 }
 
 /** The plan as it is noted in the operation, and back. */

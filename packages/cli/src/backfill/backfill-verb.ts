@@ -15,7 +15,7 @@ import type { AddVerb } from '../verb.ts';
 import {
   backfillPlan,
   planCondition,
-  planFromFacts,
+  resumedPlan,
   planToFacts,
   type BackfillOptions,
   type BackfillPlan,
@@ -51,9 +51,12 @@ export const addBackfill: AddVerb = (program, bind) => {
     .option('--where <column=value>', 'only rows with this value; may be repeated', collect)
     .option('--updated-since <time>', 'only rows changed since, e.g. 2026-03-01T12:00:00Z')
     .option('--live-only', 'leave out deleted rows')
-    .option('--chunk <n>', 'entities in one transaction', '500')
-    .option('--rate <n/s>', 'entities per second; 0 for no limit', '1000')
-    .option('--resume [operation]', 'go on with an unfinished run; the last one if no id is given')
+    .option('--chunk <n>', 'entities in one transaction (500)')
+    .option('--rate <n/s>', 'entities per second; 0 for no limit (1000)')
+    .option(
+      '--resume [operation]',
+      'go on with an unfinished run; the last one if no id is given. --rate and --chunk may be others',
+    )
     .option('--dry-run', 'show what would be done')
     .option('-y, --yes', 'do it without asking')
     .addHelpText(
@@ -88,7 +91,7 @@ async function backfill(context: CliContext, name: string, options: Options): Pr
     const open = await openRun(pool, name, options);
     const isResumed = options.resume !== undefined;
     if (open && !isResumed) context.output.note(unfinishedText(open));
-    const plan = open && isResumed ? planFromFacts(open.parameters) : asked;
+    const plan = open && isResumed ? resumedPlan(open.parameters, options) : asked;
     const from = open && isResumed ? progressFromFacts(open.progress) : backfillStart;
     const count = await countRows(db, aggregate, plan, from);
     context.output.note(previewText(plan, count, from));

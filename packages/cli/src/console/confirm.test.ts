@@ -4,7 +4,8 @@ import { confirm } from './confirm.ts';
 
 const ask = (answer: string | undefined, { yes = false, isTTY = true } = {}) => {
   const input = Object.assign(new PassThrough(), { isTTY }) as unknown as NodeJS.ReadStream;
-  const output = new PassThrough();
+  // What a terminal is to readline: it then reads Ctrl-C and Ctrl-D as keys.
+  const output = Object.assign(new PassThrough(), { isTTY: true });
   const stop = new AbortController();
   const asked = confirm('Delete all?', { yes, input, output, signal: stop.signal });
   if (answer === undefined) stop.abort();
@@ -26,6 +27,12 @@ test('asks nobody where there is no terminal, and names --yes', async () => {
   await expect(ask('yes', { isTTY: false })).rejects.toThrow('say --yes');
 });
 
-test('Ctrl-C at the question is no yes', async () => {
-  await expect(ask(undefined)).rejects.toThrow();
+test('Ctrl-C at the question ends with 130, whether the process or the terminal hears of it', async () => {
+  const interrupted = { code: 'INTERRUPTED', exitCode: 130 };
+  await expect(ask(undefined)).rejects.toMatchObject(interrupted);
+  await expect(ask('\u0003')).rejects.toMatchObject(interrupted);
+});
+
+test('an input that ends without an answer is no yes', async () => {
+  await expect(ask('\u0004')).rejects.toMatchObject({ code: 'NOT_CONFIRMED', exitCode: 4 });
 });

@@ -6,7 +6,8 @@ const named = (name: string, message: string, over: object = {}) =>
   Object.assign(new Error(message), { name }, over);
 const told = (thrown: unknown) => {
   const error = kafkaCliError(thrown, 'topic x', ['kafka:9092']);
-  return [error.code, error instanceof CliError ? error.exitCode : undefined, error.message];
+  if (!(error instanceof CliError)) throw error;
+  return [error.code, error.exitCode, error.message];
 };
 
 test.each<[unknown, string, number, string]>([
@@ -40,7 +41,9 @@ test.each<[unknown, string, number, string]>([
   expect(told(thrown)).toEqual([code, exitCode, expect.stringContaining(message)]);
 });
 
-test('an error of ours stays as it is', () => {
+test('what is not of Kafka stays as it is', () => {
   const ours = new CliError('OURS', 'said already');
   expect(kafkaCliError(ours, 'x', [])).toBe(ours);
+  const postgres = named('error', 'relation does not exist', { code: '42P01', severity: 'ERROR' });
+  expect(kafkaCliError(postgres, 'x', [])).toBe(postgres);
 });

@@ -1,4 +1,3 @@
-import { PipelineError } from '@outbound/service-kit';
 import { CliError, exitCodes } from '../exit-codes.ts';
 
 /** The fields of kafkajs' errors that are looked at. */
@@ -13,17 +12,14 @@ const notReached =
 const tlsRefusal = /certificate|self.signed|altnames|wrong version number|tls alert|ssl alert/i;
 
 /**
- * What a thrown value of kafkajs means at the command line. Kafka that does not answer is exit code 5; an error of ours stays as it is.
+ * What a thrown value of kafkajs means at the command line. Kafka that does not answer is exit code 5; what is not kafkajs' stays as it is.
  * @param what what was asked for, such as `topic catalog.product`: it begins the sentence.
  * @param brokers where it was asked; named when nobody answered.
  */
-export function kafkaCliError(
-  thrown: unknown,
-  what: string,
-  brokers: readonly string[],
-): PipelineError {
-  if (thrown instanceof PipelineError) return thrown as PipelineError;
+export function kafkaCliError(thrown: unknown, what: string, brokers: readonly string[]): Error {
   const error = innermost(thrown);
+  // Of Postgres, a disk, or ourselves: not Kafka's.
+  if (thrown instanceof Error && !error.name.startsWith('KafkaJS')) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const options = { exitCode: exitCodes.unavailable, cause: thrown };
   const asked = brokers.join(', ');

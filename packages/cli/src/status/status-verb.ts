@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InvalidArgumentError } from 'commander';
+import type { CliSettings } from '../cli-settings.ts';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { AddVerb } from '../verb.ts';
@@ -14,7 +15,7 @@ export const addStatus: AddVerb = (program, bind) => {
   program
     .command('status')
     .description(
-      'show the slot, the outbox, the relay, the topics and how far each consumer group is; what cannot be asked is shown as unknown',
+      'show the slot, the outbox, the relay, the topics and how far each consumer group is; what cannot be asked is shown as unknown, and ends it with 5',
     )
     .option(
       '-w, --watch [seconds]',
@@ -45,7 +46,8 @@ async function status(context: CliContext, watchSeconds: number | undefined): Pr
       signal.throwIfAborted();
     }
     show(context, now, watchSeconds !== undefined);
-    if (watchSeconds === undefined) return isReached(now) ? exitCodes.done : exitCodes.unavailable;
+    if (watchSeconds === undefined)
+      return isAnswered(now, settings) ? exitCodes.done : exitCodes.unavailable;
     await sleep(watchSeconds * 1000, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return exitCodes.done;
   }
@@ -86,8 +88,18 @@ export function statusJson(status: Status): Record<string, unknown> {
   };
 }
 
-function isReached(status: Status): boolean {
-  return Object.values(status).some((part: Status[keyof Status]) => part.isKnown);
+/** False if a part is unknown that the settings say where to find; what was left out of them is nobody's fault. */
+function isAnswered(
+  status: Status,
+  { databaseUrl, kafkaBrokers, relayAdminUrl }: CliSettings,
+): boolean {
+  const { slot, publication, outbox, operations, relay, kafka } = status;
+  const asked: readonly Status[keyof Status][] = [
+    ...(databaseUrl === undefined ? [] : [slot, publication, outbox, operations]),
+    ...(kafkaBrokers === undefined ? [] : [kafka]),
+    ...(relayAdminUrl === undefined ? [] : [relay]),
+  ];
+  return asked.every((part) => part.isKnown);
 }
 
 function toSeconds(text: string): number {

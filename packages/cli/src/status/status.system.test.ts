@@ -130,19 +130,26 @@ test('status shows every part as it is, and a group that is behind with its lag 
 test('what cannot be reached is unknown, with its reason, and the other parts answer', async () => {
   const nobody = 'postgres://outbound_operator:x@127.0.0.1:1/catalog';
   const { code, json } = await status({ OUTBOUND_DATABASE_URL: nobody });
-  expect(code).toBe(0);
+  expect(code).toBe(5);
   expect(json).toMatchObject({ slot: null, publication: null, outbox: null, operations: null });
   expect(json.unknown['slot']).toMatch(/ECONNREFUSED/);
   expect(json.topics).toHaveLength(4);
 
+  const wrong = new URL(env['OUTBOUND_DATABASE_URL'] ?? '');
+  wrong.password = 'not-the-password';
+  const refused = await status({ OUTBOUND_DATABASE_URL: wrong.href });
+  expect(refused.code).toBe(5);
+  expect(refused.json.unknown['slot']).toMatch(/password authentication failed/);
+
   const kafkaGone = await status({ OUTBOUND_KAFKA_BROKERS: '127.0.0.1:1' });
-  expect(kafkaGone.code).toBe(0);
+  expect(kafkaGone.code).toBe(5);
   expect(kafkaGone.json).toMatchObject({ topics: null, groups: null, slot: { exists: true } });
   expect(kafkaGone.json.unknown).toEqual({
     kafka: expect.stringContaining('127.0.0.1:1') as string,
   });
 
   const relayGone = await status({ OUTBOUND_RELAY_ADMIN_URL: undefined });
+  expect(relayGone.code).toBe(0);
   expect(relayGone.json.relay).toBe(null);
   expect(relayGone.json.unknown['relay']).toMatch(/OUTBOUND_RELAY_ADMIN_URL is not set/);
 

@@ -103,6 +103,11 @@ describe('-f', () => {
     expect(text('%k|%K|%s|%S', { key: null, value: null })).toBe('|-1||-1');
   });
 
+  test('writes headers on one line, whoever made them', () => {
+    const headers = { 'a\nb': '\u001b[2Jx\n', c: '\u202e' };
+    expect(text('%h', { headers })).toBe('a\\nb=\\x1b[2Jx\\n,c=\\u202e');
+  });
+
   test('has the value of one header', () => {
     expect(text('%{ce_id}|%{none}')).toBe('event-1|');
   });

@@ -53,7 +53,7 @@ export async function searchTopic(
       ? low
       : ((await admin.offsetsAt(topic, focus.sinceMs)).find((each) => each.partition === partition)
           ?.offset ?? low);
-  const sightings = new KeySightings(focus);
+  const sightings = new KeySightings(focus, cleanupPolicy);
   const enough = new AbortController();
   const key = Buffer.from(focus.key);
   await readPartitions({
@@ -70,13 +70,13 @@ export async function searchTopic(
   return {
     ...about,
     partition,
-    ...sightings.finding({ cleanupPolicy, mayHaveExpired: low > 0n && from <= low }),
+    ...sightings.finding({ mayHaveExpired: low > 0n && from <= low }),
   };
 }
 
 function foundRecord(record: TopicRecord): FoundRecord {
   const value = jsonValueOf(record);
-  const version = versionOf(entityOf(value));
+  const version = versionOf(entityOf(value)) ?? record.headers[recordHeader.dataVersion];
   const metadata = isJsonObject(value) ? value['metadata'] : undefined;
   const eid = isJsonObject(metadata) ? metadata['eid'] : undefined;
   const position = /^([0-9A-F]{1,8}\/[0-9A-F]{1,8}):\d+@/.exec(

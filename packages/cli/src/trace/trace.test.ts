@@ -230,13 +230,10 @@ describe('the records of one key', () => {
     records: readonly FoundRecord[],
     how: { cleanupPolicy?: 'delete' | 'compact'; mayHaveExpired?: boolean } = {},
   ) => {
-    const sightings = new KeySightings(focus);
+    const { cleanupPolicy = 'compact', mayHaveExpired = false } = how;
+    const sightings = new KeySightings(focus, cleanupPolicy);
     for (const each of records) sightings.see(each);
-    const { status, record: found } = sightings.finding({
-      cleanupPolicy: 'compact',
-      mayHaveExpired: false,
-      ...how,
-    });
+    const { status, record: found } = sightings.finding({ mayHaveExpired });
     return { status, offset: found?.offset };
   };
   const update = { eid: 'e2', version: 2, dataOp: 'U' };
@@ -267,6 +264,21 @@ describe('the records of one key', () => {
     const deleted = { eid: undefined, version: 4, dataOp: 'D' };
     expect(seen(deleted, [v3, tombstone])).toEqual({ status: 'found', offset: 4n });
     expect(seen(deleted, [tombstone, v3])).toMatchObject({ status: 'absent' });
+  });
+
+  test('are not the state where something older came last: compaction will keep that', () => {
+    const older = at(5n, { eid: 'e1', version: 1, isTombstone: true });
+    const row = { eid: undefined, version: 2, dataOp: 'U' };
+    for (const focus of [update, row]) {
+      expect(seen(focus, [v2, older])).toEqual({ status: 'absent', offset: undefined });
+      expect(seen(focus, [older])).toMatchObject({ status: 'absent' });
+      expect(seen(focus, [older, v2])).toMatchObject({ status: 'found' });
+    }
+    expect(seen(update, [v2, older], { cleanupPolicy: 'delete' })).toMatchObject({
+      status: 'found',
+    });
+    const deleted = { eid: undefined, version: 4, dataOp: 'D' };
+    expect(seen(deleted, [v3, older])).toMatchObject({ status: 'absent' });
   });
 });
 

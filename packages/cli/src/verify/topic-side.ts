@@ -1,6 +1,5 @@
 import { ConsumerError, readTopics } from '@outbound/consumer';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
-import { CliError, exitCodes } from '../exit-codes.ts';
 import { kafkaCliError, topicMissing } from '../kafka/kafka-cli-error.ts';
 import type { TopicView } from './topic-view.ts';
 
@@ -66,12 +65,7 @@ export async function lastValues(
 }
 
 function readFailure(thrown: unknown, topic: string, brokers: readonly string[]): Error {
-  if (thrown instanceof ConsumerError) {
-    if (thrown.code === 'TOPIC_MISSING') return topicMissing(`topic ${topic}`);
-    return new CliError(thrown.code, thrown.message, {
-      exitCode: exitCodes.unavailable,
-      cause: thrown,
-    });
-  }
+  if (thrown instanceof ConsumerError && thrown.code === 'TOPIC_MISSING')
+    return topicMissing(`topic ${topic}`);
   return kafkaCliError(thrown, `reading ${topic}`, brokers);
 }

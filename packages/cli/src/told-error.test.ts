@@ -1,0 +1,45 @@
+import { ConsumerError } from '@outbound/consumer';
+import { PipelineError } from '@outbound/service-kit';
+import { expect, test } from 'vitest';
+import { CliError } from './exit-codes.ts';
+import { toldError } from './told-error.ts';
+
+const postgres = (code: string, message = 'no') =>
+  Object.assign(new Error(message), { code, severity: 'ERROR', detail: 'Key (sku)=(SECRET)' });
+const system = (code: string, over: object = {}) =>
+  Object.assign(new Error(`${code}: it failed`), { code, ...over });
+const wrapped = (cause: unknown) => new Error('Failed query: select secret', { cause });
+
+test.each<[string, unknown, number, string]>([
+  ['a stalled reader', new ConsumerError('READER_STALLED', 'for 30 s'), 5, 'READER_STALLED'],
+  ['a refusal of Kafka', new ConsumerError('READ_REFUSED', 'no'), 5, 'READ_REFUSED'],
+  ['a foreign store', new ConsumerError('STORE_UNUSABLE', 'no'), 2, 'STORE_UNUSABLE'],
+  ['a wrong setting', new PipelineError('CONFIG_INVALID', 'no'), 2, 'CONFIG_INVALID'],
+  ['a defect of ours', new PipelineError('ODD', 'no'), 1, 'ODD'],
+  ['a wrong password', postgres('28P01'), 5, 'DATABASE_UNAVAILABLE'],
+  ['a server that stops', wrapped(postgres('57P01')), 5, 'DATABASE_UNAVAILABLE'],
+  ['a right that is missing', wrapped(postgres('42501')), 1, 'DATABASE_FORBIDDEN'],
+  [
+    'a statement that fails',
+    postgres('42P01', 'relation "x" does not exist'),
+    1,
+    'DATABASE_FAILED',
+  ],
+  ['a lost connection', new Error('Connection terminated unexpectedly'), 5, 'DATABASE_UNAVAILABLE'],
+  ['nobody at the port', new AggregateError([system('ECONNREFUSED')]), 5, 'NOT_REACHED'],
+  ['a full disk', system('ENOSPC', { syscall: 'write' }), 1, 'FILE_FAILED'],
+  ['a full disk at its file', system('ENOSPC', { path: '/x/y' }), 1, 'FILE_FAILED'],
+  ['a disk that is read only', system('EROFS', { path: '/x/y' }), 2, 'FILE_FAILED'],
+  [
+    'an error of ours inside of another',
+    wrapped(new CliError('OURS', 'x', { exitCode: 6 })),
+    6,
+    'OURS',
+  ],
+  ['anything else', new Error('odd'), 1, 'FAILED'],
+  ['no error at all', 'text', 1, 'FAILED'],
+])('%s ends every verb alike', (_, thrown, exitCode, code) => {
+  const told = toldError(thrown);
+  expect([told.exitCode, told.code]).toEqual([exitCode, code]);
+  expect(told.message).not.toMatch(/SECRET|select secret/);
+});
