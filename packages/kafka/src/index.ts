@@ -1,3 +1,13 @@
+export { decodeRecords, type DecodedRecords } from './fetch/decode-records.ts';
+export {
+  defaultFetchLimits,
+  type FetchedRecords,
+  type FetcherOptions,
+  type FetchLimits,
+  type OutOfRange,
+  type TopicChange,
+} from './fetch/fetcher-options.ts';
+export { Fetcher, type FetchStart } from './fetch/fetcher.ts';
 export { KafkaError, kafkaRemedies, type KafkaErrorCode } from './kafka-error.ts';
 export type {
   CommitAnswer,

@@ -49,7 +49,7 @@ export interface FetchedPartition extends TopicPartition {
   readonly logStartOffset: bigint;
   /** Those that overlap `recordSet`, in any order. */
   readonly aborted: readonly AbortedTransaction[];
-  /** Record batches one after the other; the last may be cut off. A view: it is the reader's until the next fetch of this broker. */
+  /** Record batches one after the other; the last may be cut off. The reader's to keep: records are views of it, and outlive the next fetch. */
   readonly recordSet: Buffer;
 }
 

@@ -1,0 +1,63 @@
+import { KafkaError } from '../kafka-error.ts';
+import type { FetchedPartition } from '../ports/topic-log.ts';
+import type { FetchedRecord } from './fetched-record.ts';
+import { OpenAborts } from './open-aborts.ts';
+import { RecordBatch } from './record-batch.ts';
+import { Unreadable, unreadableAt } from './unreadable.ts';
+
+/** Offset and length, before every batch or message. */
+const prefixBytes = 12;
+/** Behind the prefix: whatever the version, four bytes and then its number. */
+const magicAt = 16;
+
+/** The records of a partition's answer, and where reading goes on. */
+export interface DecodedRecords {
+  readonly records: readonly FetchedRecord[];
+  /**
+   * The offset behind the last complete batch, which may be far behind its last record: compaction takes records and leaves the
+   * batch's bounds, or an empty batch. `from` if there was no complete batch.
+   */
+  readonly next: bigint;
+}
+
+/**
+ * Decodes a partition's answer: the committed records from offset `from` on, without transaction markers and without what was aborted. Records are views of it.
+ * What is broken ends the reading there: what comes before it is given, and the call that begins at it throws.
+ * @throws KafkaError KAFKA_RECORDS_UNREADABLE, naming partition, offset and what is in the way
+ */
+export function decodeRecords(
+  fetched: Pick<FetchedPartition, 'topic' | 'partition' | 'recordSet' | 'aborted'>,
+  from: bigint,
+): DecodedRecords {
+  const { topic, partition, recordSet } = fetched;
+  const aborts = new OpenAborts(fetched.aborted);
+  const records: FetchedRecord[] = [];
+  let next = from;
+  let at = 0;
+  while (at + magicAt < recordSet.length) {
+    const end = at + prefixBytes + recordSet.readInt32BE(at + prefixBytes - 4);
+    // A broker cuts its answer off at the byte limit.
+    if (end > recordSet.length) break;
+    const whole = records.length;
+    try {
+      const batch = readBatch(recordSet, at, end);
+      if (!aborts.covers(batch) && !batch.isControl && batch.lastOffset >= next)
+        batch.readInto(records, { topic, partition, from });
+      if (batch.lastOffset >= next) next = batch.lastOffset + 1n;
+    } catch (cause) {
+      if (cause instanceof KafkaError) throw cause;
+      // What of the batch had been read comes again with it.
+      records.length = whole;
+      if (next > from) break;
+      throw unreadableAt(fetched, from, (cause as Error).message, { cause });
+    }
+    at = end;
+  }
+  return { records, next };
+}
+
+function readBatch(recordSet: Buffer, at: number, end: number): RecordBatch {
+  const magic = recordSet.readInt8(at + magicAt);
+  if (magic !== 2) throw new Unreadable(`its records are of format ${magic}`);
+  return new RecordBatch(recordSet.subarray(at, end));
+}
