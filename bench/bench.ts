@@ -12,6 +12,7 @@ import { isSound } from './judge.ts';
 import { runLatency } from './latency.ts';
 import { describeMachine } from './machine.ts';
 import { parseBenchOptions, type BenchOptions } from './options.ts';
+import { runReading } from './reading/run-reading.ts';
 import { runRebuild } from './rebuild.ts';
 import { report } from './report.ts';
 import { judgements, type BenchResult } from './result.ts';
@@ -53,7 +54,9 @@ async function main(options: BenchOptions): Promise<number> {
 async function measure(
   stack: TestStack,
   options: BenchOptions,
-): Promise<Pick<BenchResult, 'drain' | 'latency' | 'hugeTransaction' | 'idle' | 'rebuild'>> {
+): Promise<
+  Pick<BenchResult, 'drain' | 'latency' | 'hugeTransaction' | 'idle' | 'rebuild' | 'reading'>
+> {
   const { only, payloadBytes, profile } = options;
   const drain: DrainRound[] = [];
   if (only.has('drain') || only.has('latency') || only.has('rebuild')) {
@@ -96,6 +99,12 @@ async function measure(
       say,
     });
   }
+  if (only.has('reading'))
+    measured.reading = await runReading(stack.kafka, {
+      events: options.readingEvents,
+      runs: options.runs,
+      say,
+    });
   return { drain, ...measured };
 }
 

@@ -1,4 +1,6 @@
 import type { BenchResult } from './result.ts';
+import { againstPeer, eventsPerSecond, parsedPeer, turnsOf } from './reading/reading-table.ts';
+import type { ReadingRun } from './reading/run-reading.ts';
 import { median } from './statistics.ts';
 
 /** A bound that a release keeps to. */
@@ -15,7 +17,7 @@ const mebibyte = 1024 * 1024;
 
 /** The floors that this result can speak for; what was not measured has none. */
 export function floors(result: BenchResult): readonly Floor[] {
-  const { drain, latency, hugeTransaction, idle, rebuild } = result;
+  const { drain, latency, hugeTransaction, idle, rebuild, reading } = result;
   const found: Floor[] = [];
   const memory = (name: string, bytes: number): Floor => ({
     name: `peak memory, ${name}`,
@@ -64,6 +66,7 @@ export function floors(result: BenchResult): readonly Floor[] {
     });
     found.push(memory(`rebuild of ${rebuild.keys} keys`, rebuild.rebuilder.peakResidentBytes));
   }
+  if (reading) found.push(...readingFloors(reading));
   if (idle)
     found.push({
       name: 'processor time when idle',
@@ -73,6 +76,27 @@ export function floors(result: BenchResult): readonly Floor[] {
       unit: '% of a core',
     });
   return found;
+}
+
+function readingFloors(run: ReadingRun): readonly Floor[] {
+  const rate = (reader: string, bound: number): Floor => ({
+    name: `reading, ${reader}`,
+    side: 'above',
+    bound,
+    measured: median(turnsOf(run, reader).map(eventsPerSecond)),
+    unit: 'events/s',
+  });
+  return [
+    rate('outbound, batches', 150_000),
+    rate('outbound, one by one', 100_000),
+    {
+      name: `reading, outbound in batches, share of ${parsedPeer}`,
+      side: 'above',
+      bound: 0.6,
+      measured: median(againstPeer(run, 'outbound, batches', parsedPeer)),
+      unit: '',
+    },
+  ];
 }
 
 export function isMet({ side, bound, measured }: Floor): boolean {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const parts = ['drain', 'latency', 'hugetx', 'idle', 'rebuild'] as const;
+export const parts = ['drain', 'latency', 'hugetx', 'idle', 'rebuild', 'reading'] as const;
 export type Part = (typeof parts)[number];
 
 /** What a benchmark measures and how often. */
@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly idleSeconds: number;
   /** Keys in the compacted topic that is rebuilt beside live events. */
   readonly rebuildKeys: number;
+  /** Events that wait in the topic that readers are compared on. */
+  readonly readingEvents: number;
   /** Length of an event's payload. */
   readonly payloadBytes: number;
   /** File that gets the result. */
@@ -27,12 +29,13 @@ export interface BenchOptions {
 export const usage = `npm run bench -- [options]
   --only PART          ${parts.join(', ')}; may be repeated (default: all)
   --drain N            events of one backlog (200000)
-  --runs N             rounds of the drain (3)
+  --runs N             rounds of the drain, and of the readers (3)
   --latency-seconds N  measured time after the warm-up (20)
   --latency-rate N     events a second (500)
   --huge-rows N        rows of the huge transaction (1000000)
   --idle-seconds N     (20)
   --rebuild-keys N     keys of the compacted topic (1000000)
+  --reading-events N   events that wait for the readers that are compared (480000)
   --payload-bytes N    length of a payload, at least 200 (200)
   --json FILE          writes the result there too
   --profile FOLDER     writes processor profiles of the relay there (slows it down)`;
@@ -50,6 +53,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
       'huge-rows': { type: 'string', default: '1000000' },
       'idle-seconds': { type: 'string', default: '20' },
       'rebuild-keys': { type: 'string', default: '1000000' },
+      'reading-events': { type: 'string', default: '480000' },
       'payload-bytes': { type: 'string', default: '200' },
       json: { type: 'string' },
       profile: { type: 'string' },
@@ -72,6 +76,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     hugeTransactionRows: count('huge-rows', 1000),
     idleSeconds: count('idle-seconds', 1),
     rebuildKeys: count('rebuild-keys', 1000),
+    readingEvents: count('reading-events', 1000),
     payloadBytes: count('payload-bytes', 200),
     json: values.json,
     profile: values.profile,

@@ -1,5 +1,6 @@
 import type { DrainRound, RelayDrain } from './drain.ts';
 import { floorLine, floors } from './floors.ts';
+import { readingTable } from './reading/reading-table.ts';
 import type { RebuildRun } from './rebuild.ts';
 import { judgements, type BenchResult } from './result.ts';
 import { spread, type LatencySummary, type Spread } from './statistics.ts';
@@ -14,7 +15,7 @@ const megabytes = (bytes: number): string => whole(bytes / mebibyte);
 
 /** The result as Markdown: cells are medians, with the extremes where there was more than one run. */
 export function report(result: BenchResult): string {
-  const { drain, latency, hugeTransaction, idle, rebuild } = result;
+  const { drain, latency, hugeTransaction, idle, rebuild, reading } = result;
   const sections = [
     heading(result),
     ...(drain.length > 0 ? [drainTable(result)] : []),
@@ -26,6 +27,7 @@ export function report(result: BenchResult): string {
         ]
       : []),
     ...(rebuild ? [rebuildTable(rebuild, result.payloadBytes)] : []),
+    ...(reading ? [readingTable(reading)] : []),
     checkerTable(result),
     `## Floors\n\n${floors(result).map(floorLine).join('\n')}`,
   ];

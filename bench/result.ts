@@ -4,6 +4,7 @@ import type { IdleRun } from './idle.ts';
 import type { Judgement } from './judge.ts';
 import type { LatencyRun } from './latency.ts';
 import type { Machine } from './machine.ts';
+import type { ReadingRun } from './reading/run-reading.ts';
 import type { RebuildRun } from './rebuild.ts';
 
 /** Everything that one `npm run bench` measured. Written as JSON, `baseline.json` among it. */
@@ -20,6 +21,7 @@ export interface BenchResult {
   readonly hugeTransaction?: HugeTransactionRun;
   readonly idle?: IdleRun;
   readonly rebuild?: RebuildRun;
+  readonly reading?: ReadingRun;
 }
 
 /** Every judgement of a result, with the name of what was judged. */
