@@ -93,6 +93,8 @@ export default tseslint.config(
   },
   {
     files: [
+      'packages/kafka/**/*.test.ts',
+      'packages/kafka/**/test-support/**',
       'services/relay/src/kafka/**',
       'packages/consumer/**',
       'packages/cli/src/kafka/**',

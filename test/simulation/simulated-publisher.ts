@@ -1,5 +1,5 @@
-import { RelayError } from '../../services/relay/src/errors.ts';
-import { errorFromCode } from '../../services/relay/src/kafka/kafka-errors.ts';
+import { errorFromCode } from '@outbound/kafka';
+import { RelayError, toRelayError } from '../../services/relay/src/errors.ts';
 import { PartitionSequences } from '../../services/relay/src/kafka/partition-sequences.ts';
 import {
   transactionalIdOf,
@@ -200,7 +200,7 @@ class SimulatedSession implements PublisherSession {
           const baseOffset = BigInt(answer.baseOffset);
           this.#sequences.confirm(batch, baseOffset);
           deliveries.push({ topic: batch.topic, partition: batch.partition, baseOffset });
-        } else failures.push(errorFromCode(answer.code, `partition ${lane}`));
+        } else failures.push(toRelayError(errorFromCode(answer.code, `partition ${lane}`)));
       }
     } finally {
       for (const { batch } of numbered) this.#sequences.release(batch);

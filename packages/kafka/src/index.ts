@@ -22,7 +22,7 @@ export type {
   SyncAnswer,
 } from './ports/group-coordinator.ts';
 export type { KafkaReads } from './ports/kafka-reads.ts';
-export { partitionKey, type TopicPartition } from './ports/partition.ts';
+export { groupByTopic, partitionKey, type TopicPartition } from './ports/partition.ts';
 export type { PartitionFacts, TopicFacts } from './ports/topic-facts.ts';
 export type {
   AbortedTransaction,
@@ -35,3 +35,18 @@ export type {
 } from './ports/topic-log.ts';
 export type { KafkaRecord, RecordHeader } from './records/kafka-record.ts';
 export { keyBytes, keyText } from './records/key-text.ts';
+export { openKafkaReads } from './reads/open-kafka-reads.ts';
+export { Cluster } from './cluster/cluster.ts';
+export { TopicDirectory, type TopicSummary } from './cluster/topic-directory.ts';
+export type { BrokerLink } from './connection/broker-link.ts';
+export type { OwnApi } from './connection/own-api.ts';
+export {
+  duplicateSequenceNumber,
+  errorFromCode,
+  kafkaCode,
+  unknownTopicOrPartition,
+} from './kafka-errors.ts';
+export { ByteCursor } from './wire/byte-cursor.ts';
+export { ByteSink } from './wire/byte-sink.ts';
+export { ByteWriter } from './wire/byte-writer.ts';
+export { crc32c } from './wire/crc32c.ts';

@@ -1,3 +1,4 @@
+import { KafkaError, type KafkaErrorCode } from '@outbound/kafka';
 import { PipelineError } from '@outbound/service-kit';
 
 /** What the relay does about an error: try again with back-off, wait as a standby, or stop for a person. */
@@ -136,9 +137,26 @@ export class RelayError extends PipelineError<RelayErrorCode> {
   }
 }
 
-/** Any thrown value as a RelayError; what is not known is a defect, and halts. */
+/** What an error of the Kafka layer means for the relay. */
+const sinkCodes = {
+  KAFKA_UNAVAILABLE: 'SINK_UNAVAILABLE',
+  KAFKA_PARTITION_UNAVAILABLE: 'SINK_PARTITION_UNAVAILABLE',
+  KAFKA_AUTH_FAILED: 'SINK_AUTH_FAILED',
+  KAFKA_FORBIDDEN: 'SINK_AUTH_FAILED',
+  KAFKA_TOPIC_MISSING: 'SINK_TOPIC_MISSING',
+  KAFKA_PRODUCER_LOST: 'SINK_SESSION_BROKEN',
+  KAFKA_FENCED: 'SINK_FENCED',
+  KAFKA_REJECTED: 'SINK_REJECTED',
+  KAFKA_UNSUPPORTED: 'SINK_REJECTED',
+  KAFKA_RECORDS_UNREADABLE: 'INVARIANT_BROKEN',
+  KAFKAJS_VERSION: 'INVARIANT_BROKEN',
+} as const satisfies Record<KafkaErrorCode, RelayErrorCode>;
+
+/** Any thrown value as a RelayError: an error of Kafka keeps its words; what is not known is a defect, and halts. */
 export function toRelayError(thrown: unknown): RelayError {
   if (thrown instanceof RelayError) return thrown;
+  if (thrown instanceof KafkaError)
+    return new RelayError(sinkCodes[thrown.code], thrown.message, { cause: thrown });
   return new RelayError(
     'INVARIANT_BROKEN',
     thrown instanceof Error ? thrown.message : String(thrown),

@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { constants, gzip } from 'node:zlib';
 import { promisify } from 'node:util';
+import { Cluster, TopicDirectory } from '@outbound/kafka';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { declaredTopics, topicDrift, type DeclaredTopic, type EventType } from '@outbound/schemas';
-import { RelayError } from '../errors.ts';
+import { RelayError, toRelayError } from '../errors.ts';
 import { sourceFingerprint, type SourceIdentity } from '../wal/source-position.ts';
-import { BrokerDirectory } from './broker-directory.ts';
 import { KafkaSession, sessionTiming, type SessionTiming } from './kafka-session.ts';
-import { loadKafkajs } from './kafkajs-internals.ts';
 import { fence, transactionalIdOf } from './producer-identity.ts';
 import type { Publisher, PublisherSession } from './publisher.ts';
 import type { BatchCompression } from './record-batch.ts';
@@ -50,10 +49,9 @@ export class KafkaPublisher implements Publisher {
    * so that what an older session still appends can only come before our own first record of a partition.
    */
   async open(identity: SourceIdentity): Promise<PublisherSession> {
-    loadKafkajs();
     const { connection, log, compression, timing = sessionTiming, firstSequence } = this.#options;
     const topics = this.#declared.map(({ topic }) => topic);
-    const directory = new BrokerDirectory(connection, topics, log);
+    const directory = new TopicDirectory(new Cluster(connection, log), topics);
     try {
       await this.#checkTopics(directory);
       const transactionalId = transactionalIdOf(identity);
@@ -72,7 +70,7 @@ export class KafkaPublisher implements Publisher {
           transactionalId,
           producerId: String(producer.producerId),
           producerEpoch: producer.producerEpoch,
-          brokers: directory.brokerCount,
+          brokers: directory.cluster.brokerCount,
           tails: tails.size,
         },
         'producer open, older ones fenced',
@@ -90,12 +88,12 @@ export class KafkaPublisher implements Publisher {
         ...(firstSequence === undefined ? {} : { firstSequence }),
       });
     } catch (thrown) {
-      directory.close();
-      throw thrown;
+      directory.cluster.close();
+      throw toRelayError(thrown);
     }
   }
 
-  async #checkTopics(directory: BrokerDirectory): Promise<void> {
+  async #checkTopics(directory: TopicDirectory): Promise<void> {
     const { log } = this.#options;
     const topics = this.#declared.map(({ topic }) => topic);
     const deadline = performance.now() + topicGraceMs;
@@ -112,7 +110,7 @@ export class KafkaPublisher implements Publisher {
     );
     const drift = this.#declared.flatMap((declared) => {
       const found = actual.get(declared.topic);
-      return found ? topicDrift(declared, found, directory.brokerCount) : [];
+      return found ? topicDrift(declared, found, directory.cluster.brokerCount) : [];
     });
     for (const { breaking, ...fields } of drift)
       if (!breaking)

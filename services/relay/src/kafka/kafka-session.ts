@@ -1,15 +1,18 @@
+import {
+  ByteSink,
+  duplicateSequenceNumber,
+  errorFromCode,
+  unknownTopicOrPartition,
+  type TopicDirectory,
+} from '@outbound/kafka';
 import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../errors.ts';
 import type { SourcePosition } from '../wal/source-position.ts';
-import type { BrokerDirectory } from './broker-directory.ts';
-import { ByteSink } from './byte-sink.ts';
-import { duplicateSequenceNumber, errorFromCode, unknownTopicOrPartition } from './kafka-errors.ts';
 import { recordBytes } from './outbound-record.ts';
 import { PartitionSequences } from './partition-sequences.ts';
 import {
-  decodeProduceAnswer,
+  produceApi,
   writeProduceRequest,
-  produceVersion,
   type PartitionAnswer,
   type PartitionRecords,
 } from './produce-request.ts';
@@ -36,7 +39,7 @@ export const sessionTiming: SessionTiming = {
 };
 
 export interface KafkaSessionParts {
-  readonly directory: BrokerDirectory;
+  readonly directory: TopicDirectory;
   readonly identity: ProducerIdentity;
   readonly tails: ReadonlyMap<string, SourcePosition>;
   /** The topics as they were checked: how many partitions each has. */
@@ -54,8 +57,6 @@ const requestBytes = 16 * 1024 * 1024;
 /** A request's memory is used again up to this size; a larger one is an exception that should not stay resident. */
 const keptSinkBytes = 4 * 1024 * 1024;
 const newSinkBytes = 256 * 1024;
-
-const produce = { name: 'Produce', key: 0, version: produceVersion } as const;
 
 /**
  * One producer from its fencing to its end: gives batches their numbers, sends one request to each leader, and tells per partition what
@@ -119,7 +120,7 @@ export class KafkaSession implements PublisherSession {
   close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#refresher);
-    this.#parts.directory.close();
+    this.#parts.directory.cluster.close();
     return this.#refreshing ?? Promise.resolve();
   }
 
@@ -151,9 +152,7 @@ export class KafkaSession implements PublisherSession {
       const sink = this.#sinks.pop() ?? new ByteSink(newSinkBytes);
       sink.end = 0;
       await writeProduceRequest(sink, numbered, timing.replicationTimeoutMs, compression);
-      const { answers } = await directory
-        .link(leader)
-        .askEncoded(produce, sink.written(), readAnswer);
+      const { answers } = await directory.cluster.link(leader).request(produceApi, sink.written());
       // The broker has answered, so the socket has let go of the bytes. After a failure it may not have: then they are left to it.
       if (sink.bytes.length <= keptSinkBytes) this.#sinks.push(sink);
       const byLane = new Map(answers.map((row) => [laneKey(row.topic, row.partition), row]));
@@ -180,7 +179,7 @@ export class KafkaSession implements PublisherSession {
       return undefined;
     }
     if (code === unknownTopicOrPartition && this.#isMissing(topic)) return missing(topic);
-    return errorFromCode(code, `partition ${laneKey(topic, partition)}`, detail);
+    return toRelayError(errorFromCode(code, `partition ${laneKey(topic, partition)}`, detail));
   }
 
   #withoutLeader({ topic, partition }: LaneBatch): RelayError {
@@ -234,9 +233,4 @@ function isFatal({ code }: RelayError): boolean {
 
 function missing(topic: string): RelayError {
   return new RelayError('SINK_TOPIC_MISSING', `topic ${topic} does not exist any more`);
-}
-
-function readAnswer(payload: Buffer) {
-  const { answers, throttleMs } = decodeProduceAnswer(payload);
-  return { answers, clientSideThrottleTime: throttleMs };
 }

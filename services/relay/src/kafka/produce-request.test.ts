@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ByteSink } from './byte-sink.ts';
+import { ByteCursor, ByteSink } from '@outbound/kafka';
 import type { OutboundRecord } from './outbound-record.ts';
-import { decodeProduceAnswer, writeProduceRequest } from './produce-request.ts';
+import { produceApi, writeProduceRequest } from './produce-request.ts';
 import { writeRecordBatch } from './record-batch.ts';
 import { lsnFromText } from '../wal/lsn.ts';
 
@@ -65,7 +65,7 @@ describe('writeProduceRequest', () => {
   });
 });
 
-describe('decodeProduceAnswer', () => {
+describe('an answer to Produce', () => {
   it('reads a row for each partition, with the broker’s own words where it has some', () => {
     const row = (partition: number, code: number, offset: string, rest: string) =>
       `${partition.toString(16).padStart(8, '0')}${code.toString(16).padStart(4, '0')}${offset}${'ff'.repeat(8)}${'00'.repeat(8)}${rest}`;
@@ -83,7 +83,7 @@ describe('decodeProduceAnswer', () => {
       ].join(''),
       'hex',
     );
-    expect(decodeProduceAnswer(payload)).toEqual({
+    expect(produceApi.decode(new ByteCursor(payload), 8)).toEqual({
       throttleMs: 100,
       answers: [
         { topic: 'a', partition: 0, code: 0, baseOffset: 42n, detail: null },
@@ -94,6 +94,7 @@ describe('decodeProduceAnswer', () => {
   });
 
   it('refuses an answer that is cut short', () => {
-    expect(() => decodeProduceAnswer(Buffer.from('00000001', 'hex'))).toThrow(RangeError);
+    const cut = new ByteCursor(Buffer.from('00000001', 'hex'));
+    expect(() => produceApi.decode(cut, 8)).toThrow(RangeError);
   });
 });

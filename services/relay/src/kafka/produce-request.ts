@@ -1,5 +1,5 @@
+import type { ByteCursor, ByteSink, OwnApi } from '@outbound/kafka';
 import type { OutboundRecord } from './outbound-record.ts';
-import type { ByteSink } from './byte-sink.ts';
 import { writeRecordBatch, type BatchCompression, type BatchIdentity } from './record-batch.ts';
 
 /** What the broker says of one partition. */
@@ -13,8 +13,11 @@ export interface PartitionAnswer {
   readonly detail: string | null;
 }
 
-/** The version of Produce that is spoken: the last without flexible fields; brokers from 2.4 to 4.x take it. */
-export const produceVersion = 8;
+interface ProduceAnswer {
+  readonly answers: readonly PartitionAnswer[];
+  /** For how long the broker wants us to hold back. */
+  readonly throttleMs: number;
+}
 
 /** What one partition is sent: its records, and the numbers that their batch gets. */
 export interface PartitionRecords {
@@ -25,7 +28,7 @@ export interface PartitionRecords {
 }
 
 /**
- * Writes the body of a Produce request (version 8), acks = all, behind what the sink holds: each batch straight into the request, without a copy.
+ * Writes the body of a Produce request (version 7 or 8, which are alike), acks = all, behind what the sink holds: each batch straight into the request, without a copy.
  * `timeoutMs`: how long the broker itself waits for the replicas before it answers REQUEST_TIMED_OUT.
  * Order: each topic once, its partitions as given.
  */
@@ -63,45 +66,41 @@ export async function writeProduceRequest(
 }
 
 /**
- * Every partition's row of a Produce answer (version 8), and for how long the broker wants us to hold back, in milliseconds.
- * kafkajs throws the first error of an answer away with all the rest of it (trap 3.1-7); here each partition keeps its own.
- * @throws RangeError if the answer is cut short.
+ * Produce, with a body that `writeProduceRequest` wrote. Version 8 is the last without flexible fields, taken by brokers from 2.4 to 4.x; version 7 gives no text with an error.
+ * Its answer has every partition's row: kafkajs throws the first error of an answer away with all the rest of it (trap 3.1-7); here each partition keeps its own.
  */
-export function decodeProduceAnswer(payload: Buffer): {
-  readonly answers: readonly PartitionAnswer[];
-  readonly throttleMs: number;
-} {
-  const answers: PartitionAnswer[] = [];
-  let at = 0;
-  const int16 = () => {
-    at += 2;
-    return payload.readInt16BE(at - 2);
-  };
-  const int32 = () => {
-    at += 4;
-    return payload.readInt32BE(at - 4);
-  };
-  const text = () => {
-    const length = int16();
-    if (length < 0) return null;
-    at += length;
-    return payload.toString('utf8', at - length, at);
-  };
-  for (let topics = int32(); topics > 0; topics -= 1) {
-    const topic = text() ?? '';
-    for (let partitions = int32(); partitions > 0; partitions -= 1) {
-      const partition = int32();
-      const code = int16();
-      const baseOffset = payload.readBigInt64BE(at);
-      at += 24; // base offset, append time, log start offset
-      let detail: string | null = null;
-      for (let errors = int32(); errors > 0; errors -= 1) {
-        int32();
-        detail ??= text();
-      }
-      detail = text() ?? detail;
-      answers.push({ topic, partition, code, baseOffset, detail });
-    }
-  }
-  return { answers, throttleMs: int32() };
+export const produceApi: OwnApi<Buffer, ProduceAnswer> = {
+  name: 'Produce',
+  key: 0,
+  versions: [8, 7],
+  flexibleFrom: 9,
+  encode: (body) => body,
+  decode(cursor: ByteCursor, version: number): ProduceAnswer {
+    const answers = cursor
+      .array(() => {
+        const topic = cursor.string();
+        return cursor.array(() => {
+          const partition = cursor.int32();
+          const code = cursor.int16();
+          const baseOffset = cursor.int64();
+          cursor.slice(16); // append time, log start offset
+          return {
+            topic,
+            partition,
+            code,
+            baseOffset,
+            detail: version >= 8 ? reason(cursor) : null,
+          };
+        });
+      })
+      .flat();
+    return { answers, throttleMs: cursor.int32() };
+  },
+};
+
+/** The broker's own text: of the first record that it names, else of the batch. */
+function reason(cursor: ByteCursor): string | null {
+  let detail: string | null = null;
+  for (const text of cursor.array(() => (cursor.int32(), cursor.nullableString()))) detail ??= text;
+  return cursor.nullableString() ?? detail;
 }

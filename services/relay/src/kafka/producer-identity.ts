@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { RelayError } from '../errors.ts';
+import { errorFromCode, KafkaError, type TopicDirectory } from '@outbound/kafka';
 import type { SourceIdentity } from '../wal/source-position.ts';
-import type { BrokerDirectory } from './broker-directory.ts';
-import { errorFromCode } from './kafka-errors.ts';
 
 /** A producer as Kafka knows it: batches of an older epoch of the same id are refused. */
 export interface ProducerIdentity {
@@ -23,6 +21,12 @@ interface IdentityAnswer {
 
 const transactionCoordinator = 1;
 const pauseMs = 100;
+/** What passes by itself: the same list as the relay's retries. */
+const passing: ReadonlySet<string> = new Set([
+  'KAFKA_UNAVAILABLE',
+  'KAFKA_PARTITION_UNAVAILABLE',
+  'KAFKA_PRODUCER_LOST',
+]);
 
 /**
  * The name under which relays of one source fence each other. Stable over restarts, hosts and failovers: the timeline is left out,
@@ -41,10 +45,10 @@ export function transactionalIdOf({ systemIdentifier, database, slot }: SourceId
  * older epoch is refused there with INVALID_PRODUCER_EPOCH. No transaction is ever begun, so readers need not be read-committed.
  * Not fenced are a producer that has been silent for more than `transactional.id.expiration.ms` (7 days; sessions are renewed every
  * 12 hours), and one epoch in 32,767, when Kafka gives the name a new producer id.
- * @throws RelayError SINK_UNAVAILABLE if the coordinator can't be reached within `withinMs`; SINK_AUTH_FAILED.
+ * @throws KafkaError KAFKA_UNAVAILABLE if the coordinator can't be reached within `withinMs`; KAFKA_AUTH_FAILED, KAFKA_FORBIDDEN.
  */
 export async function fence(
-  directory: BrokerDirectory,
+  directory: TopicDirectory,
   transactionalId: string,
   withinMs: number,
 ): Promise<ProducerIdentity> {
@@ -54,7 +58,7 @@ export async function fence(
       return await askForEpoch(directory, transactionalId);
     } catch (thrown) {
       // Right after the cluster's first start the coordinator's topic is still being made; a coordinator may also be moving.
-      if (!(thrown instanceof RelayError) || thrown.recovery.action !== 'retry') throw thrown;
+      if (!(thrown instanceof KafkaError) || !passing.has(thrown.code)) throw thrown;
       if (performance.now() > deadline) throw thrown;
       await delay(pauseMs);
       await directory.refresh();
@@ -63,17 +67,17 @@ export async function fence(
 }
 
 async function askForEpoch(
-  directory: BrokerDirectory,
+  directory: TopicDirectory,
   transactionalId: string,
 ): Promise<ProducerIdentity> {
-  const { errorCode: lost, coordinator } = await directory
+  const { errorCode: lost, coordinator } = await directory.cluster
     .anyLink()
     .ask<CoordinatorAnswer>('GroupCoordinator', {
       groupId: transactionalId,
       coordinatorType: transactionCoordinator,
     });
   if (lost !== 0) throw errorFromCode(lost, `coordinator of ${transactionalId}`);
-  const { errorCode, producerId, producerEpoch } = await directory
+  const { errorCode, producerId, producerEpoch } = await directory.cluster
     .link(coordinator.nodeId)
     // No transaction is begun, so this time never runs; the broker wants it below `transaction.max.timeout.ms`.
     .ask<IdentityAnswer>('InitProducerId', { transactionalId, transactionTimeout: 60_000 });

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { lsnFromText } from '../wal/lsn.ts';
-import { ByteSink } from './byte-sink.ts';
+import { ByteSink } from '@outbound/kafka';
 import type { OutboundRecord } from './outbound-record.ts';
 import {
   aloneInBatchBytes,

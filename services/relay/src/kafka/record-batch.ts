@@ -1,5 +1,4 @@
-import type { ByteSink } from './byte-sink.ts';
-import { crc32c } from './crc32c.ts';
+import { crc32c, type ByteSink } from '@outbound/kafka';
 import type { OutboundRecord } from './outbound-record.ts';
 
 /** Who writes a batch, and where it stands in that producer's numbering of the partition: what Kafka deduplicates and fences by. */

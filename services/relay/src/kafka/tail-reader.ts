@@ -1,8 +1,7 @@
+import { errorFromCode, kafkaCode, type TopicDirectory } from '@outbound/kafka';
 import type { KafkaLog } from '@outbound/service-kit';
 import { toRelayError, type RelayError } from '../errors.ts';
 import type { SourcePosition } from '../wal/source-position.ts';
-import type { BrokerDirectory } from './broker-directory.ts';
-import { errorFromCode, kafkaCode } from './kafka-errors.ts';
 import { laneKey } from './publisher.ts';
 import { lastOwnPosition, type StoredRecord } from './source-tail.ts';
 
@@ -42,7 +41,7 @@ const readUncommitted = 0;
  * event (I7). Unknown is: none of ours within the last 4,096 offsets, a codec that is not ours to read, no leader, no permission to read.
  */
 export async function readTails(
-  directory: BrokerDirectory,
+  directory: TopicDirectory,
   partitions: readonly PartitionName[],
   fingerprint: string,
   log: KafkaLog,
@@ -72,7 +71,7 @@ export async function readTails(
 }
 
 async function readFromLeader(
-  directory: BrokerDirectory,
+  directory: TopicDirectory,
   leader: number,
   group: readonly PartitionName[],
   fingerprint: string,
@@ -107,7 +106,7 @@ async function readFromLeader(
 
 /** Reads `[from, end)` and gives the position of the last record of ours in it. */
 async function lastOwnBetween(
-  directory: BrokerDirectory,
+  directory: TopicDirectory,
   leader: number,
   { topic, partition }: PartitionName,
   from: bigint,
@@ -116,7 +115,7 @@ async function lastOwnBetween(
 ): Promise<SourcePosition | undefined> {
   let last: SourcePosition | undefined;
   for (let at = from; at < end;) {
-    const { responses } = await directory.link(leader).ask<FetchAnswer>('Fetch', {
+    const { responses } = await directory.cluster.link(leader).ask<FetchAnswer>('Fetch', {
       replicaId: -1,
       isolationLevel: readUncommitted,
       maxWaitTime: 500,
@@ -143,7 +142,7 @@ async function lastOwnBetween(
 }
 
 async function listOffsets(
-  directory: BrokerDirectory,
+  directory: TopicDirectory,
   leader: number,
   group: readonly PartitionName[],
   timestamp: typeof latest | typeof earliest,
@@ -154,7 +153,7 @@ async function listOffsets(
     list.push({ partition, timestamp });
     byTopic.set(topic, list);
   }
-  const { responses } = await directory.link(leader).ask<OffsetsAnswer>('ListOffsets', {
+  const { responses } = await directory.cluster.link(leader).ask<OffsetsAnswer>('ListOffsets', {
     replicaId: -1,
     isolationLevel: readUncommitted,
     topics: Array.from(byTopic, ([topic, partitions]) => ({ topic, partitions })),
@@ -163,7 +162,7 @@ async function listOffsets(
   for (const { topic, partitions } of responses)
     for (const { partition, errorCode, offset } of partitions) {
       if (errorCode === 0) offsets.set(laneKey(topic, partition), BigInt(offset));
-      else if (kafkaCode(errorCode).means === 'SINK_AUTH_FAILED')
+      else if (kafkaCode(errorCode).means === 'KAFKA_FORBIDDEN')
         throw errorFromCode(errorCode, laneKey(topic, partition));
     }
   return offsets;

@@ -1,3 +1,4 @@
+import { Cluster, errorFromCode, KafkaError, TopicDirectory } from '@outbound/kafka';
 import {
   planTopics,
   type DeclaredTopic,
@@ -5,9 +6,7 @@ import {
   type TopicToCreate,
 } from '@outbound/schemas';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
-import { RelayError } from '../errors.ts';
-import { BrokerDirectory } from './broker-directory.ts';
-import { errorFromCode } from './kafka-errors.ts';
+import { toRelayError } from '../errors.ts';
 import { readTopics } from './topic-state.ts';
 
 interface CreateAnswer {
@@ -30,24 +29,27 @@ export async function provisionTopics(
   log: KafkaLog,
 ): Promise<TopicPlan> {
   const topics = declared.map(({ topic }) => topic);
-  const directory = new BrokerDirectory(connection, topics, log);
+  const cluster = new Cluster(connection, log);
+  const directory = new TopicDirectory(cluster, topics);
   try {
     await directory.refresh();
     const actual = await readTopics(directory, topics, log);
-    const plan = planTopics(declared, actual, directory.brokerCount);
+    const plan = planTopics(declared, actual, cluster.brokerCount);
     if (plan.create.length > 0) await createTopics(directory, plan.create);
     return plan;
+  } catch (thrown) {
+    throw toRelayError(thrown);
   } finally {
-    directory.close();
+    cluster.close();
   }
 }
 
 async function createTopics(
-  directory: BrokerDirectory,
+  directory: TopicDirectory,
   topics: readonly TopicToCreate[],
 ): Promise<void> {
   // Any broker passes it on to the controller.
-  const { topicErrors } = await directory.anyLink().ask<CreateAnswer>('CreateTopics', {
+  const { topicErrors } = await directory.cluster.anyLink().ask<CreateAnswer>('CreateTopics', {
     topics: topics.map(({ topic, partitions, replicationFactor, configs }) => ({
       topic,
       numPartitions: partitions,
@@ -63,7 +65,7 @@ async function createTopics(
   const [first] = failures;
   if (!first) return;
   const error = errorFromCode(first.errorCode, `topic ${first.topic}`, first.errorMessage);
-  throw new RelayError(
+  throw new KafkaError(
     error.code,
     failures
       .map(

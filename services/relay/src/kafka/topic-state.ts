@@ -1,8 +1,7 @@
+import { errorFromCode, kafkaCode, type TopicDirectory } from '@outbound/kafka';
 import type { ActualTopic } from '@outbound/schemas';
 import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError } from '../errors.ts';
-import type { BrokerDirectory } from './broker-directory.ts';
-import { errorFromCode, kafkaCode } from './kafka-errors.ts';
 
 interface ConfigsAnswer {
   readonly resources: readonly {
@@ -21,13 +20,13 @@ const topicResource = 2;
  * @throws RelayError SINK_UNAVAILABLE, SINK_AUTH_FAILED.
  */
 export async function readTopics(
-  directory: BrokerDirectory,
+  directory: TopicDirectory,
   topics: readonly string[],
   log: KafkaLog,
 ): Promise<ActualTopic[]> {
   const existing = topics.flatMap((topic) => directory.summary(topic) ?? []);
   if (existing.length === 0) return [];
-  const { resources } = await directory.anyLink().ask<ConfigsAnswer>('DescribeConfigs', {
+  const { resources } = await directory.cluster.anyLink().ask<ConfigsAnswer>('DescribeConfigs', {
     resources: existing.map(({ topic }) => ({ type: topicResource, name: topic, configNames: [] })),
     includeSynonyms: false,
   });
@@ -45,7 +44,7 @@ export async function readTopics(
       continue;
     }
     const error = errorFromCode(errorCode, `settings of topic ${resourceName}`, errorMessage);
-    if (kafkaCode(errorCode).means !== 'SINK_AUTH_FAILED') throw error;
+    if (kafkaCode(errorCode).means !== 'KAFKA_FORBIDDEN') throw error;
     log.warn(
       { component: 'kafka', topic: resourceName, code: error.code },
       `${error.message}: they are not checked; allow DESCRIBE_CONFIGS on the topic to have them checked`,

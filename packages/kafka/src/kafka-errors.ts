@@ -1,13 +1,13 @@
-import { RelayError, type RelayErrorCode } from '../errors.ts';
+import { KafkaError, type KafkaErrorCode } from './kafka-error.ts';
 
 interface KafkaCode {
   readonly name: string;
-  readonly means: RelayErrorCode;
+  readonly means: KafkaErrorCode;
 }
 
-/** Kafka's error codes that a producer can meet, with what they mean for the relay. Source: https://kafka.apache.org/protocol#protocol_error_codes */
+/** Kafka's error codes that we can meet, with what they mean to whoever needed a confirmation or a value. Source: https://kafka.apache.org/protocol#protocol_error_codes */
 const kafkaCodes: ReadonlyMap<number, KafkaCode> = new Map([
-  ...group('SINK_PARTITION_UNAVAILABLE', {
+  ...group('KAFKA_PARTITION_UNAVAILABLE', {
     UNKNOWN_SERVER_ERROR: -1,
     LEADER_NOT_AVAILABLE: 5,
     REQUEST_TIMED_OUT: 7,
@@ -17,8 +17,8 @@ const kafkaCodes: ReadonlyMap<number, KafkaCode> = new Map([
     NOT_ENOUGH_REPLICAS_AFTER_APPEND: 20,
     KAFKA_STORAGE_ERROR: 56,
   }),
-  // The first of these is what a broker says of a topic that it has not heard of yet, or no longer: `BrokerDirectory` tells them apart.
-  ...group('SINK_UNAVAILABLE', {
+  // The first of these is what a broker says of a topic that it has not heard of yet, or no longer: `TopicDirectory` tells them apart.
+  ...group('KAFKA_UNAVAILABLE', {
     UNKNOWN_TOPIC_OR_PARTITION: 3,
     CORRUPT_MESSAGE: 2,
     NOT_LEADER_OR_FOLLOWER: 6,
@@ -32,23 +32,25 @@ const kafkaCodes: ReadonlyMap<number, KafkaCode> = new Map([
     UNKNOWN_LEADER_EPOCH: 75,
     THROTTLING_QUOTA_EXCEEDED: 89,
   }),
-  ...group('SINK_AUTH_FAILED', {
+  ...group('KAFKA_FORBIDDEN', {
     TOPIC_AUTHORIZATION_FAILED: 29,
     GROUP_AUTHORIZATION_FAILED: 30,
     CLUSTER_AUTHORIZATION_FAILED: 31,
+    TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 53,
+  }),
+  ...group('KAFKA_AUTH_FAILED', {
     UNSUPPORTED_SASL_MECHANISM: 33,
     ILLEGAL_SASL_STATE: 34,
-    TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 53,
     SECURITY_DISABLED: 54,
     SASL_AUTHENTICATION_FAILED: 58,
   }),
-  ...group('SINK_SESSION_BROKEN', {
+  ...group('KAFKA_PRODUCER_LOST', {
     OUT_OF_ORDER_SEQUENCE_NUMBER: 45,
     INVALID_PRODUCER_ID_MAPPING: 49,
     UNKNOWN_PRODUCER_ID: 59,
   }),
-  ...group('SINK_FENCED', { INVALID_PRODUCER_EPOCH: 47, PRODUCER_FENCED: 90 }),
-  ...group('SINK_REJECTED', {
+  ...group('KAFKA_FENCED', { INVALID_PRODUCER_EPOCH: 47, PRODUCER_FENCED: 90 }),
+  ...group('KAFKA_REJECTED', {
     MESSAGE_TOO_LARGE: 10,
     INVALID_TOPIC_EXCEPTION: 17,
     RECORD_LIST_TOO_LARGE: 18,
@@ -67,41 +69,45 @@ const kafkaCodes: ReadonlyMap<number, KafkaCode> = new Map([
 export const duplicateSequenceNumber = 46;
 export const unknownTopicOrPartition = 3;
 
-function group(means: RelayErrorCode, codes: Record<string, number>): [number, KafkaCode][] {
+function group(means: KafkaErrorCode, codes: Record<string, number>): [number, KafkaCode][] {
   return Object.entries(codes).map(([name, code]) => [code, { name, means }]);
 }
 
-/** What a code of a broker's answer means. A code that is not known stops the relay: what heals by itself is a short list (I8). */
+/** What a code of a broker's answer means. A code that is not known is a verdict: what heals by itself is a short list (I8). */
 export function kafkaCode(code: number): KafkaCode {
-  return kafkaCodes.get(code) ?? { name: `Kafka error ${code}`, means: 'SINK_REJECTED' };
+  return kafkaCodes.get(code) ?? { name: `Kafka error ${code}`, means: 'KAFKA_REJECTED' };
 }
 
 /** The error for an answer about `what`, such as a partition; `detail` is the broker's own text, if it gave one. */
-export function errorFromCode(code: number, what: string, detail?: string | null): RelayError {
+export function errorFromCode(code: number, what: string, detail?: string | null): KafkaError {
   const { name, means } = kafkaCode(code);
-  return new RelayError(means, `${what}: ${name}${detail ? ` (${detail})` : ''}`);
+  return new KafkaError(means, `${what}: ${name}${detail ? ` (${detail})` : ''}`, {
+    kafkaCode: code,
+  });
 }
 
 const tlsRefusal =
   /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT_ALTNAME|ERR_SSL_TLSV1_ALERT|HOSTNAME_MISMATCH)/;
 
 /**
- * What a thrown value of kafkajs means, with the broker it is about. Certificates and credentials that are refused stop the relay;
- * every other trouble with a connection is tried again. What is not of Kafka is given back as it is.
+ * What a thrown value of kafkajs means, with the broker it is about. Certificates and credentials that are refused are a verdict; every other trouble with a
+ * connection passes. What is not of Kafka is given back as it is.
  */
 export function errorFromKafkajs(thrown: unknown, broker: string): unknown {
-  if (thrown instanceof RelayError || !(thrown instanceof Error)) return thrown;
+  if (thrown instanceof KafkaError || !(thrown instanceof Error)) return thrown;
   const { name, code } = thrown as { name: string; code?: unknown };
   const options = { cause: thrown };
   switch (name) {
     case 'KafkaJSSASLAuthenticationError':
-      return new RelayError('SINK_AUTH_FAILED', `broker ${broker}: ${thrown.message}`, options);
+      return new KafkaError('KAFKA_AUTH_FAILED', `broker ${broker}: ${thrown.message}`, options);
     case 'KafkaJSConnectionError':
     case 'KafkaJSConnectionClosedError':
     case 'KafkaJSRequestTimeoutError':
     case 'KafkaJSLockTimeout':
-      return new RelayError(
-        typeof code === 'string' && tlsRefusal.test(code) ? 'SINK_AUTH_FAILED' : 'SINK_UNAVAILABLE',
+      return new KafkaError(
+        typeof code === 'string' && tlsRefusal.test(code)
+          ? 'KAFKA_AUTH_FAILED'
+          : 'KAFKA_UNAVAILABLE',
         `broker ${broker}: ${thrown.message}`,
         options,
       );
@@ -110,4 +116,14 @@ export function errorFromKafkajs(thrown: unknown, broker: string): unknown {
     default:
       return thrown;
   }
+}
+
+/**
+ * What the end of a SASL exchange means. kafkajs calls every end a refused login and keeps only its words: what it failed by is what was thrown at it meanwhile. A broker
+ * that closes the connection or falls silent (it is being restarted) is unavailable; only what it says, or a proof that it does not have, is a verdict.
+ */
+export function errorFromLogin(thrown: unknown, failedBy: unknown, broker: string): unknown {
+  const cause = errorFromKafkajs(failedBy, broker);
+  const isVerdict = !(cause instanceof KafkaError) || cause.code === 'KAFKA_AUTH_FAILED';
+  return isVerdict ? errorFromKafkajs(thrown, broker) : cause;
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
-import { kafkaCode } from './kafka-errors.ts';
+import { kafkaCode } from '../kafka-errors.ts';
 import {
   kafkajsLogger,
   loadKafkajs,
@@ -17,7 +17,7 @@ describe('loadKafkajs', () => {
   it('refuses any version but the proven one', () => {
     vi.resetModules();
     expect(() => loadKafkajs(() => ({ version: '2.2.5' }))).toThrow(
-      'kafkajs is 2.2.5, and this relay relies on the insides of 2.2.4',
+      'kafkajs is 2.2.5, and what is relied on here are the insides of 2.2.4',
     );
     expect(loadKafkajs()).toBeDefined();
   });
@@ -147,7 +147,7 @@ describe('sendEncoded', () => {
     try {
       await connection.connect();
       const body = Buffer.from('a body of any bytes \u0000\u00ff');
-      const api = { name: 'Produce', key: 0, version: 8 };
+      const api = { name: 'Produce', key: 0, version: 8, isFlexible: false };
       const number = (payload: Buffer) => payload.readInt32BE(0);
       await connection.send({
         request: {
@@ -163,7 +163,7 @@ describe('sendEncoded', () => {
       });
       const answer = await sendEncoded(connection, api, body, (payload) => ({
         number: number(payload),
-        clientSideThrottleTime: 60_000,
+        throttleMs: 60_000,
       }));
       expect(answer.number).toBe(42);
       expect(connection.requestQueue.throttledUntil).toBeGreaterThan(Date.now() + 50_000);
@@ -212,6 +212,6 @@ describe('kafkaCode', () => {
   });
 
   it('takes a code that is not known for one that does not heal (I8)', () => {
-    expect(kafkaCode(9999)).toEqual({ name: 'Kafka error 9999', means: 'SINK_REJECTED' });
+    expect(kafkaCode(9999)).toEqual({ name: 'Kafka error 9999', means: 'KAFKA_REJECTED' });
   });
 });

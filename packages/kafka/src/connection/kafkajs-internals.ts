@@ -1,12 +1,13 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { KafkaLog } from '@outbound/service-kit';
-import { RelayError } from '../errors.ts';
+import { KafkaError } from '../kafka-error.ts';
 
 /**
- * The one file that reaches into kafkajs. Of it the relay takes what a library does best: connections, TLS, SASL, the
- * versions handshake, and the encoding of the requests below. Its producer is not used: it numbers, retries and reports per
- * broker, and what we promise is per partition (traps 3.1-1, 2, 4, 7 and 10c; see DESIGN.md).
+ * The one file that reaches into kafkajs. Of it we take what a library does best: connections, TLS, SASL, the versions handshake, and the encoding of the
+ * requests below. Its producer is not used: it numbers, retries and reports per broker, and what we promise is per partition (traps 3.1-1, 2, 4, 7 and 10c;
+ * see DESIGN.md). Its consumer neither: its fetchers and positions cannot be controlled from outside. Nothing of it is changed but objects that we made:
+ * another copy of kafkajs in the host's process, or the host's own use of this one, is left alone.
  */
 const provenVersion = '2.2.4';
 
@@ -47,16 +48,18 @@ interface QueuedRequest {
   readonly sendRequest: () => void;
 }
 
-/** A request that we encode ourselves. */
-export interface EncodedApi {
+/** What a request's header names. */
+export interface RequestApi {
   readonly name: string;
   readonly key: number;
   readonly version: number;
+  /** Header and answer carry tagged fields (KIP-482): we send none, and a `payload` begins with the answer's. */
+  readonly isFlexible: boolean;
 }
 
-/** Header of a request, version 1, behind the size of header and body. */
+/** Header of a request, version 1 or 2, behind the size of header and body. */
 function requestHeader(
-  api: EncodedApi,
+  api: RequestApi,
   {
     correlationId,
     clientId,
@@ -64,13 +67,15 @@ function requestHeader(
   }: { correlationId: number; clientId: string; bodyBytes: number },
 ): Buffer {
   const length = Buffer.byteLength(clientId);
-  const header = Buffer.allocUnsafe(14 + length);
-  header.writeInt32BE(10 + length + bodyBytes, 0);
+  const headerBytes = 14 + length + (api.isFlexible ? 1 : 0);
+  const header = Buffer.allocUnsafe(headerBytes);
+  header.writeInt32BE(headerBytes - 4 + bodyBytes, 0);
   header.writeInt16BE(api.key, 4);
   header.writeInt16BE(api.version, 6);
   header.writeInt32BE(correlationId, 8);
   header.writeInt16BE(length, 12);
   header.write(clientId, 14);
+  if (api.isFlexible) header.writeInt8(0, headerBytes - 1);
   return header;
 }
 
@@ -83,6 +88,7 @@ export interface Connection {
   failIfNotConnected(): void;
   nextCorrelationId(): number;
   send<Answer>(protocol: Protocol<Answer>): Promise<Answer>;
+  sendAuthRequest(protocol: object): Promise<unknown>;
   rejectRequests(error: Error): void;
   disconnect(): Promise<unknown>;
 }
@@ -90,8 +96,21 @@ export interface Connection {
 /** A broker of kafkajs, as far as it is used. */
 export interface Broker {
   readonly connectionPool: { readonly pool: readonly [Connection, ...Connection[]] };
-  readonly versions: Readonly<Record<number, { minVersion: number; maxVersion: number }>>;
+  readonly versions: Readonly<Record<number, VersionRange>>;
   connect(): Promise<void>;
+}
+
+/** What a broker takes of one kind of request. */
+export interface VersionRange {
+  readonly minVersion: number;
+  readonly maxVersion: number;
+}
+
+/** Carries out one SASL exchange over the connection that it was made with. */
+interface Authenticator {
+  /** After `authenticate`: milliseconds as decimal text; 0 where the broker sets no end. */
+  readonly sessionLifetime: string;
+  authenticate(): Promise<void>;
 }
 
 type Versioned = {
@@ -102,26 +121,38 @@ interface Kafkajs {
   readonly Broker: new (options: object) => Broker;
   readonly ConnectionPool: new (options: object) => Broker['connectionPool'];
   readonly ConnectionClosed: new (message: string) => Error;
+  readonly Authenticator: new (
+    connection: object,
+    logger: object,
+    versions: Broker['versions'],
+    supportsSaslAuthenticate: boolean,
+  ) => Authenticator;
   readonly requests: Readonly<Record<RequestName, Versioned>>;
 }
 
-/** The requests that kafkajs encodes for us, with the version we speak; all are known to Kafka 2.4 to 4.x. */
-export const requestVersions = {
-  Metadata: 6,
-  ListOffsets: 3,
-  Fetch: 11,
-  GroupCoordinator: 2,
-  InitProducerId: 1,
-  DescribeConfigs: 2,
-  CreateTopics: 3,
+/** The requests that kafkajs encodes for us: Kafka's number, and the versions in which we use them, the best first. */
+export const kafkajsApis = {
+  ListOffsets: { key: 2, versions: [3, 2] },
+  GroupCoordinator: { key: 10, versions: [2, 1] },
+  JoinGroup: { key: 11, versions: [5] },
+  Heartbeat: { key: 12, versions: [3] },
+  LeaveGroup: { key: 13, versions: [3] },
+  SyncGroup: { key: 14, versions: [3] },
+  Fetch: { key: 1, versions: [11, 10, 9] },
+  DescribeGroups: { key: 15, versions: [2, 1] },
+  ListGroups: { key: 16, versions: [2, 1] },
+  CreateTopics: { key: 19, versions: [3, 2] },
+  DeleteRecords: { key: 21, versions: [1, 0] },
+  InitProducerId: { key: 22, versions: [1, 0] },
+  DescribeConfigs: { key: 32, versions: [2, 1] },
 } as const;
-export type RequestName = keyof typeof requestVersions;
+export type RequestName = keyof typeof kafkajsApis;
 
 let loaded: Kafkajs | undefined;
 
 /**
  * Loads kafkajs' inner modules.
- * @throws RelayError INVARIANT_BROKEN if another version is installed: what is relied on here is not its public interface.
+ * @throws KafkaError KAFKAJS_VERSION if another version is installed: what is relied on here is not its public interface.
  */
 export function loadKafkajs(
   load: (path: string) => unknown = createRequire(import.meta.url),
@@ -129,9 +160,9 @@ export function loadKafkajs(
   if (loaded) return loaded;
   const { version } = load('kafkajs/package.json') as { version: string };
   if (version !== provenVersion)
-    throw new RelayError(
-      'INVARIANT_BROKEN',
-      `kafkajs is ${version}, and this relay relies on the insides of ${provenVersion}: install the version of the lock file`,
+    throw new KafkaError(
+      'KAFKAJS_VERSION',
+      `kafkajs is ${version}, and what is relied on here are the insides of ${provenVersion}: install the version of the lock file`,
     );
   loaded = {
     Broker: load('kafkajs/src/broker') as Kafkajs['Broker'],
@@ -139,6 +170,7 @@ export function loadKafkajs(
     ConnectionClosed: (
       load('kafkajs/src/errors') as { KafkaJSConnectionClosedError: Kafkajs['ConnectionClosed'] }
     ).KafkaJSConnectionClosedError,
+    Authenticator: load('kafkajs/src/broker/saslAuthenticator') as Kafkajs['Authenticator'],
     requests: (load('kafkajs/src/protocol/requests') as Pick<Kafkajs, 'requests'>).requests,
   };
   return loaded;
@@ -161,9 +193,9 @@ export function quietQueue(
  * As `connection.send`, but a body goes from its own memory to the socket: kafkajs copies it twice, into zero-filled buffers of the
  * next power of two. Everything else is as there: the queue, its time limits, the order of answers, the broker's wish to be left alone.
  */
-export async function sendEncoded<Answer extends { readonly clientSideThrottleTime: number }>(
+export async function sendEncoded<Answer extends { readonly throttleMs: number }>(
   connection: Connection,
-  api: EncodedApi,
+  api: RequestApi,
   body: Buffer,
   decode: (payload: Buffer) => Answer,
 ): Promise<Answer> {
@@ -199,7 +231,7 @@ export async function sendEncoded<Answer extends { readonly clientSideThrottleTi
     });
   });
   const answer = decode(payload);
-  requestQueue.maybeThrottle(answer.clientSideThrottleTime);
+  requestQueue.maybeThrottle(answer.throttleMs);
   return answer;
 }
 

@@ -1,0 +1,56 @@
+import { fetchApi } from '../apis/fetch-api.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { LinkSet } from '../cluster/link-set.ts';
+import { errorFromCode, unknownTopicOrPartition } from '../kafka-errors.ts';
+import type { TopicPartition } from '../ports/partition.ts';
+import type { TopicFacts } from '../ports/topic-facts.ts';
+import type {
+  FetchedPartition,
+  FetchRequest,
+  OffsetAnswer,
+  OffsetAt,
+  TopicLog,
+} from '../ports/topic-log.ts';
+import { listOffsets } from './list-offsets.ts';
+
+/** The real `TopicLog`. Fetches have connections of their own: a broker holds them back, and with them all that comes after on the same connection. */
+export class BrokerTopicLog implements TopicLog {
+  readonly #cluster: Cluster;
+  readonly #fetchLinks: LinkSet;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    this.#fetchLinks = cluster.linkSet();
+  }
+
+  async topics(names: readonly string[]): Promise<readonly TopicFacts[]> {
+    if (names.length === 0) return [];
+    const { topics } = await this.#cluster.describe(names);
+    const byName = new Map(topics.map((facts) => [facts.topic, facts]));
+    return names.map(
+      (topic) =>
+        byName.get(topic) ?? {
+          topic,
+          topicId: undefined,
+          errorCode: unknownTopicOrPartition,
+          partitions: [],
+        },
+    );
+  }
+
+  async offsets(
+    nodeId: number,
+    partitions: readonly TopicPartition[],
+    at: OffsetAt,
+  ): Promise<readonly OffsetAnswer[]> {
+    return listOffsets(this.#cluster.link(nodeId), partitions, at);
+  }
+
+  async fetch(nodeId: number, request: FetchRequest): Promise<readonly FetchedPartition[]> {
+    const { errorCode, partitions } = await this.#cluster
+      .link(nodeId, this.#fetchLinks)
+      .request(fetchApi, { ...request, isolation: 'committed' }, { heldBackMs: request.maxWaitMs });
+    if (errorCode !== 0) throw errorFromCode(errorCode, `fetching from broker ${nodeId}`);
+    return partitions;
+  }
+}
