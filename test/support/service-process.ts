@@ -28,8 +28,9 @@ export class ServiceProcess implements AsyncDisposable {
     entry: string,
     env: Readonly<Record<string, string>>,
     nodeArgs: readonly string[] = [],
+    args: readonly string[] = [],
   ) {
-    this.#child = spawn(process.execPath, [...nodeArgs, entry], {
+    this.#child = spawn(process.execPath, [...nodeArgs, entry, ...args], {
       env: { PATH: process.env['PATH'], ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

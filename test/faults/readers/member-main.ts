@@ -1,0 +1,56 @@
+import { openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type * as consumer from '@outbound/consumer';
+import type * as schemas from '@outbound/schemas';
+import { connectionTo } from '../../support/read-topics.ts';
+import { handledLine } from './handled-file.ts';
+import type { MemberSetting } from './member-process.ts';
+import { soakEvent } from './soak-event.ts';
+
+/**
+ * One member of the group under test, as a process: writes what it handled into its file before it says that it is done with it, so that a kill loses no line.
+ * Its argument is a `MemberSetting` as JSON. SIGTERM stops it in order; it ends with 1 when the subscription ends by itself.
+ */
+const setting = JSON.parse(process.argv[2] ?? '') as MemberSetting;
+const imported = async (path: string): Promise<unknown> =>
+  import(pathToFileURL(join(setting.root, path)).href);
+const { subscribe } = (await imported('packages/consumer/src/index.ts')) as typeof consumer;
+const { dataChangeEvent } = (await imported('packages/schemas/src/index.ts')) as typeof schemas;
+
+const file = openSync(setting.file, 'a');
+const say = (level: string) => (fields: object, message: string) => {
+  const { error, ...rest } = fields as { error?: unknown };
+  const why = error instanceof Error ? { error: error.message } : {};
+  process.stdout.write(`${JSON.stringify({ level, ...rest, ...why, message })}\n`);
+};
+const eventType = soakEvent(dataChangeEvent);
+const common = {
+  connection: connectionTo(setting.bootstrap, `member-${process.pid}`),
+  groupId: setting.group,
+  topic: setting.topic,
+  eventType,
+  sessionTimeoutMs: setting.sessionTimeoutMs,
+  rebalanceTimeoutMs: 30_000,
+  log: { info: () => undefined, warn: say('warn'), error: say('error') },
+};
+const subscription = await subscribe(
+  setting.form === 'batches'
+    ? {
+        ...common,
+        handleBatch: (events) => void writeSync(file, events.map(handledLine).join('')),
+        batch: { maxEvents: 500, maxBytes: 1 << 20, maxWaitMs: 20 },
+      }
+    : { ...common, handle: (event) => void writeSync(file, handledLine(event)) },
+);
+process.once('SIGTERM', () => {
+  subscription.stop().catch((error: unknown) => say('error')({ error }, 'stop failed'));
+});
+say('info')({}, 'subscribed');
+await subscription.done.then(
+  () => process.exit(0),
+  (error: unknown) => {
+    say('error')({ error }, 'the subscription ended by itself');
+    process.exit(1);
+  },
+);

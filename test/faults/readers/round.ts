@@ -1,0 +1,167 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { KafkaCluster } from '@outbound/local-stack';
+import { eventually } from '../../support/eventually.ts';
+import { seededRandom } from '../../support/random.ts';
+import { committedOffsets } from './group-offsets.ts';
+import { nowUs } from './handled-file.ts';
+import { judgeRound, type Verdict } from './judge.ts';
+import { KcatProducer, VersionCounter } from './kcat-producer.ts';
+import { Members } from './member-process.ts';
+import { Nemesis } from './nemesis.ts';
+import type { RoundPlan } from './round-plan.ts';
+import { partitions } from './soak-event.ts';
+import { TopicAdmin } from './topic-admin.ts';
+import { readLog } from './topic-log.ts';
+
+/** A round and what became of it. */
+export interface RoundResult extends Verdict {
+  readonly plan: RoundPlan;
+  readonly moves: number;
+  /** Members that ended by themselves, with the end of what each said. */
+  readonly crashes: readonly string[];
+  /** Why it never came to the end of the topic. */
+  readonly stuck: string | undefined;
+  readonly seconds: number;
+}
+
+const sessionTimeoutMs = 10_000;
+/** Without any progress for this long a round is given up, as stuck. */
+const silenceMs = 150_000;
+
+/**
+ * Runs one round: fills a topic, starts the members, disturbs while they work and while more is written, heals everything, waits until all is committed, and judges.
+ * @param root of the repository whose consumer is under test.
+ */
+export async function runRound(
+  kafka: KafkaCluster,
+  plan: RoundPlan,
+  root: string,
+): Promise<RoundResult> {
+  const startedMs = performance.now();
+  const random = seededRandom(plan.seed);
+  const name = `soak-${plan.seed}-${Math.floor(startedMs)}`;
+  const folder = await mkdtemp(join(tmpdir(), 'outbound-readers-'));
+  await using admin = await TopicAdmin.connect(kafka.directBootstrap, name);
+  await using members = new Members(folder, {
+    root,
+    bootstrap: kafka.bootstrap,
+    group: name,
+    topic: name,
+    form: plan.form,
+    sessionTimeoutMs,
+  });
+  await admin.create(firstAssignment(plan.replicas));
+  const versions = new VersionCounter();
+  await fill(kafka, name, versions, plan.events);
+  for (let index = 0; index < plan.members; index += 1) members.start();
+  const live = new LiveTraffic(kafka, name, versions, random);
+  try {
+    await eventually(() => members.progress > 0, { timeoutMs: 240_000, intervalMs: 50 });
+    const { replicas, kind } = plan;
+    const nemesis = new Nemesis({
+      ...{ kafka, admin, members, folder, random, sessionTimeoutMs, replicas, group: name },
+    });
+    await nemesis.round(kind);
+    await live.end();
+    const stuck = await settled(admin, members, name);
+    for (const member of members.running) await members.stop(member);
+    const verdict = judgeRound({
+      log: await readLog(kafka.directBootstrap, name),
+      handled: members.handled(),
+      committed: await committedOffsets(kafka, name, name),
+      disturbances: nemesis.disturbances,
+      clockOffsetUs: Date.now() * 1000 - nowUs(),
+    });
+    const seconds = Math.round((performance.now() - startedMs) / 1000);
+    const { moves } = nemesis;
+    return { ...verdict, plan, moves, crashes: members.crashed, stuck, seconds };
+  } finally {
+    live.kill();
+    await admin.delete();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Leaders in turn, followers on the next brokers. */
+function firstAssignment(replicas: number): Map<number, number[]> {
+  return new Map(
+    Array.from({ length: partitions }, (_, partition) => [
+      partition,
+      Array.from({ length: replicas }, (__, index) => ((partition + index) % 3) + 1),
+    ]),
+  );
+}
+
+const keyCount = 2_000;
+
+async function fill(
+  kafka: KafkaCluster,
+  topic: string,
+  versions: VersionCounter,
+  events: number,
+): Promise<void> {
+  const producer = new KcatProducer(kafka.directBootstrap, topic, versions);
+  for (let written = 0; written < events; written += keyCount)
+    await producer.write(
+      Array.from({ length: Math.min(keyCount, events - written) }, (_, index) => `k-${index}`),
+    );
+  await producer.end();
+}
+
+/** A few hundred events a second of random keys, from the start until `end`. */
+class LiveTraffic {
+  readonly #producer: KcatProducer;
+  readonly #ended = new AbortController();
+  readonly #writing: Promise<void>;
+
+  constructor(kafka: KafkaCluster, topic: string, versions: VersionCounter, random: () => number) {
+    this.#producer = new KcatProducer(kafka.directBootstrap, topic, versions);
+    // Of its own, so that the nemesis is not moved by how much was written.
+    const own = seededRandom(Math.floor(random() * 2 ** 31));
+    this.#writing = this.#write(own);
+    this.#writing.catch(() => undefined);
+  }
+
+  async #write(random: () => number): Promise<void> {
+    while (!this.#ended.signal.aborted) {
+      await this.#producer.write(
+        Array.from({ length: 10 }, () => `k-${Math.floor(random() * keyCount)}`),
+      );
+      await delay(20);
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#ended.abort();
+    await this.#writing;
+    await this.#producer.end();
+  }
+
+  kill(): void {
+    this.#ended.abort();
+    this.#producer.kill();
+  }
+}
+
+/** Resolves when the group has committed everything; with what it lacks when nothing moves any more. */
+async function settled(
+  admin: TopicAdmin,
+  members: Members,
+  group: string,
+): Promise<string | undefined> {
+  let movedMs = performance.now();
+  let last = '';
+  for (;;) {
+    const lag = await admin.lag(group).catch(() => undefined);
+    if (lag === 0) return undefined;
+    const now = `${members.progress}, ${lag ?? 'unknown'}`;
+    if (now !== last) movedMs = performance.now();
+    last = now;
+    if (performance.now() - movedMs > silenceMs)
+      return `${lag ?? 'an unknown number of'} records behind, and nothing moves`;
+    await delay(250);
+  }
+}

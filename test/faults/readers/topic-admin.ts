@@ -1,0 +1,137 @@
+import { Kafka, logLevel, type Admin } from 'kafkajs';
+import { eventually } from '../../support/eventually.ts';
+
+/** One partition as the brokers see it. */
+export interface PartitionState {
+  readonly partition: number;
+  /** −1: none. */
+  readonly leader: number;
+  readonly replicas: readonly number[];
+  readonly isr: readonly number[];
+}
+
+/** New replicas by partition; the first is the preferred leader. */
+export type Reassignment = ReadonlyMap<number, readonly number[]>;
+
+const patience = { timeoutMs: 180_000, intervalMs: 150 };
+
+/** What the harness asks of the brokers about one topic, again and again while brokers come and go. */
+export class TopicAdmin {
+  readonly topic: string;
+  readonly #admin: Admin;
+
+  private constructor(topic: string, admin: Admin) {
+    this.topic = topic;
+    this.#admin = admin;
+  }
+
+  static async connect(bootstrap: readonly string[], topic: string): Promise<TopicAdmin> {
+    const admin = new Kafka({
+      brokers: [...bootstrap],
+      clientId: 'nemesis',
+      logLevel: logLevel.NOTHING,
+      requestTimeout: 10_000,
+    }).admin();
+    await eventually(async () => {
+      await admin.connect();
+      return true;
+    }, patience);
+    return new TopicAdmin(topic, admin);
+  }
+
+  /** Makes the topic, its leaders spread over the brokers. Min ISR is 1, so that writing goes on with a broker away. */
+  async create(
+    assignment: Reassignment,
+    configs: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    await this.#admin.createTopics({
+      waitForLeaders: true,
+      topics: [
+        {
+          topic: this.topic,
+          replicaAssignment: [...assignment].map(([partition, replicas]) => ({
+            partition,
+            replicas: [...replicas],
+          })),
+          configEntries: Object.entries({ 'min.insync.replicas': '1', ...configs }).map(
+            ([name, value]) => ({ name, value }),
+          ),
+        },
+      ],
+    });
+  }
+
+  async delete(): Promise<void> {
+    await eventually(async () => {
+      await this.#admin.deleteTopics({ topics: [this.topic] });
+      return true;
+    }, patience);
+  }
+
+  async partitions(): Promise<PartitionState[]> {
+    return eventually(async () => {
+      const { topics } = await this.#admin.fetchTopicMetadata({ topics: [this.topic] });
+      return topics[0]?.partitions.map(({ partitionId, leader, replicas, isr }) => ({
+        partition: partitionId,
+        leader,
+        replicas,
+        isr,
+      }));
+    }, patience);
+  }
+
+  /** Resolves when every partition has these replicas, all of them in sync, and a leader among them. */
+  async reassign(wanted: Reassignment): Promise<void> {
+    await eventually(async () => {
+      await this.#admin.alterPartitionReassignments({
+        topics: [
+          {
+            topic: this.topic,
+            partitionAssignment: [...wanted].map(([partition, replicas]) => ({
+              partition,
+              replicas: [...replicas],
+            })),
+          },
+        ],
+      });
+      return true;
+    }, patience);
+    await this.#until(({ partition, leader, replicas, isr }) => {
+      const target = wanted.get(partition);
+      if (!target) return true;
+      return (
+        replicas.join() === target.join() &&
+        target.every((node) => isr.includes(node)) &&
+        target.includes(leader)
+      );
+    });
+  }
+
+  /** Resolves when every replica is in sync. */
+  async healed(): Promise<void> {
+    await this.#until(({ leader, replicas, isr }) => leader >= 0 && isr.length === replicas.length);
+  }
+
+  /** Records behind the group's committed offsets, markers of transactions included. */
+  async lag(group: string): Promise<number> {
+    const [ends, committed] = await Promise.all([
+      this.#admin.fetchTopicOffsets(this.topic),
+      this.#admin.fetchOffsets({ groupId: group, topics: [this.topic] }),
+    ]);
+    const position = new Map(
+      committed[0]?.partitions.map(({ partition, offset }) => [partition, Number(offset)]),
+    );
+    return ends.reduce(
+      (sum, { partition, high }) => sum + Number(high) - Math.max(0, position.get(partition) ?? 0),
+      0,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#admin.disconnect();
+  }
+
+  async #until(isDone: (state: PartitionState) => boolean): Promise<void> {
+    await eventually(async () => (await this.partitions()).every(isDone), patience);
+  }
+}
