@@ -1,9 +1,14 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaLog } from '@outbound/service-kit';
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
+import type { Batch, Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import { ConsumerError } from '../errors.ts';
 import type { InboundRecord } from '../events/parse-record.ts';
 import type { CommitPosition, FetchedRecords, GroupPort } from './dispatcher.ts';
 import { drainBeforeJoin } from './drain-before-join.ts';
+import { FetchPositions } from './fetch-positions.ts';
+import { StartOffsets } from './start-offsets.ts';
+
+const lookUpAgainMs = 500;
 
 export interface KafkaGroupOptions {
   readonly kafka: Kafka;
@@ -29,6 +34,10 @@ export interface KafkaGroupOptions {
 /**
  * Membership in a consumer group through kafkajs. Its loop only fetches: records are handed on at once and handled elsewhere, so a slow handler neither stops the
  * heartbeats (they go with the fetches, which end every half second at the latest) nor the other partitions.
+ *
+ * **Promise**: what is handed on of a partition begins where the group stands and has no gap. kafkajs does not see to that: one of its fetchers, one a broker, rejoins
+ * while the others go on, and what they have on its way moves the new generation's positions past records that were dropped with the old one. So after each join
+ * the start positions are asked for and sought, and a fetch that does not begin at the expected position is refused.
  */
 export class KafkaGroup implements GroupPort {
   readonly #options: KafkaGroupOptions;
@@ -36,9 +45,14 @@ export class KafkaGroup implements GroupPort {
   readonly #heartbeatMs: number;
   /** Of the last fetch: heartbeat and commit in the generation that it belongs to. */
   #payload: EachBatchPayload | undefined;
+  readonly #positions = new FetchPositions();
+  readonly #startOffsets: StartOffsets;
+  /** Aborted at the next join, and at the end. */
+  #generation = new AbortController();
 
   constructor(options: KafkaGroupOptions) {
     this.#options = options;
+    this.#startOffsets = new StartOffsets(options);
     const { kafka, groupId, sessionTimeoutMs, rebalanceTimeoutMs } = options;
     this.#heartbeatMs = Math.min(3_000, Math.floor(sessionTimeoutMs / 4));
     this.#consumer = kafka.consumer({
@@ -55,12 +69,21 @@ export class KafkaGroup implements GroupPort {
 
   /** Joins and begins to fetch; resolves when the first join is through or under way. */
   async start(): Promise<void> {
-    const { topic, from, onJoined, onProgress, onCrash, onRestart } = this.#options;
+    const { topic, from, log, onJoined, onProgress, onCrash, onRestart } = this.#options;
     const { events } = this.#consumer;
     this.#consumer.on(events.FETCH, onProgress);
     this.#consumer.on(events.GROUP_JOIN, ({ payload }) => {
       onProgress();
-      onJoined(payload.memberAssignment[topic] ?? []);
+      const partitions = payload.memberAssignment[topic] ?? [];
+      onJoined(partitions);
+      this.#begin(partitions).catch((error: unknown) => {
+        log.error({ error }, 'the positions of the group were not sought');
+      });
+    });
+    this.#consumer.on(events.START_BATCH_PROCESS, ({ payload }) => {
+      // Without records to show: kafkajs moves its position and tells nobody else.
+      if (payload.batchSize === 0)
+        this.#positions.passOver(payload.partition, BigInt(payload.lastOffset) + 1n);
     });
     this.#consumer.on(events.CRASH, ({ payload: { error, restart } }) => {
       onProgress();
@@ -78,7 +101,14 @@ export class KafkaGroup implements GroupPort {
 
   /** Leaves the group, so that the others take over at once, and closes the connections. */
   async stop(): Promise<void> {
+    this.#generation.abort();
     await this.#consumer.disconnect();
+    await this.#startOffsets.close();
+  }
+
+  /** Retention has overtaken the group there, or the topic was made anew: kafkajs reads on from elsewhere. */
+  readAnywhere(partition: number): void {
+    this.#positions.startAnywhere(partition);
   }
 
   pause(topic: string, partition: number): void {
@@ -111,15 +141,53 @@ export class KafkaGroup implements GroupPort {
     const { topic, partition, messages } = batch;
     const last = messages.at(-1);
     if (!last) return;
+    const next = BigInt(batch.lastOffset()) + 1n;
+    const verdict = this.#positions.judge(partition, askedFrom(batch), next);
+    if (verdict === 'refuse') return;
+    if (verdict !== 'take') {
+      this.#seek(partition, verdict.seek);
+      return;
+    }
     const isTaken = this.#options.onFetch({
       topic,
       partition,
       records: messages.map((message) => toInbound(topic, partition, message)),
-      next: BigInt(batch.lastOffset()) + 1n,
+      next,
     });
     // Resolved is fetched, not handled: the next fetch goes on behind it. What is committed is told explicitly.
     if (isTaken) payload.resolveOffset(last.offset);
-    else payload.pause();
+    else {
+      payload.pause();
+      this.#positions.start(partition, askedFrom(batch));
+    }
+  }
+
+  /** Seeks where the group stands in its partitions; until that is known nothing of them is fetched. */
+  async #begin(partitions: readonly number[]): Promise<void> {
+    const { topic, log } = this.#options;
+    this.#generation.abort();
+    const { signal } = (this.#generation = new AbortController());
+    this.#positions.clear();
+    if (partitions.length === 0) return;
+    for (const partition of partitions) this.pause(topic, partition);
+    while (!signal.aborted) {
+      const starts = await this.#startOffsets.read(partitions).catch((error: unknown) => {
+        log.warn({ error }, 'where the group stands is not known yet, nothing is read before');
+      });
+      if (signal.aborted) return;
+      for (const [partition, offset] of starts ?? []) {
+        this.#positions.start(partition, offset);
+        this.#seek(partition, offset);
+        this.resume(topic, partition);
+      }
+      if (starts) return;
+      await delay(lookUpAgainMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #seek(partition: number, offset: bigint): void {
+    const { topic } = this.#options;
+    this.#whileRunning(() => this.#consumer.seek({ topic, partition, offset: String(offset) }));
   }
 
   async #joining(): Promise<void> {
@@ -134,6 +202,9 @@ export class KafkaGroup implements GroupPort {
     } finally {
       clearInterval(beat);
       this.#payload = undefined;
+      // What waited was dropped, so nothing that is on its way may be taken.
+      this.#generation.abort();
+      this.#positions.clear();
     }
   }
 
@@ -154,6 +225,11 @@ export function crashError(groupId: string, cause: Error): ConsumerError {
     `the Kafka client of group ${groupId} ended and does not start again by itself: ${cause.message}`,
     { cause },
   );
+}
+
+/** The offset that a fetch was asked from. kafkajs 2.2.4 keeps it (src/consumer/batch.js), and its types do not say so. */
+function askedFrom(batch: Batch): bigint {
+  return BigInt((batch as Batch & { readonly fetchedOffset: string }).fetchedOffset);
 }
 
 function toInbound(topic: string, partition: number, message: KafkaMessage): InboundRecord {

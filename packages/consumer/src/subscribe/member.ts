@@ -147,6 +147,8 @@ export class Member<Type extends EventType> implements Subscription {
   /** Retention has overtaken the group. */
   lostEvents(fields: object): void {
     this.#gaps += 1;
+    if ('partition' in fields && typeof fields.partition === 'number')
+      this.#group.readAnywhere(fields.partition);
     this.#options.log.error(
       fields,
       'events were removed before this group read them: build the state anew from the compacted topic, and raise the retention',
