@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import * as consumer from '@outbound/consumer';
 import type { KafkaCluster } from '@outbound/local-stack';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runSeed } from '../support/random.ts';
@@ -7,6 +8,7 @@ import { startReaderCluster } from './readers/reader-cluster.ts';
 import { faultsOf, resultTable } from './readers/result-table.ts';
 import { planRounds } from './readers/round-plan.ts';
 import { runRound } from './readers/round.ts';
+import { runStateRound, stateText } from './readers/state-round.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -33,4 +35,12 @@ describe('a group of readers on three brokers', () => {
       expect(faultsOf(result)).toEqual([]);
     },
   );
+
+  it("rebuilds what Java's reader sees of a cleaned topic with aborted transactions", async () => {
+    const seed = runSeed('states');
+    const result = await runStateRound(cluster, consumer, { seed, cycles: 2 });
+    console.log(stateText(result));
+    expect(result.faults).toEqual([]);
+    expect(result.aborted).toBeGreaterThan(0);
+  });
 });

@@ -1,11 +1,8 @@
 import { openSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import type * as consumer from '@outbound/consumer';
-import type * as schemas from '@outbound/schemas';
 import { connectionTo } from '../../support/read-topics.ts';
 import { handledLine } from './handled-file.ts';
 import type { MemberSetting } from './member-process.ts';
+import { readerCode, schemaCode } from './reader-code.ts';
 import { soakEvent } from './soak-event.ts';
 
 /**
@@ -13,10 +10,8 @@ import { soakEvent } from './soak-event.ts';
  * Its argument is a `MemberSetting` as JSON. SIGTERM stops it in order; it ends with 1 when the subscription ends by itself.
  */
 const setting = JSON.parse(process.argv[2] ?? '') as MemberSetting;
-const imported = async (path: string): Promise<unknown> =>
-  import(pathToFileURL(join(setting.root, path)).href);
-const { subscribe } = (await imported('packages/consumer/src/index.ts')) as typeof consumer;
-const { dataChangeEvent } = (await imported('packages/schemas/src/index.ts')) as typeof schemas;
+const { subscribe } = await readerCode(setting.root);
+const { dataChangeEvent } = await schemaCode(setting.root);
 
 const file = openSync(setting.file, 'a');
 const say = (level: string) => (fields: object, message: string) => {

@@ -1,6 +1,6 @@
 /**
  * What is done in a round. `one-move` and `one-member` leave calm between the disturbances and write live traffic only, for the pauses that they cause;
- * `mixed` is any of `mixedKinds`, in turns.
+ * `mixed` is any of `mixedKinds`, in turns, and `transactions` the same with live traffic of transactions, two of five aborted.
  */
 export const nemesisKinds = [
   'reassign',
@@ -12,6 +12,7 @@ export const nemesisKinds = [
   'coordinator',
   'members',
   'mixed',
+  'transactions',
   'one-move',
   'one-member',
 ] as const;
@@ -30,6 +31,7 @@ export const counts: Readonly<Record<NemesisKind, number>> = {
   coordinator: 3,
   members: 6,
   mixed: 6,
+  transactions: 6,
   'one-move': 5,
   'one-member': 3,
 };

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaBroker, KafkaCluster } from '@outbound/local-stack';
+import { eventually } from '../../support/eventually.ts';
 import { coordinatorOf } from './group-offsets.ts';
 import { nowUs } from './handled-file.ts';
 import type { Members } from './member-process.ts';
@@ -9,7 +10,7 @@ import { calmMs, counts, mixedKinds, type NemesisKind } from './nemesis-kinds.ts
 import type { Disturbance } from './pauses.ts';
 import type { PartitionState, TopicAdmin } from './topic-admin.ts';
 
-type Single = Exclude<NemesisKind, 'mixed'>;
+type Single = Exclude<NemesisKind, 'mixed' | 'transactions'>;
 
 export interface NemesisOptions {
   readonly kafka: KafkaCluster;
@@ -38,7 +39,8 @@ export class Nemesis {
   async round(kind: NemesisKind): Promise<void> {
     for (let turn = 0; turn < counts[kind]; turn += 1) {
       await delay(calmMs[kind] ?? this.#between(200, 1_500));
-      await this.disturb(kind === 'mixed' ? this.#one(mixedKinds) : kind, turn);
+      const isMixed = kind === 'mixed' || kind === 'transactions';
+      await this.disturb(isMixed ? this.#one(mixedKinds) : kind, turn);
     }
     await delay(calmMs[kind] ?? 0);
   }
@@ -156,6 +158,7 @@ export class Nemesis {
   /** Restarts, kills, adds or suspends a member; never leaves the group without one. */
   async #member(act: 'restart' | 'kill' | 'suspend' | 'add') {
     const { members, sessionTimeoutMs } = this.#options;
+    await eventually(() => members.running.length > 0);
     const member = this.#one(members.running);
     const partitions = members.partitionsOf(member);
     switch (members.running.length > 3 && act === 'add' ? 'restart' : act) {

@@ -9,12 +9,14 @@ import { committedOffsets } from './group-offsets.ts';
 import { nowUs } from './handled-file.ts';
 import { judgeRound, type Verdict } from './judge.ts';
 import { KcatProducer, VersionCounter } from './kcat-producer.ts';
+import { keyCount, plainTraffic, type LiveTraffic } from './live-traffic.ts';
 import { Members } from './member-process.ts';
 import { Nemesis } from './nemesis.ts';
 import type { RoundPlan } from './round-plan.ts';
 import { partitions } from './soak-event.ts';
 import { TopicAdmin } from './topic-admin.ts';
-import { readLog } from './topic-log.ts';
+import { readLog, type LogRecord } from './topic-log.ts';
+import { TransactionalTraffic } from './transactional-traffic.ts';
 
 /** A round and what became of it. */
 export interface RoundResult extends Verdict {
@@ -57,7 +59,13 @@ export async function runRound(
   const versions = new VersionCounter();
   await fill(kafka, name, versions, plan.events);
   for (let index = 0; index < plan.members; index += 1) members.start();
-  const live = new LiveTraffic(kafka, name, versions, random);
+  const traffic = {
+    ...{ bootstrap: kafka.directBootstrap, topic: name, versions },
+    // A stream of its own, so that the nemesis is not moved by how much was written.
+    random: seededRandom(Math.floor(random() * 2 ** 31)),
+  };
+  const live: LiveTraffic =
+    plan.kind === 'transactions' ? new TransactionalTraffic(traffic) : plainTraffic(traffic);
   try {
     await eventually(() => members.progress > 0, { timeoutMs: 240_000, intervalMs: 50 });
     const { replicas, kind } = plan;
@@ -66,10 +74,11 @@ export async function runRound(
     });
     await nemesis.round(kind);
     await live.end();
-    const stuck = await settled(admin, members, name);
+    const log = await readLog(kafka.directBootstrap, name);
+    const stuck = await settled(admin, members, name, log);
     for (const member of members.running) await members.stop(member);
     const verdict = judgeRound({
-      log: await readLog(kafka.directBootstrap, name),
+      log,
       handled: members.handled(),
       committed: await committedOffsets(kafka, name, name),
       disturbances: nemesis.disturbances,
@@ -95,8 +104,6 @@ function firstAssignment(replicas: number): Map<number, number[]> {
   );
 }
 
-const keyCount = 2_000;
-
 async function fill(
   kafka: KafkaCluster,
   topic: string,
@@ -111,57 +118,27 @@ async function fill(
   await producer.end();
 }
 
-/** A few hundred events a second of random keys, from the start until `end`. */
-class LiveTraffic {
-  readonly #producer: KcatProducer;
-  readonly #ended = new AbortController();
-  readonly #writing: Promise<void>;
-
-  constructor(kafka: KafkaCluster, topic: string, versions: VersionCounter, random: () => number) {
-    this.#producer = new KcatProducer(kafka.directBootstrap, topic, versions);
-    // Of its own, so that the nemesis is not moved by how much was written.
-    const own = seededRandom(Math.floor(random() * 2 ** 31));
-    this.#writing = this.#write(own);
-    this.#writing.catch(() => undefined);
-  }
-
-  async #write(random: () => number): Promise<void> {
-    while (!this.#ended.signal.aborted) {
-      await this.#producer.write(
-        Array.from({ length: 10 }, () => `k-${Math.floor(random() * keyCount)}`),
-      );
-      await delay(20);
-    }
-  }
-
-  async end(): Promise<void> {
-    this.#ended.abort();
-    await this.#writing;
-    await this.#producer.end();
-  }
-
-  kill(): void {
-    this.#ended.abort();
-    this.#producer.kill();
-  }
-}
-
-/** Resolves when the group has committed everything; with what it lacks when nothing moves any more. */
+/** Resolves when the group has committed every record; with what it lacks when nothing moves any more. */
 async function settled(
   admin: TopicAdmin,
   members: Members,
   group: string,
+  log: readonly LogRecord[],
 ): Promise<string | undefined> {
+  const last = new Map(log.map(({ partition, offset }) => [partition, offset]));
   let movedMs = performance.now();
-  let last = '';
+  let seen = '';
   for (;;) {
-    const lag = await admin.lag(group).catch(() => undefined);
-    if (lag === 0) return undefined;
-    const now = `${members.progress}, ${lag ?? 'unknown'}`;
-    if (now !== last) movedMs = performance.now();
-    last = now;
+    const committed = await admin.committed(group).catch(() => undefined);
+    const behind = [...last].filter(
+      ([partition, offset]) => (committed?.get(partition) ?? 0) <= offset,
+    );
+    if (behind.length === 0) return undefined;
+    const now = `${members.progress}, ${behind.map(([each]) => committed?.get(each)).join()}`;
+    if (now !== seen) movedMs = performance.now();
+    seen = now;
     if (performance.now() - movedMs > silenceMs)
-      return `${lag ?? 'an unknown number of'} records behind, and nothing moves`;
+      return `partitions ${behind.map(([each]) => each).join(', ')} are not committed to their ends, and nothing moves`;
     await delay(250);
   }
 }

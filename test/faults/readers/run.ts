@@ -4,6 +4,8 @@ import { parseArgs } from 'node:util';
 import { startReaderCluster } from './reader-cluster.ts';
 import { nemesisKinds, type NemesisKind } from './nemesis-kinds.ts';
 import { faultsOf, resultTable } from './result-table.ts';
+import { readerCode } from './reader-code.ts';
+import { runStateRound, stateText, type StateResult } from './state-round.ts';
 import { runRound, type RoundResult } from './round.ts';
 import { planRounds } from './round-plan.ts';
 
@@ -12,6 +14,7 @@ Rounds of readers on three real brokers that are moved, killed, stopped and hung
   --rounds N      how many rounds (default 8)
   --seed S        the first round's seed, the next ones follow it (default: the clock)
   --kinds A,B     what is done, in turns (default: all of ${nemesisKinds.join(', ')})
+  --states N      rounds of rebuilds from a compacted topic of transactions, after the others (default 0)
   --events N      events waiting at the start of a round (default 240000)
   --replicas N    2 or 3 in every round, whatever the seed says
   --members N     members in every round, whatever the seed says
@@ -23,6 +26,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '8' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     kinds: { type: 'string', default: '' },
+    states: { type: 'string', default: '0' },
     events: { type: 'string', default: '240000' },
     replicas: { type: 'string' },
     members: { type: 'string' },
@@ -48,8 +52,9 @@ const replicasOf = (text: string): 2 | 3 =>
   text === '2' ? 2 : text === '3' ? 3 : refuse(`--replicas ${text} is neither 2 nor 3`);
 const replicas = values.replicas === undefined ? undefined : replicasOf(values.replicas);
 const members = values.members === undefined ? undefined : count('members', values.members);
+const seed = count('seed', values.seed);
 const plans = planRounds({
-  seed: count('seed', values.seed),
+  seed,
   rounds: count('rounds', values.rounds),
   kinds: values.kinds.split(',').flatMap((text) => (text === '' ? [] : [kindOf(text)])),
   events: count('events', values.events),
@@ -59,23 +64,33 @@ const plans = planRounds({
   ...(members === undefined ? {} : { members }),
 }));
 
+const root = resolve(values.root);
 const results: RoundResult[] = [];
+const states: StateResult[] = [];
 const cluster = await startReaderCluster();
 try {
   for (const plan of plans) {
     console.log(
       `seed ${plan.seed}: ${plan.kind}, ${plan.replicas} replicas, ${plan.members} members, ${plan.form}`,
     );
-    const result = await runRound(cluster, plan, resolve(values.root));
+    const result = await runRound(cluster, plan, root);
     results.push(result);
     if (values.json !== undefined) appendFileSync(values.json, `${JSON.stringify(result)}\n`);
     console.log(resultTable([result]).split('\n').at(-1));
+  }
+  for (let index = 0; index < count('states', values.states); index += 1) {
+    const result = await runStateRound(cluster, await readerCode(root), {
+      seed: seed + index,
+      cycles: 3,
+    });
+    states.push(result);
+    console.log(stateText(result));
   }
 } finally {
   await cluster.close();
 }
 console.log(`\n${resultTable(results)}\n`);
-const faults = results.flatMap(faultsOf);
+const faults = [...results.flatMap(faultsOf), ...states.flatMap((each) => each.faults)];
 for (const fault of faults) console.log(fault);
 const lossy = results.filter(({ lost }) => lost > 0).length;
 const all = results.reduce((sum, { lost }) => sum + lost, 0);

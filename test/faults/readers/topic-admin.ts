@@ -112,19 +112,10 @@ export class TopicAdmin {
     await this.#until(({ leader, replicas, isr }) => leader >= 0 && isr.length === replicas.length);
   }
 
-  /** Records behind the group's committed offsets, markers of transactions included. */
-  async lag(group: string): Promise<number> {
-    const [ends, committed] = await Promise.all([
-      this.#admin.fetchTopicOffsets(this.topic),
-      this.#admin.fetchOffsets({ groupId: group, topics: [this.topic] }),
-    ]);
-    const position = new Map(
-      committed[0]?.partitions.map(({ partition, offset }) => [partition, Number(offset)]),
-    );
-    return ends.reduce(
-      (sum, { partition, high }) => sum + Number(high) - Math.max(0, position.get(partition) ?? 0),
-      0,
-    );
+  /** The group's committed offset of each partition. */
+  async committed(group: string): Promise<Map<number, number>> {
+    const [stored] = await this.#admin.fetchOffsets({ groupId: group, topics: [this.topic] });
+    return new Map(stored?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
