@@ -23,7 +23,14 @@ export const consumerRemedies = {
   READ_REFUSED: "Kafka refuses to be read: check the ACLs, and the message's code.",
   STORE_UNUSABLE:
     'The store belongs to another topic, another writer or another program: name another.',
-  STATE_UNREADABLE: 'The topic holds no states of the declared form: name a compacted one of ours.',
+  STORE_UNAVAILABLE:
+    'See that the database of the store runs and can be reached, then start again: it goes on from where it was.',
+  STORE_FAILED:
+    'The store could not write, for the reason that the message names; what it had before stays.',
+  STATE_UNREADABLE:
+    'The topic holds no states of the declared form, or the named record is not JSON: name a compacted topic of ours, or mend its producer.',
+  REBUILD_OVERTAKEN:
+    "Raise the topic's delete.retention.ms above the time that a rebuild takes, or rebuild into a faster store.",
   KAFKAJS_VERSION: 'Install the version of kafkajs that the lock file names.',
 } as const satisfies Readonly<Record<string, string>>;
 

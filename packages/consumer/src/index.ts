@@ -45,14 +45,18 @@ export { requireTopics } from './subscribe/require-topics.ts';
 export { subscribe } from './subscribe/subscribe.ts';
 export type { SubscribeOptions } from './subscribe/subscribe-options.ts';
 export type { Subscription, SubscriptionState } from './subscribe/subscription.ts';
-export {
-  rebuildAndFollow,
-  type CaughtUp,
-  type RebuildOptions,
-} from './rebuild/rebuild-and-follow.ts';
+export { rebuildAndFollow, type RebuildOptions } from './rebuild/rebuild-and-follow.ts';
+export type { CaughtUp, RebuildWithOptions } from './rebuild/rebuild-options.ts';
 export type { RebuildProgress } from './rebuild/rebuild-progress.ts';
 export type { ResumePlan } from './rebuild/resume-plan.ts';
 export { openFileStore } from './stores/file-store.ts';
 export { createMemoryStore, type MemoryStore, type StoredState } from './stores/memory-store.ts';
-export { openPostgresStore, stateTableDdl, type StorePool } from './stores/postgres-store.ts';
-export type { StateBatch, StateEntry, StateStore, StorePositions } from './stores/state-store.ts';
+export { openPostgresStore, type StorePool } from './stores/postgres-store.ts';
+export type {
+  StateBatch,
+  StateEntry,
+  StatePosition,
+  StateStore,
+  StorePositions,
+} from './stores/state-store.ts';
+export { stateTableDdl } from './stores/state-tables.ts';

@@ -3,8 +3,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
 import { createMemoryStore, type MemoryStore } from '../stores/memory-store.ts';
 import type { StateStore } from '../stores/state-store.ts';
-import { append, connectionTo, newTopic } from '../topic-reader/test-support/test-topics.ts';
-import { rebuildAndFollow, type CaughtUp, type RebuildOptions } from './rebuild-and-follow.ts';
+import {
+  append,
+  connectionTo,
+  newTopic,
+  plainClient,
+} from '../topic-reader/test-support/test-topics.ts';
+import { rebuildAndFollow, type RebuildOptions } from './rebuild-and-follow.ts';
+import type { CaughtUp } from './rebuild-options.ts';
+import type { ResumePlan } from './resume-plan.ts';
 import type { RebuildProgress } from './rebuild-progress.ts';
 
 let kafka: KafkaCluster;
@@ -31,6 +38,28 @@ const compacted = (partitions = 1) =>
       'delete.retention.ms': '0',
     },
   });
+/** Deletes the topic and makes another of the same name. */
+async function makeAgain(topic: string, numPartitions: number): Promise<void> {
+  const admin = plainClient(kafka).admin();
+  await admin.connect();
+  await admin.deleteTopics({ topics: [topic] });
+  // The name is taken until the brokers are done with it.
+  await eventually(() =>
+    admin
+      .createTopics({
+        waitForLeaders: true,
+        topics: [
+          {
+            topic,
+            numPartitions,
+            configEntries: [{ name: 'cleanup.policy', value: 'compact' }],
+          },
+        ],
+      })
+      .catch(() => false),
+  );
+  await admin.disconnect();
+}
 const state = (key: string, version: number) => ({
   key,
   value: JSON.stringify({ data: { version } }),
@@ -79,9 +108,8 @@ describe('rebuilding a state', () => {
   it('says at once that there is no such topic, and leaves the store alone', async () => {
     const store = createMemoryStore();
     await store.applyBatch({
-      partition: 0,
-      nextOffset: 1n,
-      entries: [{ key: 'a', version: 1, value: Buffer.from('1') }],
+      positions: [{ partition: 0, nextOffset: 1n, mark: '' }],
+      entries: [{ key: 'a', version: 1, value: Buffer.from('1'), partition: 0, offset: 0n }],
     });
     await expect(rebuild('nowhere', store)).rejects.toMatchObject({ code: 'TOPIC_MISSING' });
     expect(store.size).toBe(1);
@@ -180,20 +208,81 @@ describe('rebuilding a state', () => {
     await rebuild(topic, store);
     // As it would be after the tombstone of `ghost` was written, kept for its time, and removed.
     await store.applyBatch({
-      partition: 0,
-      nextOffset: 1n,
-      entries: [{ key: 'ghost', version: 1, value: Buffer.from('1') }],
+      positions: [],
+      entries: [{ key: 'ghost', version: 1, value: Buffer.from('1'), partition: 0, offset: 0n }],
     });
     await append(kafka, topic, [state('b', 1)]);
+    await store.confirm(Date.now() - 60_000);
     const told: CaughtUp[] = [];
     await rebuild(topic, store, {
-      tombstonesLiveMs: 0,
+      tombstonesLiveMs: 60_000,
       onCaughtUp: (facts) => void told.push(facts),
     });
     expect(told).toMatchObject([
       { began: { from: 'beginning', why: 'tombstones-may-be-gone' }, recordCount: 2 },
     ]);
     expect(versions(store)).toEqual({ a: 1, b: 1 });
+  });
+
+  it('begins again in a topic that was made again, however far the new one reaches', async () => {
+    const topic = await compacted(2);
+    await append(kafka, topic, [state('old', 1), state('older', 1)]);
+    const store = createMemoryStore();
+    await rebuild(topic, store);
+    await makeAgain(topic, 2);
+    await append(
+      kafka,
+      topic,
+      Array.from({ length: 60 }, (_, index) => state(`new${index}`, 1)),
+    );
+    const began: ResumePlan[] = [];
+    await rebuild(topic, store, { onBegin: (plan) => void began.push(plan) });
+    expect(began).toEqual([{ from: 'beginning', why: 'topic-made-again' }]);
+    expect(store.size).toBe(60);
+    expect(store.get('old')).toBeUndefined();
+    await rebuild(topic, store, { onBegin: (plan) => void began.push(plan) });
+    expect(began[1]).toEqual({ from: 'positions' });
+  });
+
+  it('reads partitions that were added, from their beginning', async () => {
+    const topic = await compacted(1);
+    await append(kafka, topic, [state('a', 1)]);
+    const store = createMemoryStore();
+    await rebuild(topic, store);
+    const admin = plainClient(kafka).admin();
+    await admin.connect();
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] });
+    await admin.disconnect();
+    await append(
+      kafka,
+      topic,
+      Array.from({ length: 20 }, (_, index) => ({
+        ...state(`k${index}`, 1),
+        partition: index % 4,
+      })),
+    );
+    const told: CaughtUp[] = [];
+    await rebuild(topic, store, { onCaughtUp: (facts) => void told.push(facts) });
+    expect(told).toMatchObject([{ began: { from: 'positions' }, recordCount: 20 }]);
+    expect(store.size).toBe(21);
+  });
+
+  it('keeps keys apart that are no text', async () => {
+    const topic = await compacted();
+    const keys = ['fffe0001', 'ffff0001', '00', 'efbfbd'].map((key) => Buffer.from(key, 'hex'));
+    await append(
+      kafka,
+      topic,
+      keys.map((key, index) => ({ key, value: `{"data":{"version":${index + 1}}}` })),
+    );
+    const store = createMemoryStore();
+    await rebuild(topic, store);
+    expect([...store.entries()].map(([key, { version }]) => [key, version])).toEqual([
+      ['\\xfffe0001', 1],
+      ['\\xffff0001', 2],
+      ['\\x00', 3],
+      ['\ufffd', 4],
+    ]);
   });
 
   it('refuses a topic of events without keys', async () => {

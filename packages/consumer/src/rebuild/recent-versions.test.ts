@@ -1,16 +1,29 @@
 import { describe, expect, it } from 'vitest';
 import type { StateEntry } from '../stores/state-store.ts';
-import { RecentVersions } from './recent-versions.ts';
+import { RecentVersions as Versions } from './recent-versions.ts';
+
+class RecentVersions extends Versions {
+  latest(entries: readonly StateEntry[]): StateEntry[] {
+    return [
+      ...new Map(
+        entries.filter((each) => this.isNews(each)).map((each) => [each.key, each]),
+      ).values(),
+    ];
+  }
+}
+const place = { partition: 0, offset: 0n };
 
 const value = (key: string, version: number | undefined): StateEntry => ({
   key,
   version,
   value: Buffer.from('{}'),
+  ...place,
 });
 const tombstone = (key: string, version?: number): StateEntry => ({
   key,
   version,
   value: undefined,
+  ...place,
 });
 
 describe('recent versions', () => {
@@ -53,9 +66,17 @@ describe('recent versions', () => {
     ]);
   });
 
-  it('forget what was seen longest ago beyond their bound', () => {
+  it('forget a value without a version nothing, and go on by the order of the topic', () => {
+    const recent = new RecentVersions();
+    recent.latest([value('a', 5), value('a', undefined)]);
+    expect(recent.latest([value('a', 1)])).toEqual([value('a', 1)]);
+  });
+
+  it('forget what was seen longest ago beyond their bound, and nothing within it', () => {
     const recent = new RecentVersions(2);
     recent.latest([value('a', 9), value('b', 9), value('a', 9), value('c', 9)]);
-    expect(recent.latest([value('a', 1), value('b', 1), value('c', 1)])).toEqual([value('b', 1)]);
+    expect(recent.latest([value('a', 1), value('c', 1)])).toEqual([]);
+    recent.latest([value('d', 9), value('e', 9), value('f', 9)]);
+    expect(recent.latest([value('a', 1), value('f', 1)])).toEqual([value('a', 1)]);
   });
 });

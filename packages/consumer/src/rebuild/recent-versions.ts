@@ -1,8 +1,8 @@
 import type { StateEntry } from '../stores/state-store.ts';
 
-interface Seen {
+/** The version of a deletion; a version alone is that of a value. */
+interface Gone {
   readonly version: number;
-  readonly isGone: boolean;
 }
 
 /**
@@ -10,37 +10,42 @@ interface Seen {
  * more (after a crash of the publisher, within what was in flight) would bring it back to life. Bounded: what was seen longest ago is forgotten.
  */
 export class RecentVersions {
-  readonly #seen = new Map<string, Seen>();
-  readonly #maxKeys: number;
+  /** Two generations: a key that is seen moves into the young one, and when that is full the old one is forgotten. Costs a map entry a record, and no more. */
+  #young = new Map<string, number | Gone>();
+  #old = new Map<string, number | Gone>();
+  readonly #keysEach: number;
 
-  /** @param maxKeys well above what a publisher has in flight. */
-  constructor(maxKeys = 100_000) {
-    this.#maxKeys = maxKeys;
+  /** @param maxKeys so many are remembered at the least, twice as many at the most; well above what a publisher has in flight. */
+  constructor(maxKeys = 50_000) {
+    this.#keysEach = maxKeys;
   }
 
-  /** The entries in their order, at most one of each key, without those that are older than what came before. */
-  latest(entries: readonly StateEntry[]): StateEntry[] {
-    const latest = new Map<string, StateEntry>();
-    for (const entry of entries) if (this.#isNews(entry)) latest.set(entry.key, entry);
-    return [...latest.values()];
-  }
-
-  #isNews({ key, version, value }: StateEntry): boolean {
-    const before = this.#seen.get(key);
+  /** True unless it is older than what came before. Remembers it. */
+  isNews({ key, version, value }: StateEntry): boolean {
+    const seen = this.#young.get(key) ?? this.#old.get(key);
     const isGone = value === undefined;
-    if (before !== undefined && version !== undefined) {
-      if (version < before.version) return false;
+    let known = version;
+    if (seen !== undefined) {
+      const before = typeof seen === 'number' ? seen : seen.version;
+      if (version === undefined) known = isGone ? before : undefined;
+      else if (version < before) return false;
       // The version that was last there when it was deleted; a new life begins above it.
-      if (before.isGone && !isGone && version === before.version) return false;
+      else if (version === before && !isGone && typeof seen !== 'number') return false;
     }
-    const known = version ?? (isGone ? before?.version : undefined);
-    // Renewed at the end: a Map keeps the order of insertion.
-    this.#seen.delete(key);
-    if (known !== undefined) this.#seen.set(key, { version: known, isGone });
-    if (this.#seen.size > this.#maxKeys) {
-      const first = this.#seen.keys().next();
-      if (!first.done) this.#seen.delete(first.value);
-    }
+    if (known !== undefined) this.#remember(key, isGone ? { version: known } : known);
+    else if (seen !== undefined) this.#forget(key);
     return true;
+  }
+
+  #remember(key: string, seen: number | Gone): void {
+    this.#young.set(key, seen);
+    if (this.#young.size < this.#keysEach) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+  }
+
+  #forget(key: string): void {
+    this.#young.delete(key);
+    this.#old.delete(key);
   }
 }

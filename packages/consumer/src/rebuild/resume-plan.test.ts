@@ -1,23 +1,38 @@
 import { describe, expect, it } from 'vitest';
+import type { Recognition } from './recognise-topic.ts';
 import { resumePlan } from './resume-plan.ts';
 
-const plan = (offsets: [number, bigint][], ends: [number, bigint][], ageMs: number) =>
+const plan = (
+  offsets: [number, bigint][],
+  ends: [number, bigint][],
+  { ageMs = 0, topic = 'same' }: { ageMs?: number; topic?: Recognition } = {},
+) =>
   resumePlan(
-    { offsets: new Map(offsets), currentAtMs: 10_000 - ageMs },
-    { ends: new Map(ends), tombstonesLiveMs: 1000, nowMs: 10_000 },
+    {
+      partitions: new Map(
+        offsets.map(([partition, nextOffset]) => [partition, { partition, nextOffset, mark: '' }]),
+      ),
+      currentAtMs: 10_000 - ageMs,
+    },
+    {
+      topic,
+      ranges: ends.map(([partition, high]) => ({ topic: 't', partition, low: 0n, high })),
+      tombstonesLiveMs: 1000,
+      nowMs: 10_000,
+    },
   );
 
 describe('where a rebuild begins', () => {
   it('is the beginning for a store that has nothing', () => {
-    expect(plan([], [[0, 5n]], 0)).toEqual({ from: 'beginning', why: 'empty' });
+    expect(plan([], [[0, 5n]], { topic: 'unproven' })).toEqual({ from: 'beginning', why: 'empty' });
   });
 
   it('is the positions while every deletion since is still in the topic', () => {
-    expect(plan([[0, 3n]], [[0, 5n]], 999)).toEqual({ from: 'positions' });
+    expect(plan([[0, 3n]], [[0, 5n]], { ageMs: 999 })).toEqual({ from: 'positions' });
   });
 
   it('is the beginning once a deletion may have gone without a trace', () => {
-    expect(plan([[0, 3n]], [[0, 5n]], 1000)).toEqual({
+    expect(plan([[0, 3n]], [[0, 5n]], { ageMs: 1000 })).toEqual({
       from: 'beginning',
       why: 'tombstones-may-be-gone',
     });
@@ -29,9 +44,11 @@ describe('where a rebuild begins', () => {
           [0, 5n],
           [1, 2n],
         ],
-        1000,
+        { ageMs: 1000 },
       ),
-    ).toMatchObject({ from: 'beginning' });
+    ).toMatchObject({
+      from: 'beginning',
+    });
   });
 
   it('is the positions, however old, if nothing came since', () => {
@@ -42,8 +59,18 @@ describe('where a rebuild begins', () => {
           [0, 5n],
           [1, 0n],
         ],
-        1_000_000,
+        { ageMs: 1_000_000 },
       ),
-    ).toEqual({ from: 'positions' });
+    ).toEqual({
+      from: 'positions',
+    });
+  });
+
+  it.each([
+    ['made-again', 'topic-made-again'],
+    ['lost-end', 'topic-lost-records'],
+    ['unproven', 'topic-not-proven'],
+  ] as const)('is the beginning of a topic that is %s', (topic, why) => {
+    expect(plan([[0, 5n]], [[0, 5n]], { topic })).toEqual({ from: 'beginning', why });
   });
 });

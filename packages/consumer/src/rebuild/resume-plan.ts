@@ -1,31 +1,63 @@
 import type { StorePositions } from '../stores/state-store.ts';
+import type { PartitionRange } from '../topic-reader/topic-record.ts';
+import type { Recognition } from './recognise-topic.ts';
 
 /** Where a rebuild begins, and why. */
 export type ResumePlan =
   | { readonly from: 'positions' }
-  | { readonly from: 'beginning'; readonly why: 'empty' | 'tombstones-may-be-gone' };
+  | {
+      readonly from: 'beginning';
+      readonly why:
+        /** The store has nothing. */
+        | 'empty'
+        /** The store was not current for longer than the topic keeps deletions. */
+        | 'tombstones-may-be-gone'
+        /** Another topic has the name now. */
+        | 'topic-made-again'
+        /** It may be another one: neither the broker nor the last records that were read say. */
+        | 'topic-not-proven'
+        /** It ends before what was read of it. */
+        | 'topic-lost-records';
+    };
+
+/** True if records came since: a partition whose end is still its position has missed nothing. */
+export function hasMissed(
+  { partitions }: StorePositions,
+  ranges: readonly PartitionRange[],
+): boolean {
+  return ranges.some(
+    ({ partition, high }) => high > 0n && partitions.get(partition)?.nextOffset !== high,
+  );
+}
 
 /**
- * A store goes on from its positions only as long as Kafka keeps tombstones: `delete.retention.ms` counts from when the log was first cleaned with the tombstone in
- * it, which takes the values before it away; so of a value that the store has read, the deletion is there for that long after the store was current. Later it may
- * have gone without a trace, and its key would live on in the store for ever. A partition whose end is still its position has missed nothing.
+ * A store goes on from its positions only in the topic that they are of, and as long as Kafka keeps tombstones: `delete.retention.ms` counts from when the log was first cleaned with the
+ * tombstone in it, which takes the values before it away; so of a value that the store has read, the deletion is there for that long after the store was current. Later it may
+ * have gone without a trace, and its key would live on in the store for ever.
  * Source: Kafka's topic settings, `delete.retention.ms`, "a bound on the time in which a consumer must complete a read".
- * @param options.ends the partitions' present ends.
+ * @param options.ranges what the partitions hold now.
  * @param options.tombstonesLiveMs the topic's `delete.retention.ms`.
  */
 export function resumePlan(
-  { offsets, currentAtMs }: StorePositions,
+  positions: StorePositions,
   {
-    ends,
+    topic,
+    ranges,
     tombstonesLiveMs,
     nowMs,
-  }: { ends: ReadonlyMap<number, bigint>; tombstonesLiveMs: number; nowMs: number },
+  }: {
+    readonly topic: Recognition;
+    readonly ranges: readonly PartitionRange[];
+    readonly tombstonesLiveMs: number;
+    readonly nowMs: number;
+  },
 ): ResumePlan {
-  if (offsets.size === 0) return { from: 'beginning', why: 'empty' };
-  const hasMissed = [...ends].some(
-    ([partition, end]) => offsets.get(partition) !== end && end > 0n,
-  );
-  return hasMissed && nowMs - currentAtMs >= tombstonesLiveMs
+  const { partitions, currentAtMs } = positions;
+  if (partitions.size === 0) return { from: 'beginning', why: 'empty' };
+  if (topic === 'made-again') return { from: 'beginning', why: 'topic-made-again' };
+  if (topic === 'lost-end') return { from: 'beginning', why: 'topic-lost-records' };
+  if (topic === 'unproven') return { from: 'beginning', why: 'topic-not-proven' };
+  return hasMissed(positions, ranges) && nowMs - currentAtMs >= tombstonesLiveMs
     ? { from: 'beginning', why: 'tombstones-may-be-gone' }
     : { from: 'positions' };
 }

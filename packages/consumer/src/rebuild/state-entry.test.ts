@@ -1,9 +1,13 @@
+import { schemaIdPrefix } from '@outbound/schemas';
 import { describe, expect, it } from 'vitest';
 import { stateEntry } from './state-entry.ts';
 
 const entry = (
-  value: string | null,
-  { key = 'k', headers = {} }: { key?: string | null; headers?: Record<string, string> } = {},
+  value: string | Buffer | null,
+  {
+    key = 'k',
+    headers = {},
+  }: { key?: string | Buffer | null; headers?: Record<string, string> } = {},
 ) =>
   stateEntry(
     {
@@ -15,7 +19,7 @@ const entry = (
       value: value === null ? null : Buffer.from(value),
       headers,
     },
-    'data.version',
+    ['data', 'version'],
   );
 
 describe('what a record says of its key', () => {
@@ -26,6 +30,8 @@ describe('what a record says of its key', () => {
       key: 'k',
       version: 5,
       value: undefined,
+      partition: 1,
+      offset: 7n,
     });
   });
 
@@ -39,6 +45,16 @@ describe('what a record says of its key', () => {
     '',
   ])('has no version in %j', (value) => {
     expect(entry(value).version).toBeUndefined();
+  });
+
+  it('is the version of a value that names its schema', () => {
+    const value = Buffer.concat([schemaIdPrefix(3), Buffer.from('{"data":{"version":6}}')]);
+    expect(entry(value).version).toBe(6);
+  });
+
+  it('keeps keys apart that are no text', () => {
+    const keys = ['fffe0001', 'ffff0001', 'efbfbd'].map((key) => Buffer.from(key, 'hex'));
+    expect(new Set(keys.map((key) => entry('{}', { key }).key)).size).toBe(3);
   });
 
   it('is nothing without a key', () => {

@@ -1,6 +1,21 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import {
+  appendFile,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { schemaIdPrefix } from '@outbound/schemas';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openFileStore } from './file-store.ts';
 
@@ -12,86 +27,213 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const put = (key: string, version: number | undefined, value: string | undefined) => ({
+const put = (key: string, version: number | undefined, value: string | Buffer | undefined) => ({
   key,
   version,
   value: value === undefined ? undefined : Buffer.from(value),
+  partition: 4,
+  offset: 11n,
 });
+const at = (nextOffset: bigint, partition = 0) => ({
+  partition,
+  nextOffset,
+  mark: `m${nextOffset}`,
+});
+const lines = async () => (await readFile(path, 'utf8')).split('\n');
 
 describe('a snapshot file', () => {
   it('is written when the state is complete, a line for each key, and not before', async () => {
     const store = await openFileStore(path, 'topic');
-    await store.clear();
+    await store.clear(0);
     await store.applyBatch({
-      partition: 0,
-      nextOffset: 9n,
+      positions: [at(9n), at(4n, 1)],
       entries: [
-        put('a', 1, '{"data":\n{"n":1.50}}'),
+        put('a', 1, '{"data":\r\n{"n":1.50}}'),
         put('b "x"', undefined, '2'),
         put('c', 1, '{}'),
       ],
     });
-    await store.applyBatch({ partition: 1, nextOffset: 4n, entries: [put('c', 2, undefined)] });
+    await store.applyBatch({ positions: [at(5n, 1)], entries: [put('c', 2, undefined)] });
     await store.close();
     expect(await readdir(folder)).toEqual([]);
     await store.confirm(Date.parse('2026-01-02T03:04:05.000Z'));
     await store.caughtUp();
     expect(await readdir(folder)).toEqual(['state.ndjson']);
-    expect((await readFile(path, 'utf8')).split('\n')).toEqual([
-      '{"topic":"topic","current_at":"2026-01-02T03:04:05.000Z","keys":2,"positions":{"0":"9","1":"4"}}',
-      '{"key":"a","version":1,"value":{"data": {"n":1.50}}}',
+    expect(await lines()).toEqual([
+      '{"topic":"topic","current_at":"2026-01-02T03:04:05.000Z","keys":2,"positions":{"0":"9","1":"5"},"marks":{"0":"m9","1":"m5"}}',
+      '{"key":"a","version":1,"value":{"data":  {"n":1.50}}}',
       '{"key":"b \\"x\\"","version":null,"value":2}',
       '',
     ]);
   });
 
   it('is read again: state, positions and how current it was', async () => {
+    const odd = ',"version":1,"value":{}"\\\n\u{1f600}';
     const first = await openFileStore(path, 'topic');
     await first.applyBatch({
-      partition: 2,
-      nextOffset: 7n,
-      entries: [put('a', 5, '{"v":5}')],
+      positions: [at(7n, 2)],
+      entries: [put('a', 5, '{"v":5,"s":",\\"value\\":"}'), put(odd, -3, '1')],
     });
     await first.confirm(1000);
     await first.caughtUp();
     const second = await openFileStore(path, 'topic');
-    expect(await second.positions()).toEqual({ offsets: new Map([[2, 7n]]), currentAtMs: 1000 });
+    expect(await second.positions()).toEqual({
+      partitions: new Map([[2, at(7n, 2)]]),
+      currentAtMs: 1000,
+    });
     await second.applyBatch({
-      partition: 2,
-      nextOffset: 9n,
-      entries: [put('a', 4, '{"v":4}'), put('b', 1, '{"v":1}')],
+      positions: [at(9n, 2)],
+      entries: [put('a', 4, '{"v":4}'), put(odd, -4, '9'), put('b', 1, '{"v":1}')],
     });
     await second.close();
-    expect((await readFile(path, 'utf8')).split('\n').slice(1)).toEqual([
-      '{"key":"a","version":5,"value":{"v":5}}',
+    expect((await lines()).slice(1)).toEqual([
+      '{"key":"a","version":5,"value":{"v":5,"s":",\\"value\\":"}}',
+      `{"key":${JSON.stringify(odd)},"version":-3,"value":1}`,
       '{"key":"b","version":1,"value":{"v":1}}',
       '',
     ]);
   });
 
-  it.each([
-    ['', 'it is empty'],
-    ['nonsense', 'line 1'],
-    [
-      '{"topic":"other","current_at":"2026-01-01T00:00:00Z","keys":0,"positions":{}}\n',
-      'one of other',
-    ],
-    [
-      '{"topic":"topic","current_at":"2026-01-01T00:00:00Z","keys":2,"positions":{}}\n{"key":"a","version":1,"value":1}\n',
-      'it says 2 keys and has 1',
-    ],
-  ])('refuses a file that is none: %j', async (text, why) => {
-    await writeFile(path, text);
-    await expect(openFileStore(path, 'topic')).rejects.toThrow(why);
+  it('keeps large and many values, byte for byte, over several writings', async () => {
+    const large = `{"t":"${'ä'.repeat(1_500_000)}"}`;
+    const entries = Array.from({ length: 20_000 }, (_, n) =>
+      put(`k${n}`, n, `{"n":"${'x'.repeat(100)}"}`),
+    );
+    const store = await openFileStore(path, 'topic');
+    await store.applyBatch({ positions: [at(1n)], entries: [...entries, put('large', 1, large)] });
+    await store.caughtUp();
+    const again = await openFileStore(path, 'topic');
+    await again.confirm(1);
+    await again.close();
+    const found = await lines();
+    expect(found).toHaveLength(20_003);
+    expect(found[20_001]).toBe(`{"key":"large","version":1,"value":${large}}`);
+    expect(found[7]).toBe(`{"key":"k6","version":6,"value":{"n":"${'x'.repeat(100)}"}}`);
   });
 
-  it('says which key has a value that is not JSON, and leaves the file before alone', async () => {
+  it('has no positions to trust where an earlier release wrote it', async () => {
+    await writeFile(
+      path,
+      '{"topic":"topic","current_at":"2026-01-01T00:00:00.000Z","keys":0,"positions":{"0":"5"}}\n',
+    );
+    const { partitions } = await (await openFileStore(path, 'topic')).positions();
+    expect(partitions.get(0)).toEqual({ partition: 0, nextOffset: 5n, mark: '' });
+  });
+
+  it('leaves out the five bytes that name a schema', async () => {
     const store = await openFileStore(path, 'topic');
-    await store.applyBatch({ partition: 0, nextOffset: 1n, entries: [put('a', 1, '1')] });
+    const value = Buffer.concat([schemaIdPrefix(7), Buffer.from('{"n":1}')]);
+    await store.applyBatch({ positions: [at(1n)], entries: [put('a', 1, value)] });
     await store.caughtUp();
-    await store.applyBatch({ partition: 0, nextOffset: 2n, entries: [put('b', undefined, 'x')] });
-    await expect(store.close()).rejects.toThrow('the value of key b is not JSON');
+    expect((await lines())[1]).toBe('{"key":"a","version":1,"value":{"n":1}}');
+    await openFileStore(path, 'topic');
+  });
+
+  it.each(['x', '', '{"a":1', Buffer.from([0x22, 0xff, 0x22]), schemaIdPrefix(1)])(
+    'names the record whose value is not JSON, and takes nothing of its step: %j',
+    async (value) => {
+      const store = await openFileStore(path, 'topic');
+      await store.applyBatch({ positions: [at(1n)], entries: [put('a', 1, '1')] });
+      await store.caughtUp();
+      await expect(
+        store.applyBatch({ positions: [at(2n)], entries: [put('a', 2, '2'), put('b', 1, value)] }),
+      ).rejects.toMatchObject({
+        code: 'STATE_UNREADABLE',
+        message: expect.stringContaining('topic/4 offset 11 is not JSON') as string,
+      });
+      await store.close();
+      expect((await lines())[1]).toBe('{"key":"a","version":1,"value":1}');
+      expect((await store.positions()).partitions.get(0)?.nextOffset).toBe(1n);
+    },
+  );
+});
+
+describe('what is no snapshot of this topic', () => {
+  const head = (topic: string, keys: number) =>
+    `{"topic":"${topic}","current_at":"2026-01-01T00:00:00Z","keys":${keys},"positions":{}}\n`;
+  it.each([
+    ['', 'it is empty'],
+    ['nonsense', 'its first line'],
+    ['{"topic":1}\n', 'line 1'],
+    [head('other', 0), 'it is one of other'],
+    [`${head('topic', 2)}{"key":"a","version":1,"value":1}\n`, 'it says 2 keys and has 1'],
+    [`${head('topic', 1)}{"key":"a","version":1,"value":1,"more":2}\n`, 'line 2'],
+    [`${head('topic', 1)}{"key":"a","version":1,"value":{}\n`, 'line 2'],
+    [`${head('topic', 1)}{"version":1,"value":1,"key":"a"}\n`, 'line 2'],
+    [`${head('topic', 1)}\n`, 'line 2'],
+  ])('is refused and left as it is: %j', async (text, why) => {
+    await writeFile(path, text);
+    await expect(openFileStore(path, 'topic')).rejects.toThrow(why);
+    expect(await readFile(path, 'utf8')).toBe(text);
     expect(await readdir(folder)).toEqual(['state.ndjson']);
-    expect((await readFile(path, 'utf8')).split('\n')).toHaveLength(3);
+  });
+
+  it('is refused without being read: a huge file without line ends, with our beginning or not', async () => {
+    await writeFile(path, '');
+    await truncate(path, 1024 ** 4);
+    await expect(openFileStore(path, 'topic')).rejects.toThrow('its first line');
+    await writeFile(path, '{"topic":');
+    await truncate(path, 1024 ** 4);
+    await expect(openFileStore(path, 'topic')).rejects.toThrow('line 0');
+  });
+
+  it('is refused at once, and never waited for: a pipe, a device, a folder, a socket, a link', async () => {
+    const refusal = async (named: string) => {
+      const thrown: unknown = await openFileStore(named, 'topic').catch((error: unknown) => error);
+      expect(thrown).toMatchObject({ code: 'STORE_UNUSABLE' });
+      return (thrown as Error).message;
+    };
+    spawnSync('mkfifo', [path]);
+    expect(await refusal(path)).toContain('is a pipe');
+    expect((await lstat(path)).isFIFO()).toBe(true);
+    for (const device of ['/dev/null', '/dev/zero'])
+      expect(await refusal(device)).toContain('is a device');
+    expect(await refusal(folder)).toContain('is a folder');
+    const socket = createServer().listen(join(folder, 'socket'));
+    await once(socket, 'listening');
+    expect(await refusal(join(folder, 'socket'))).toContain('a socket');
+    socket.close();
+    await writeFile(join(folder, 'theirs'), 'theirs');
+    await symlink(join(folder, 'theirs'), join(folder, 'link'));
+    await symlink(join(folder, 'nowhere'), join(folder, 'dangling'));
+    for (const link of ['link', 'dangling'])
+      expect(await refusal(join(folder, link))).toContain('is a symbolic link');
+    expect(await readFile(join(folder, 'theirs'), 'utf8')).toBe('theirs');
+  });
+
+  it('is not written over if it came meanwhile, whatever it is', async () => {
+    for (const come of [
+      () => writeFile(path, 'theirs'),
+      () => mkdir(path),
+      () => symlink('/dev/null', path),
+    ]) {
+      const store = await openFileStore(path, 'topic');
+      await store.applyBatch({ positions: [at(1n)], entries: [put('a', 1, '1')] });
+      await come();
+      await expect(store.caughtUp()).rejects.toThrow('somebody else wrote');
+      await expect(store.clear(0)).rejects.toThrow('somebody else wrote');
+      expect(await readdir(folder)).toEqual(['state.ndjson']);
+      await rm(path, { recursive: true });
+    }
+  });
+
+  it('is our own snapshot that somebody changed meanwhile', async () => {
+    const first = await openFileStore(path, 'topic');
+    await first.caughtUp();
+    const store = await openFileStore(path, 'topic');
+    await appendFile(path, 'theirs');
+    const text = await readFile(path, 'utf8');
+    await store.applyBatch({ positions: [at(1n)], entries: [put('a', 1, '1')] });
+    await expect(store.close()).rejects.toThrow('somebody else wrote');
+    await expect(store.clear(0)).rejects.toThrow('somebody else wrote');
+    expect(await readFile(path, 'utf8')).toBe(text);
+  });
+
+  it('says in one sentence that a place cannot be written to', async () => {
+    await writeFile(join(folder, 'file'), '');
+    const under = join(folder, 'file', 'state.ndjson');
+    await expect(openFileStore(under, 'topic')).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    const full = await openFileStore('/proc/state.ndjson', 'topic');
+    await expect(full.caughtUp()).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 });

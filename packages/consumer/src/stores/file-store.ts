@@ -1,153 +1,170 @@
-import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createInterface } from 'node:readline';
-import { z } from 'zod';
 import { ConsumerError } from '../errors.ts';
+import { byteLines } from './byte-lines.ts';
+import { jsonText, requireJson } from './json-value.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';
-import type { StateStore } from './state-store.ts';
+import { occupant, occupantOf, openRegularFile, putInPlace, requireUnchanged } from './own-file.ts';
+import type { Occupant } from './own-file.ts';
+import { headBegin, headLine, readHead, type SnapshotHead } from './snapshot-head.ts';
+import { readStateLine, snapshotLines } from './snapshot-lines.ts';
+import type { StateEntry, StateStore } from './state-store.ts';
 
-const headSchema = z.object({
-  topic: z.string(),
-  current_at: z.iso.datetime(),
-  keys: z.int().min(0),
-  positions: z.record(z.string().regex(/^\d+$/), z.string().regex(/^\d+$/)),
-});
-const lineSchema = z.object({
-  key: z.string(),
-  version: z.int().nullable(),
-  value: z.unknown(),
-});
-
-/** The next member of an object text, verbatim: what stands behind `"value":` up to the closing brace. */
-const valueMark = ',"value":';
-const flushBytes = 1024 * 1024;
+/** Far above what a broker takes as one record; a file without line ends is not read into memory. */
+const maxLineBytes = 64 * 1024 * 1024;
 
 /**
- * A snapshot as a file of NDJSON: for batch jobs, hand-overs and diffs. First line `{topic,current_at,keys,positions}`, then one line for each key,
- * `{"key":…,"version":…,"value":…}`, the value verbatim but for line breaks between its tokens. The state is held in memory; the file is written as a whole,
- * beside its name and then renamed, when the state has caught up and again at `close`: a reader sees a complete snapshot or the one before, never a part.
- * @throws ConsumerError STORE_UNUSABLE if the file is there and is no snapshot of this topic.
+ * A snapshot as a file of NDJSON: for batch jobs, hand-overs and diffs. First line `{topic,current_at,keys,positions,marks}`, then one line for each key,
+ * `{"key":…,"version":…,"value":…}`, the value verbatim but for line breaks between its tokens and the five bytes that name a schema. The state is held in memory; the
+ * file is written as a whole, beside its name and then renamed, when the state has caught up and again at `close`: a reader sees a complete snapshot or the one before,
+ * never a part. What is there and is no snapshot of this topic is never written over, and neither is what somebody else put there meanwhile.
+ * @throws ConsumerError STORE_UNUSABLE if there is something else; STORE_FAILED. Its methods throw these, and `applyBatch` STATE_UNREADABLE for a value that is not JSON.
  */
 export async function openFileStore(path: string, topic: string): Promise<StateStore> {
-  const memory = createMemoryStore();
-  let isComplete = await load(path, topic, memory);
-  let isChanged = false;
-  const write = async () => {
-    if (!isComplete || !isChanged) return;
-    await writeSnapshot(path, topic, memory);
-    isChanged = false;
+  const guarded = async <Outcome>(work: () => Promise<Outcome>): Promise<Outcome> => {
+    try {
+      return await work();
+    } catch (thrown) {
+      throw fileStoreError(thrown, path);
+    }
   };
+  const memory = createMemoryStore();
+  let before = await guarded(() => load(path, topic, memory));
+  let isComplete = before !== 'nothing';
+  let isChanged = false;
+  const write = () =>
+    guarded(async () => {
+      if (!isComplete || !isChanged) return;
+      before = await writeSnapshot(path, { topic, memory, before });
+      isChanged = false;
+    });
   return {
     positions: () => memory.positions(),
-    async applyBatch(batch) {
+    async applyBatch({ entries, positions }) {
+      // All of them first: a step counts as a whole or not at all.
+      const checked = entries.map((entry) => withJson(entry, topic));
       isChanged = true;
-      await memory.applyBatch(batch);
+      await memory.applyBatch({ entries: checked, positions });
     },
-    confirm: (atMs) => memory.confirm(atMs),
+    async confirm(atMs) {
+      isChanged = true;
+      await memory.confirm(atMs);
+    },
     async caughtUp() {
       isChanged ||= !isComplete;
       isComplete = true;
       await write();
     },
-    async clear() {
-      await memory.clear();
-      await rm(path, { force: true });
-      isComplete = false;
-    },
+    clear: (atMs) =>
+      guarded(async () => {
+        await requireUnchanged(path, before);
+        await rm(path, { force: true });
+        before = 'nothing';
+        isComplete = false;
+        await memory.clear(atMs);
+      }),
     close: write,
   };
 }
 
-async function writeSnapshot(path: string, topic: string, memory: MemoryStore): Promise<void> {
+function withJson(entry: StateEntry, topic: string): StateEntry {
+  if (entry.value === undefined) return entry;
+  const value = jsonText(entry.value, entry, topic);
+  requireJson(value, entry, topic);
+  return { ...entry, value };
+}
+
+async function writeSnapshot(
+  path: string,
+  {
+    topic,
+    memory,
+    before,
+  }: { readonly topic: string; readonly memory: MemoryStore; readonly before: Occupant },
+): Promise<Occupant> {
   await mkdir(dirname(path), { recursive: true });
-  const beside = `${path}.${process.pid}.tmp`;
-  const file = await open(beside, 'w');
+  const beside = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const file = await open(beside, 'wx');
   try {
-    const { offsets, currentAtMs } = await memory.positions();
-    let text = `${JSON.stringify({
-      topic,
-      current_at: new Date(currentAtMs).toISOString(),
-      keys: memory.size,
-      positions: Object.fromEntries(
-        Array.from(offsets, ([partition, offset]) => [String(partition), offset.toString()]),
-      ),
-    })}\n`;
-    for (const [key, { version, value }] of memory.entries()) {
-      if (version === undefined) requireJson(value, key);
-      // A raw line break in JSON can only stand between tokens.
-      const verbatim = value.toString().replaceAll(/[\r\n]+/g, ' ');
-      text += `{"key":${JSON.stringify(key)},"version":${version ?? 'null'}${valueMark}${verbatim}}\n`;
-      if (text.length >= flushBytes) {
-        await file.writeFile(text);
-        text = '';
-      }
+    try {
+      const positions = await memory.positions();
+      await file.writeFile(`${headLine({ topic, keys: memory.size, positions })}\n`);
+      for (const lines of snapshotLines(memory.entries())) await file.writeFile(lines);
+      await file.sync();
+    } finally {
+      await file.close();
     }
-    await file.writeFile(text);
-    await file.sync();
+    await putInPlace(beside, path, before);
   } catch (thrown) {
-    await file.close();
     await rm(beside, { force: true });
     throw thrown;
   }
-  await file.close();
-  await rename(beside, path);
+  return occupantOf(path);
 }
 
-/** A value that says its version has been read as JSON already. */
-function requireJson(value: Buffer, key: string): void {
-  try {
-    JSON.parse(value.toString());
-  } catch (cause) {
-    throw new ConsumerError(
-      'STATE_UNREADABLE',
-      `the value of key ${key} is not JSON, which is all that NDJSON can hold: rebuild into memory or write a store of your own`,
-      { cause },
-    );
-  }
-}
-
-/** Fills the memory from the file. @returns false if there is none */
-async function load(path: string, topic: string, memory: MemoryStore): Promise<boolean> {
+/** Fills the memory from the file, if there is one. @returns what the path holds */
+async function load(path: string, topic: string, memory: MemoryStore): Promise<Occupant> {
+  const file = await openRegularFile(path);
+  if (!file) return 'nothing';
   const refuse = (why: string, cause?: unknown): never => {
     throw new ConsumerError(
       'STORE_UNUSABLE',
-      `${path} is no snapshot of ${topic} (${why}): name another file, or remove this one`,
+      `${path} is no snapshot of ${topic} (${why}), and is left as it is: name another file, or remove this one`,
       { cause },
     );
   };
-  let head: z.output<typeof headSchema> | undefined;
-  let lineNumber = 0;
   try {
-    const lines = createInterface({ input: createReadStream(path), crlfDelay: Infinity });
-    for await (const line of lines) {
-      lineNumber += 1;
-      if (!head) head = headSchema.parse(JSON.parse(line));
-      else {
-        const { key, version } = lineSchema.parse(JSON.parse(line));
-        const value = line.slice(line.indexOf(valueMark) + valueMark.length, -1);
-        await memory.applyBatch({
-          partition: -1,
-          nextOffset: 0n,
-          entries: [{ key, version: version ?? undefined, value: Buffer.from(value) }],
-        });
+    // Before it is read: whatever changes it from now on is noticed when it is to be replaced.
+    const found = occupant(await file.stat({ bigint: true }));
+    const begin = Buffer.alloc(headBegin.length);
+    const { bytesRead } = await file.read(begin, 0, begin.length, 0);
+    if (bytesRead === 0) return refuse('it is empty');
+    if (!begin.equals(headBegin)) return refuse('its first line is not what it should be');
+    let head: SnapshotHead | undefined;
+    let lineNumber = 0;
+    try {
+      for await (const line of byteLines(file, { maxBytes: maxLineBytes })) {
+        lineNumber += 1;
+        if (head) await memory.applyBatch({ entries: [readEntry(line)], positions: [] });
+        else head = readHead(line);
+        if (head.topic !== topic) break;
       }
+    } catch (thrown) {
+      return refuse(`line ${lineNumber} is not what it should be`, thrown);
     }
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    refuse(`line ${lineNumber} is not what it should be`, thrown);
+    if (!head) return refuse('it is empty');
+    if (head.topic !== topic) return refuse(`it is one of ${head.topic}`);
+    if (head.keys !== memory.size)
+      return refuse(`it says ${head.keys} keys and has ${memory.size}`);
+    memory.setPositions(head.positions);
+    return found;
+  } finally {
+    await file.close();
   }
-  if (!head) return refuse('it is empty');
-  if (head.topic !== topic) refuse(`it is one of ${head.topic}`);
-  if (head.keys !== memory.size) refuse(`it says ${head.keys} keys and has ${memory.size}`);
-  memory.setPositions({
-    offsets: new Map(
-      Object.entries(head.positions).map(([partition, offset]) => [
-        Number(partition),
-        BigInt(offset),
-      ]),
-    ),
-    currentAtMs: Date.parse(head.current_at),
-  });
-  return true;
+}
+
+function readEntry(line: Buffer): StateEntry {
+  return { ...readStateLine(line), partition: -1, offset: -1n };
+}
+
+/** One sentence for what the file system says. */
+function fileStoreError(thrown: unknown, path: string): Error {
+  if (thrown instanceof ConsumerError || !(thrown instanceof Error)) return thrown as Error;
+  const { code } = thrown as NodeJS.ErrnoException;
+  const why = {
+    ENOSPC: 'the disk is full: make space',
+    EDQUOT: 'the quota of the disk is used up: make space',
+    EACCES: 'this user may not: grant it, or name another file',
+    EPERM: 'this user may not: grant it, or name another file',
+    EROFS: 'the file system is read-only: name another file',
+    ENOTDIR: 'a part of its path is no folder: name another file',
+  }[code ?? ''];
+  return new ConsumerError(
+    'STORE_FAILED',
+    why === undefined
+      ? `${path} cannot be read or written: ${thrown.message}`
+      : `${path} cannot be read or written, ${why}; what was there before is still there`,
+    { cause: thrown },
+  );
 }

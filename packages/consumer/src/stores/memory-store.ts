@@ -1,4 +1,4 @@
-import type { StateStore, StorePositions } from './state-store.ts';
+import type { StatePosition, StateStore, StorePositions } from './state-store.ts';
 
 /** The state of one key. */
 export interface StoredState {
@@ -19,8 +19,9 @@ export interface MemoryStore extends StateStore {
 /** An empty one. Reading it between two batches is always consistent: JavaScript runs one thing at a time. */
 export function createMemoryStore(): MemoryStore {
   const states = new Map<string, StoredState>();
-  const offsets = new Map<number, bigint>();
-  let currentAtMs = Date.now();
+  const partitions = new Map<number, StatePosition>();
+  let currentAtMs = 0;
+  const setPosition = (position: StatePosition) => partitions.set(position.partition, position);
   return {
     get: (key) => states.get(key),
     entries: () => states.entries(),
@@ -28,19 +29,19 @@ export function createMemoryStore(): MemoryStore {
       return states.size;
     },
     setPositions(positions) {
-      offsets.clear();
-      for (const [partition, offset] of positions.offsets) offsets.set(partition, offset);
+      partitions.clear();
+      positions.partitions.forEach(setPosition);
       currentAtMs = positions.currentAtMs;
     },
-    positions: () => Promise.resolve({ offsets: new Map(offsets), currentAtMs }),
-    applyBatch({ partition, entries, nextOffset }) {
+    positions: () => Promise.resolve({ partitions: new Map(partitions), currentAtMs }),
+    applyBatch({ entries, positions }) {
       for (const { key, version, value } of entries) {
         if (isOlder(version, states.get(key)?.version)) continue;
         if (value === undefined) states.delete(key);
         // A copy: a view would keep the whole answer of the broker.
         else states.set(key, { version, value: Buffer.from(value) });
       }
-      offsets.set(partition, nextOffset);
+      positions.forEach(setPosition);
       return Promise.resolve();
     },
     confirm(atMs) {
@@ -48,10 +49,10 @@ export function createMemoryStore(): MemoryStore {
       return Promise.resolve();
     },
     caughtUp: () => Promise.resolve(),
-    clear() {
+    clear(atMs) {
       states.clear();
-      offsets.clear();
-      currentAtMs = Date.now();
+      partitions.clear();
+      currentAtMs = atMs;
       return Promise.resolve();
     },
     close: () => Promise.resolve(),

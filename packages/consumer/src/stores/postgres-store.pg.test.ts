@@ -1,26 +1,34 @@
+import { schemaIdPrefix } from '@outbound/schemas';
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openPostgresStore, stateTableDdl } from './postgres-store.ts';
-import type { StateEntry } from './state-store.ts';
+import { openPostgresStore } from './postgres-store.ts';
+import type { StateEntry, StatePosition } from './state-store.ts';
+import { stateTableDdl } from './state-tables.ts';
 
 let postgres: PostgresServer;
 let pool: pg.Pool;
 beforeAll(async () => {
   postgres = await startPostgres();
   pool = new pg.Pool({ connectionString: await postgres.createDatabase('stores') });
-  await pool.query('create schema warehouse');
 });
 afterAll(async () => {
   await pool.end();
   await postgres.close();
 });
-beforeEach(() => pool.query('drop table if exists state, state_position'));
+beforeEach(() => pool.query('drop schema public cascade; create schema public'));
 
 const put = (key: string, version: number | undefined, value: string | undefined): StateEntry => ({
   key,
   version,
   value: value === undefined ? undefined : Buffer.from(value),
+  partition: 0,
+  offset: 7n,
+});
+const at = (nextOffset: bigint, partition = 0, mark = `m${nextOffset}`): StatePosition => ({
+  partition,
+  nextOffset,
+  mark,
 });
 const open = (table = 'state', topic = 'topic') => openPostgresStore(pool, { table, topic });
 const rows = async () =>
@@ -34,8 +42,7 @@ describe('a state in Postgres', () => {
   it('keeps the bytes of the value, deletes by tombstone, and never goes back to an older version', async () => {
     const store = await open();
     await store.applyBatch({
-      partition: 0,
-      nextOffset: 3n,
+      positions: [at(3n)],
       entries: [
         put('a', 2, '{"n": 1.50,  "q":"\\"\\\\{},"}'),
         put('b', 1, '{"x":null}'),
@@ -43,8 +50,7 @@ describe('a state in Postgres', () => {
       ],
     });
     await store.applyBatch({
-      partition: 0,
-      nextOffset: 6n,
+      positions: [at(6n)],
       entries: [put('a', 1, '{}'), put('b', undefined, undefined), put('c', undefined, '3')],
     });
     expect(await rows()).toEqual([
@@ -52,43 +58,118 @@ describe('a state in Postgres', () => {
       ['c', null, '3'],
     ]);
     await store.applyBatch({
-      partition: 0,
-      nextOffset: 8n,
+      positions: [at(8n)],
       entries: [put('a', 1, undefined), put('c', 1, undefined)],
     });
     expect((await rows()).map(([key]) => key)).toEqual(['a']);
   });
 
-  it('writes state and position together or not at all', async () => {
+  it('says the same of many entries, which go another way: bytes, versions, deletions', async () => {
     const store = await open();
-    await store.applyBatch({ partition: 0, nextOffset: 1n, entries: [put('a', 1, '{}')] });
-    await expect(
-      store.applyBatch({
-        partition: 0,
-        nextOffset: 3n,
-        entries: [put('b', 1, '{}'), put('c', 1, 'not json')],
-      }),
-    ).rejects.toThrow('json');
-    expect((await rows()).map(([key]) => key)).toEqual(['a']);
-    expect((await (await open()).positions()).offsets).toEqual(new Map([[0, 1n]]));
-    // And goes on after it.
-    await store.applyBatch({ partition: 0, nextOffset: 3n, entries: [put('b', 1, '{}')] });
-    expect((await (await open()).positions()).offsets).toEqual(new Map([[0, 3n]]));
+    const many = Array.from({ length: 2000 }, (_, n) =>
+      put(`k${n}`, n, `{"n": ${n}.50, "s":"\\"ä😀\\t"}`),
+    );
+    const odd = [
+      put('large', Number.MAX_SAFE_INTEGER, '1'),
+      put('negative', -5, '2'),
+      put('none', undefined, '{ "x" : [ ] }\n'),
+      put('ä😀', 1, '"3"'),
+      put('gone', 1, undefined),
+    ];
+    await store.applyBatch({
+      entries: [put('k5', 9, '"newer"'), put('gone', 1, '1')],
+      positions: [at(1n)],
+    });
+    await store.applyBatch({ entries: [...many, ...odd], positions: [at(3000n), at(4n, 1)] });
+    const found = new Map((await rows()).map(([key, version, value]) => [key, [version, value]]));
+    expect(found.size).toBe(2004);
+    expect(found.get('k5')).toEqual(['9', '"newer"']);
+    expect(found.get('k1999')).toEqual(['1999', '{"n": 1999.50, "s":"\\"ä😀\\t"}']);
+    expect(found.get('large')).toEqual([String(Number.MAX_SAFE_INTEGER), '1']);
+    expect(found.get('negative')).toEqual(['-5', '2']);
+    expect(found.get('none')).toEqual([null, '{ "x" : [ ] }\n']);
+    expect(found.get('ä😀')).toEqual(['1', '"3"']);
+    const { partitions } = await (await open()).positions();
+    expect([...partitions.values()]).toEqual([at(3000n), at(4n, 1)]);
+    // Nothing of the way there is left behind.
+    const temporary = await pool.query("select from pg_class where relname = 'outbound_staging'");
+    expect(temporary.rowCount).toBe(0);
+  });
+
+  it('writes without a staging table where the role may make none', async () => {
+    await pool.query(
+      `revoke temporary on database stores from public; drop role if exists writer; create role writer login password 'w'; grant all on schema public to writer`,
+    );
+    const url = new URL(String(pool.options.connectionString));
+    url.username = 'writer';
+    url.password = 'w';
+    const writer = new pg.Pool({ connectionString: url.href });
+    try {
+      const store = await openPostgresStore(writer, { table: 'state', topic: 'topic' });
+      const many = Array.from({ length: 1000 }, (_, n) => put(`k${n}`, n, '{}'));
+      await store.applyBatch({ entries: many, positions: [at(1n)] });
+      expect(await rows()).toHaveLength(1000);
+    } finally {
+      await writer.end();
+      await pool.query('grant temporary on database stores to public');
+    }
+  });
+
+  it.each([1, 700])(
+    'writes state and positions together or not at all, and names the record that is no JSON (%i before it)',
+    async (count) => {
+      const store = await open();
+      await store.applyBatch({ entries: [put('a', 1, '{}')], positions: [at(1n)] });
+      const before = Array.from({ length: count }, (_, n) => put(`k${n}`, 1, '{}'));
+      const bad = (value: string | Buffer) => ({
+        ...put('bad', 1, ''),
+        value: Buffer.from(value),
+        partition: 3,
+        offset: 41n,
+      });
+      for (const value of [
+        'not json',
+        '"\0"',
+        '',
+        Buffer.from([0x22, 0xff, 0x22]),
+        `${'['.repeat(100_000)}`,
+      ])
+        await expect(
+          store.applyBatch({
+            entries: [...before, bad(value), put('c', 1, '{}')],
+            positions: [at(3n)],
+          }),
+        ).rejects.toMatchObject({
+          code: 'STATE_UNREADABLE',
+          message: expect.stringContaining('topic/3 offset 41 is not JSON') as string,
+        });
+      expect((await rows()).map(([key]) => key)).toEqual(['a']);
+      expect((await (await open()).positions()).partitions).toEqual(new Map([[0, at(1n)]]));
+      // And goes on after it.
+      await store.applyBatch({ entries: [put('b', 1, '{}')], positions: [at(3n)] });
+      expect((await (await open()).positions()).partitions).toEqual(new Map([[0, at(3n)]]));
+    },
+  );
+
+  it('leaves out the five bytes that name a schema', async () => {
+    const store = await open();
+    const value = Buffer.concat([schemaIdPrefix(9), Buffer.from('{"n": 1.50}')]);
+    await store.applyBatch({ entries: [{ ...put('a', 1, ''), value }], positions: [at(1n)] });
+    expect(await rows()).toEqual([['a', '1', '{"n": 1.50}']]);
   });
 
   it('remembers when it was current, which writing alone does not change', async () => {
     const store = await open();
-    await store.clear();
+    await store.clear(500);
     await store.confirm(1000);
-    await store.applyBatch({ partition: 0, nextOffset: 1n, entries: [] });
-    await store.applyBatch({ partition: 1, nextOffset: 1n, entries: [] });
+    await store.applyBatch({ entries: [], positions: [at(1n)] });
+    await store.applyBatch({ entries: [], positions: [at(1n, 1)] });
     expect((await (await open()).positions()).currentAtMs).toBe(1000);
     await store.confirm(5000);
     expect((await (await open()).positions()).currentAtMs).toBe(5000);
-    const before = Date.now();
-    await store.clear();
-    await store.applyBatch({ partition: 0, nextOffset: 1n, entries: [] });
-    expect((await (await open()).positions()).currentAtMs).toBeGreaterThanOrEqual(before);
+    await store.clear(7000);
+    await store.applyBatch({ entries: [], positions: [at(1n)] });
+    expect((await (await open()).positions()).currentAtMs).toBe(7000);
   });
 
   it('refuses a second writer', async () => {
@@ -96,32 +177,51 @@ describe('a state in Postgres', () => {
     const second = await open();
     await first.positions();
     await second.positions();
-    await first.applyBatch({ partition: 0, nextOffset: 2n, entries: [put('a', 1, '1')] });
+    await first.applyBatch({ entries: [put('a', 1, '1')], positions: [at(2n), at(5n, 1)] });
     await expect(
-      second.applyBatch({ partition: 0, nextOffset: 1n, entries: [put('a', 2, '2')] }),
-    ).rejects.toThrow('somebody else writes to state');
+      second.applyBatch({ entries: [put('a', 2, '2')], positions: [at(1n)] }),
+    ).rejects.toThrow('somebody else writes to public.state');
     await second.positions();
-    await second.applyBatch({ partition: 0, nextOffset: 3n, entries: [] });
+    await second.applyBatch({ entries: [], positions: [at(3n)] });
     await expect(
-      first.applyBatch({ partition: 0, nextOffset: 4n, entries: [put('a', 9, '9')] }),
-    ).rejects.toThrow('somebody else writes to state');
+      first.applyBatch({ entries: [put('a', 9, '9')], positions: [at(6n, 1), at(4n)] }),
+    ).rejects.toThrow('its position of partition 0 is no longer ours (2)');
     expect(await rows()).toEqual([['a', '1', '1']]);
+    expect((await second.positions()).partitions.get(1)).toEqual(at(5n, 1));
   });
 
   it('refuses the state of another topic, and a name that is no table name', async () => {
     const store = await open();
-    await store.applyBatch({ partition: 0, nextOffset: 1n, entries: [] });
+    await store.applyBatch({ entries: [], positions: [at(1n)] });
     await expect(open('state', 'other')).rejects.toThrow('state holds the state of topic');
     expect(() => stateTableDdl('x; drop table y')).toThrow('no table name');
-    await openPostgresStore(pool, { table: 'warehouse.product', topic: 'topic' });
+    await pool.query('create schema if not exists warehouse');
+    await openPostgresStore(pool, { table: 'warehouse.order', topic: 'topic' });
+    await pool.query('drop schema warehouse cascade');
   });
 
   it('clears state and positions', async () => {
     const store = await open();
-    await store.applyBatch({ partition: 0, nextOffset: 1n, entries: [put('a', 1, '1')] });
-    await store.clear();
+    await store.applyBatch({ entries: [put('a', 1, '1')], positions: [at(1n)] });
+    await store.clear(0);
     expect(await rows()).toEqual([]);
-    expect((await store.positions()).offsets.size).toBe(0);
-    await store.applyBatch({ partition: 0, nextOffset: 1n, entries: [put('a', 1, '1')] });
+    expect((await store.positions()).partitions.size).toBe(0);
+    await store.applyBatch({ entries: [put('a', 1, '1')], positions: [at(1n)] });
+  });
+
+  it('says of a server that is gone that Postgres does not answer, and blames nobody else', async () => {
+    const store = await open();
+    await pool.query(`alter table state rename column version to v`);
+    await expect(
+      store.applyBatch({ entries: [put('a', 1, '1')], positions: [at(1n)] }),
+    ).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      message: expect.stringMatching(/^Postgres does not do what state needs \(42703: /) as string,
+    });
+    const nowhere = new pg.Pool({ connectionString: 'postgres://a:b@127.0.0.1:1/x' });
+    await expect(openPostgresStore(nowhere, { table: 'state', topic: 't' })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+    });
+    await nowhere.end();
   });
 });

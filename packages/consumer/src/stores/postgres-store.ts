@@ -1,161 +1,202 @@
 import type pg from 'pg';
 import { ConsumerError } from '../errors.ts';
-import type { StateBatch, StateStore } from './state-store.ts';
+import { notJson } from './json-value.ts';
+import { isRefusedValue, postgresStoreError } from './postgres-error.ts';
+import {
+  areOursCondition,
+  notOursAnyMore,
+  openStateTables,
+  type StateTables,
+} from './state-tables.ts';
+import type { StateBatch, StatePosition, StateStore } from './state-store.ts';
+import { refusedEntry, writeStates, type StateWriting } from './write-states.ts';
 
-/** What the store needs of a pool of `pg`. */
+/** What the store needs of a pool of `pg`; two connections do. */
 export type StorePool = Pick<pg.Pool, 'connect' | 'query'>;
-
-const tableName = /^[a-z_][a-z0-9_]{0,48}(\.[a-z_][a-z0-9_]{0,48})?$/;
-
-/**
- * DDL of a state table and of its positions, for those who migrate themselves. `value` is `json`, so its bytes stay as they were published.
- * @throws ConsumerError STORE_UNUSABLE for a name that is no plain table name.
- */
-export function stateTableDdl(table: string): string {
-  if (!tableName.test(table))
-    throw new ConsumerError(
-      'STORE_UNUSABLE',
-      `${table} is no table name: expected table or schema.table of [a-z0-9_], at most 49 each`,
-    );
-  return `
-create table if not exists ${table} (
-  key text primary key,
-  version bigint,
-  value json not null
-);
-create table if not exists ${table}_position (
-  topic text not null,
-  partition integer not null,
-  next_offset bigint not null,
-  current_at timestamptz not null,
-  primary key (topic, partition)
-);`;
-}
 
 /**
  * A state in a Postgres table, `table (key, version, value)`, with its positions in `table_position`, written in the same transaction. Makes both tables if they are
- * not there. Commits without waiting for the disk: after a crash of the server state and position are older together, and reading goes on from there.
- * A second writer is noticed by the position and refused.
- * @throws ConsumerError STORE_UNUSABLE if the table holds the state of another topic, or the name is no plain table name.
+ * not there; a table that we have not made is never touched, whatever it looks like (see `stateTableDdl`). Commits without waiting for the disk: after a crash of the
+ * server state and positions are older together, and reading goes on from there. A second writer is noticed by the positions and refused.
+ * The store holds JSON: of a value that begins with the id of its schema the five bytes are left out.
+ * @throws ConsumerError STORE_UNUSABLE if the table is not ours, holds the state of another topic, or the name is no plain table name; STORE_UNAVAILABLE,
+ * STORE_FAILED. Its methods throw these, and `applyBatch` STATE_UNREADABLE for a value that is not JSON.
  */
 export async function openPostgresStore(
   pool: StorePool,
   { table, topic }: { readonly table: string; readonly topic: string },
 ): Promise<StateStore> {
-  await pool.query(stateTableDdl(table));
-  const { rows: others } = await pool.query<{ topic: string }>(
-    `select topic from ${table}_position where topic <> $1 limit 1`,
-    [topic],
+  /** Everything that is asked of Postgres goes through here: what fails is Postgres' fault, and says so. */
+  const guarded = async <Outcome>(work: () => Promise<Outcome>): Promise<Outcome> => {
+    try {
+      return await work();
+    } catch (thrown) {
+      throw postgresStoreError(thrown, table);
+    }
+  };
+  const tables = await guarded(() => openTables(pool, table, topic));
+  const { rows: may } = await guarded(() =>
+    pool.query<{ stage: boolean }>(
+      `select has_database_privilege(current_database(), 'TEMPORARY') as stage`,
+    ),
   );
-  if (others[0])
-    throw new ConsumerError(
-      'STORE_UNUSABLE',
-      `${table} holds the state of ${others[0].topic}: name another table for ${topic}`,
-    );
+  const writing = { state: tables.state, topic, canStage: may[0]?.stage === true };
   /** As we have written them: nobody else may. */
-  const written = new Map<number, bigint>();
-  let currentAtMs = Date.now();
+  const written = new Map<number, StatePosition>();
+  let currentAtMs = 0;
   return {
-    async positions() {
-      const { rows } = await pool.query<{ partition: number; next: string; current: Date }>(
-        `select partition, next_offset::text as next, current_at as current
-         from ${table}_position where topic = $1`,
-        [topic],
-      );
-      written.clear();
-      for (const { partition, next } of rows) written.set(partition, BigInt(next));
-      currentAtMs = Math.min(Date.now(), ...rows.map(({ current }) => current.getTime()));
-      return { offsets: new Map(written), currentAtMs };
-    },
+    positions: () =>
+      guarded(async () => {
+        const found = await readPositions(pool, tables, topic);
+        written.clear();
+        for (const position of found.positions) written.set(position.partition, position);
+        currentAtMs = found.currentAtMs;
+        return { partitions: new Map(written), currentAtMs };
+      }),
     async applyBatch(batch) {
-      await inTransaction(pool, async (client) => {
-        await writeEntries(client, table, batch);
-        await writePosition(client, {
-          ...{ table, topic, batch, currentAtMs },
-          before: written.get(batch.partition),
-        });
-      });
-      written.set(batch.partition, batch.nextOffset);
+      await guarded(() =>
+        applyBatch(pool, batch, { tables, writing, written, currentAtMs }).catch(
+          (thrown: unknown) => namingRecord(pool, thrown, batch, topic),
+        ),
+      );
+      for (const position of batch.positions) written.set(position.partition, position);
     },
-    async confirm(atMs) {
-      await pool.query(`update ${table}_position set current_at = $2 where topic = $1`, [
-        topic,
-        new Date(atMs),
-      ]);
-      currentAtMs = atMs;
-    },
+    confirm: (atMs) =>
+      guarded(async () => {
+        await pool.query(`update ${tables.positions} set current_at = $2 where topic = $1`, [
+          topic,
+          new Date(atMs),
+        ]);
+        currentAtMs = atMs;
+      }),
     caughtUp: () => Promise.resolve(),
-    async clear() {
-      await inTransaction(pool, async (client) => {
-        await client.query(`truncate ${table}, ${table}_position`);
-      });
-      written.clear();
-      currentAtMs = Date.now();
-    },
+    clear: (atMs) =>
+      guarded(async () => {
+        await inTransaction(pool, (client) => clearTables(client, tables));
+        written.clear();
+        currentAtMs = atMs;
+      }),
     close: () => Promise.resolve(),
   };
 }
 
-async function writeEntries(
-  client: pg.PoolClient,
-  table: string,
-  { entries }: StateBatch,
-): Promise<void> {
-  const kept = entries.filter(({ value }) => value !== undefined);
-  const gone = entries.filter(({ value }) => value === undefined);
-  if (kept.length > 0)
-    await client.query({
-      name: `upsert ${table}`,
-      text: `insert into ${table} as t (key, version, value)
-        select key, version, value::json from unnest($1::text[], $2::bigint[], $3::text[]) as e (key, version, value)
-        on conflict (key) do update set version = excluded.version, value = excluded.value
-        where t.version is null or excluded.version is null or excluded.version >= t.version`,
-      values: [
-        kept.map(({ key }) => key),
-        kept.map(({ version }) => version ?? null),
-        kept.map(({ value }) => value?.toString()),
-      ],
-    });
-  if (gone.length > 0)
+async function openTables(pool: StorePool, table: string, topic: string): Promise<StateTables> {
+  let tables: StateTables | undefined;
+  await inTransaction(pool, async (client) => {
+    // Two that open the same new store make it once.
     await client.query(
-      `delete from ${table} as t using unnest($1::text[], $2::bigint[]) as e (key, version)
-       where t.key = e.key and (t.version is null or e.version is null or e.version >= t.version)`,
-      [gone.map(({ key }) => key), gone.map(({ version }) => version ?? null)],
+      `select pg_advisory_xact_lock(hashtextextended('outbound state ' || $1, 0))`,
+      [table],
+    );
+    tables = await openStateTables(client, table);
+    const { rows: others } = await client.query<{ topic: string }>(
+      `select topic from ${tables.positions} where topic <> $1 limit 1`,
+      [topic],
+    );
+    if (others[0])
+      throw new ConsumerError(
+        'STORE_UNUSABLE',
+        `${table} holds the state of ${others[0].topic}: name another table for ${topic}`,
+      );
+  });
+  if (!tables) throw new Error('a transaction that was committed had not run');
+  return tables;
+}
+
+async function readPositions(pool: StorePool, { positions }: StateTables, topic: string) {
+  const { rows } = await pool.query<{
+    partition: number;
+    next: string;
+    mark: string;
+    current: Date;
+  }>(
+    `select partition, next_offset::text as next, mark, current_at as current from ${positions} where topic = $1`,
+    [topic],
+  );
+  return {
+    positions: rows.map(({ partition, next, mark }) => ({
+      partition,
+      mark,
+      nextOffset: BigInt(next),
+    })),
+    currentAtMs: rows.length === 0 ? 0 : Math.min(...rows.map(({ current }) => current.getTime())),
+  };
+}
+
+interface Applying {
+  readonly tables: StateTables;
+  readonly writing: StateWriting;
+  readonly written: ReadonlyMap<number, StatePosition>;
+  readonly currentAtMs: number;
+}
+
+async function applyBatch(pool: StorePool, batch: StateBatch, applying: Applying): Promise<void> {
+  await inTransaction(pool, async (client) => {
+    await writeStates(client, batch.entries, applying.writing);
+    await writePositions(client, batch.positions, applying);
+  });
+}
+
+/** Behind the entries, so that the locks are held: what is true of the tables now is true until the commit. */
+async function writePositions(
+  client: pg.PoolClient,
+  positions: readonly StatePosition[],
+  { tables, writing: { topic }, written, currentAtMs }: Applying,
+): Promise<void> {
+  const { rows } = await client.query<{ partition: number | null; are_ours: boolean }>(
+    `with given as (
+       select * from unnest($2::integer[], $3::bigint[], $4::text[], $5::bigint[]) as g (partition, next_offset, mark, before)
+     ), added as (
+       insert into ${tables.positions} (topic, partition, next_offset, mark, current_at)
+       select $1, partition, next_offset, mark, $6::timestamptz from given where before is null
+       on conflict do nothing returning partition
+     ), moved as (
+       update ${tables.positions} p set next_offset = g.next_offset, mark = g.mark
+       from given g where p.topic = $1 and p.partition = g.partition and p.next_offset = g.before
+       returning p.partition
+     ), done as (select partition from added union all select partition from moved)
+     select done.partition, ours.are_ours from (select ${areOursCondition(tables)} as are_ours) ours left join done on true`,
+    [
+      topic,
+      positions.map(({ partition }) => partition),
+      positions.map(({ nextOffset }) => nextOffset.toString()),
+      positions.map(({ mark }) => mark),
+      positions.map(({ partition }) => written.get(partition)?.nextOffset.toString() ?? null),
+      new Date(currentAtMs),
+    ],
+  );
+  if (rows[0]?.are_ours !== true) throw notOursAnyMore(tables);
+  const done = new Set(rows.map(({ partition }) => partition));
+  const lost = positions.find(({ partition }) => !done.has(partition));
+  if (lost)
+    throw new ConsumerError(
+      'STORE_UNUSABLE',
+      `somebody else writes to ${tables.state}: its position of partition ${lost.partition} is no longer ours (${written.get(lost.partition)?.nextOffset ?? 'none'}); stop one of the two`,
     );
 }
 
-async function writePosition(
-  client: pg.PoolClient,
-  {
-    table,
-    topic,
-    batch: { partition, nextOffset },
-    before,
-    currentAtMs,
-  }: {
-    table: string;
-    topic: string;
-    batch: StateBatch;
-    before: bigint | undefined;
-    currentAtMs: number;
-  },
-): Promise<void> {
-  const parameters = [topic, partition, nextOffset.toString()];
-  const { rowCount } =
-    before === undefined
-      ? await client.query(
-          `insert into ${table}_position (topic, partition, next_offset, current_at) values ($1, $2, $3, $4) on conflict do nothing`,
-          [...parameters, new Date(currentAtMs)],
-        )
-      : await client.query(
-          `update ${table}_position set next_offset = $3 where topic = $1 and partition = $2 and next_offset = $4`,
-          [...parameters, before.toString()],
-        );
-  if (rowCount !== 1)
-    throw new ConsumerError(
-      'STORE_UNUSABLE',
-      `somebody else writes to ${table}: its position of partition ${partition} is no longer ours (${before ?? 'none'}); stop one of the two`,
-    );
+/** @throws ConsumerError STATE_UNREADABLE naming the record, if a value is what failed; else what was thrown. */
+async function namingRecord(
+  pool: StorePool,
+  thrown: unknown,
+  { entries }: StateBatch,
+  topic: string,
+): Promise<never> {
+  if (!isRefusedValue(thrown)) throw thrown;
+  const entry = await refusedEntry(pool, entries, topic);
+  throw entry ? notJson(entry, topic, thrown) : thrown;
+}
+
+/** Looks once more, under a lock: nothing but our own tables is ever emptied. */
+async function clearTables(client: pg.PoolClient, tables: StateTables): Promise<void> {
+  await client.query(
+    `lock table only ${tables.state}, only ${tables.positions} in access exclusive mode`,
+  );
+  const { rows } = await client.query<{ are_ours: boolean }>(
+    `select ${areOursCondition(tables)} as are_ours`,
+  );
+  if (rows[0]?.are_ours !== true) throw notOursAnyMore(tables);
+  await client.query(`truncate only ${tables.state}, only ${tables.positions}`);
 }
 
 async function inTransaction(
@@ -164,6 +205,9 @@ async function inTransaction(
 ): Promise<void> {
   const client = await pool.connect();
   let broken: Error | undefined;
+  // A connection that breaks between two statements says so here; the next statement fails with it.
+  const breaks = (error: Error) => (broken = error);
+  client.on('error', breaks);
   try {
     await client.query('begin; set local synchronous_commit = off');
     await work(client);
@@ -174,6 +218,7 @@ async function inTransaction(
     });
     throw thrown;
   } finally {
+    client.off('error', breaks);
     client.release(broken);
   }
 }

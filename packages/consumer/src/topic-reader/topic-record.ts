@@ -19,6 +19,8 @@ export interface PartitionRange {
   readonly low: bigint;
   /** The first offset that is not there yet for readers of committed records. */
   readonly high: bigint;
+  /** Of the topic; undefined where the broker does not say. Another one for a topic that was deleted and made again under its name. */
+  readonly topicId?: string | undefined;
 }
 
 /** A partition in words, for messages and as a key of maps. */

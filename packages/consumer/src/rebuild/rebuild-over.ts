@@ -1,0 +1,62 @@
+import type { Clock } from '@outbound/service-kit';
+import { ConsumerError } from '../errors.ts';
+import type { ReadSummary } from '../topic-reader/read-topics.ts';
+import type { ReadTopic } from './read-topic.ts';
+import { DeletionsMissed, RebuildAttempt } from './rebuild-attempt.ts';
+import type { RebuildWithOptions } from './rebuild-options.ts';
+import { ProgressCounter } from './rebuild-progress.ts';
+
+/**
+ * The core of `rebuildAndFollow`: attempts, one after the other, until one ends in good order. A topic that was made again or has lost its end, and a reader that was behind for longer
+ * than tombstones live, end an attempt; the next one looks at the store and the topic, and goes on from the positions or begins again, as it would in a new process.
+ * @throws as `rebuildAndFollow`.
+ */
+export async function rebuildOver(
+  { read, clock }: { readonly read: ReadTopic; readonly clock: Clock },
+  options: RebuildWithOptions,
+): Promise<ReadSummary> {
+  const { topic, store, follow = true, tombstonesLiveMs = 86_400_000, signal, log } = options;
+  /** Attempts in a row that did not catch up. */
+  let overtaken = 0;
+  /** Attempts in a row that brought nothing. */
+  let refused = 0;
+  for (;;) {
+    const progress = new ProgressCounter(options.onProgress, () => clock.nowMs());
+    const attempt = new RebuildAttempt({
+      ...{ read, clock, topic, store, follow, tombstonesLiveMs, signal, log, progress },
+      versionPath: (options.eventType?.orderingKeyFields[0] ?? 'data.version').split('.'),
+      onBegin: (plan) => options.onBegin?.(plan),
+      onCaughtUp: (facts) => {
+        overtaken = 0;
+        return options.onCaughtUp?.(facts);
+      },
+    });
+    try {
+      return await attempt.run();
+    } catch (thrown) {
+      if (thrown instanceof DeletionsMissed) {
+        overtaken += 1;
+        // The first may have been from old positions, and the second was suspended.
+        if (overtaken > 2) throw tooSlow(topic, tombstonesLiveMs);
+      } else if (isOfAnotherTopic(thrown)) {
+        refused = attempt.hasProgress ? 0 : refused + 1;
+        if (refused > 2) throw thrown;
+      } else throw thrown;
+      log?.warn(
+        { component: 'rebuild', topic, error: String(thrown) },
+        'what was read cannot be gone on with; looking again',
+      );
+    }
+  }
+}
+
+function isOfAnotherTopic(thrown: unknown): boolean {
+  return thrown instanceof ConsumerError && thrown.code === 'POSITION_UNKNOWN';
+}
+
+function tooSlow(topic: string, tombstonesLiveMs: number): ConsumerError {
+  return new ConsumerError(
+    'REBUILD_OVERTAKEN',
+    `again and again, reading ${topic} to its end took longer than the ${tombstonesLiveMs} ms for which it keeps deletions, so deleted keys could have stayed: raise the topic's delete.retention.ms, or rebuild into a faster store`,
+  );
+}

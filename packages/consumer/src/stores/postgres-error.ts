@@ -1,0 +1,55 @@
+import { ConsumerError } from '../errors.ts';
+
+/** What is looked at of what `pg` throws. */
+interface DriverError {
+  readonly code?: unknown;
+  readonly message: string;
+  readonly errors?: readonly unknown[];
+}
+
+/** Classes of SQLSTATE, and Node's codes, that say that the server is not there, or not yet. Source: Postgres, Appendix A. */
+const unavailable =
+  /^(08...|57P0[123]|53300|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+/** Those that `pg` says in words only. */
+const unavailableWords = /^(Connection terminated|timeout exceeded when trying to connect)/;
+const outOfDisk = '53100';
+
+/** True for a value that is no JSON, or no text, in the eyes of Postgres. Source: Postgres, Appendix A. */
+export function isRefusedValue(thrown: unknown): boolean {
+  return /^(22P02|22P05|22021|54001)$/.test(codeOf(thrown) ?? '');
+}
+
+/**
+ * What failed in a store's Postgres, in a sentence that blames nobody else. An error of ours stays as it is.
+ * @param table as it is called in full.
+ */
+export function postgresStoreError(thrown: unknown, table: string): ConsumerError {
+  if (thrown instanceof ConsumerError) return thrown;
+  const code = codeOf(thrown);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  if ((code !== undefined && unavailable.test(code)) || unavailableWords.test(message))
+    return new ConsumerError(
+      'STORE_UNAVAILABLE',
+      `Postgres with ${table} does not answer (${code ?? message}): see that it runs, then start again; it goes on from where it was`,
+      { cause: thrown },
+    );
+  if (code === outOfDisk)
+    return new ConsumerError(
+      'STORE_FAILED',
+      `Postgres has no space left on its disk for ${table}: make some, then start again; it goes on from where it was`,
+      { cause: thrown },
+    );
+  return new ConsumerError(
+    'STORE_FAILED',
+    `Postgres does not do what ${table} needs (${code ?? 'no code'}: ${message}); nothing of this step counts`,
+    { cause: thrown },
+  );
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  if (typeof thrown !== 'object' || thrown === null) return undefined;
+  const { code, errors } = thrown as Partial<DriverError>;
+  if (typeof code === 'string') return code;
+  // ECONNREFUSED on localhost comes once per address family.
+  return errors?.map(codeOf).find((each) => each !== undefined);
+}
