@@ -56,6 +56,11 @@ await runUntilSignal(
       store,
       signal,
       log: logger,
+      // Also when the topic was made again, or this process slept for too long: until it has caught up the state is a part.
+      onBegin: (plan) => {
+        isComplete = false;
+        logger.info(plan, 'reading begins');
+      },
       onProgress: ({ share, secondsLeft }) =>
         logger.info({ percent: Math.floor(share * 100), secondsLeft }, 'rebuilding'),
       onCaughtUp: ({ recordCount, seconds }) => {

@@ -14,6 +14,8 @@ test.each<[string, unknown, number, string]>([
   ['a stalled reader', new ConsumerError('READER_STALLED', 'for 30 s'), 5, 'READER_STALLED'],
   ['a refusal of Kafka', new ConsumerError('READ_REFUSED', 'no'), 5, 'READ_REFUSED'],
   ['a foreign store', new ConsumerError('STORE_UNUSABLE', 'no'), 2, 'STORE_UNUSABLE'],
+  ['a store that is away', new ConsumerError('STORE_UNAVAILABLE', 'no'), 5, 'STORE_UNAVAILABLE'],
+  ['a store that fails', new ConsumerError('STORE_FAILED', 'no'), 1, 'STORE_FAILED'],
   ['a wrong setting', new PipelineError('CONFIG_INVALID', 'no'), 2, 'CONFIG_INVALID'],
   ['a defect of ours', new PipelineError('ODD', 'no'), 1, 'ODD'],
   ['a wrong password', postgres('28P01'), 5, 'DATABASE_UNAVAILABLE'],

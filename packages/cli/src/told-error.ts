@@ -6,6 +6,7 @@ const codesBelow: Readonly<Record<string, ExitCode>> = {
   CONFIG_INVALID: exitCodes.usage,
   TOPIC_MISSING: exitCodes.usage,
   STORE_UNUSABLE: exitCodes.usage,
+  STORE_UNAVAILABLE: exitCodes.unavailable,
   READER_STALLED: exitCodes.unavailable,
   READ_REFUSED: exitCodes.unavailable,
   KAFKA_UNAVAILABLE: exitCodes.unavailable,

@@ -1,5 +1,6 @@
 import type { TopicRecord } from '@outbound/consumer';
-import { eventTypes, partitionOf } from '@outbound/schemas';
+import { keyBytes, keyText } from '@outbound/kafka';
+import { eventTypes, murmur2 } from '@outbound/schemas';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
 import { openKafkaAdmin, type KafkaAdmin } from '../kafka/kafka-admin.ts';
@@ -8,7 +9,7 @@ import { stateTopicOf, topicNamed } from '../kafka/topic-name.ts';
 import { readableLine } from '../records/readable-line.ts';
 import { recordJson } from '../records/record-json.ts';
 import { entityOf, jsonValueOf } from '../records/record-value.ts';
-import { safeText, utf8Text } from '../records/safe-text.ts';
+import { safeText } from '../records/safe-text.ts';
 import type { AddVerb } from '../verb.ts';
 import { KeyIndex } from './key-index.ts';
 import { meets, parseCondition, type Condition } from './where.ts';
@@ -37,7 +38,8 @@ export const addLatest: AddVerb = (program, bind) => {
     .addHelpText(
       'after',
       `
-With keys: their state in the order asked for, one value in memory for each; exit code 3 if a key is not there, or was deleted.
+With keys: their state in the order asked for, one value in memory for each; exit code 3 if a key is not there, or was deleted. A key that is no text is
+asked for as \\x and its bytes in hexadecimal digits (\\xfffe0001).
 Without: the topic is read twice, partition by partition, with about 100 bytes in memory for each key of a partition.
 
   outbound latest catalog.product 0198c0de-…
@@ -104,14 +106,16 @@ async function ofKeys(
 ): Promise<ExitCode> {
   const { topic, lows } = asked;
   const wanted = new Set(asked.keys);
-  const partitions = new Set(asked.keys.map((key) => partitionOf(key, lows.size)));
+  const partitions = new Set(
+    asked.keys.map((key) => (murmur2(keyBytes(key)) & 0x7fffffff) % lows.size),
+  );
   const found = new Map<string, TopicRecord>();
   await asked.read({
     topic,
     from: new Map([...lows].filter(([partition]) => partitions.has(partition))),
     onRecords: (records) => {
       for (const record of records) {
-        const key = record.key === null ? undefined : utf8Text(record.key);
+        const key = record.key === null ? undefined : keyText(record.key);
         if (key !== undefined && wanted.has(key)) found.set(key, kept(record));
       }
     },

@@ -1,4 +1,9 @@
-import { rebuildAndFollow, type CaughtUp, type ReadSummary } from '@outbound/consumer';
+import {
+  rebuildAndFollow,
+  type CaughtUp,
+  type ReadSummary,
+  type ResumePlan,
+} from '@outbound/consumer';
 import { eventTypes } from '@outbound/schemas';
 import { Option } from 'commander';
 import { bytesText, durationText, numberText } from '../console/units.ts';
@@ -38,7 +43,8 @@ export const addRebuild: AddVerb = (program, bind) => {
       `
 Goes on from where the target is, if it was filled before. Only what was there at the start is waited for; what comes meanwhile is not lost, and follows.
 The table has key, version and value (json); it is made if it is not there, with a table of positions beside it, and needs a role that may do that.
-The file appears when it is complete, and is replaced as a whole.
+The file appears when it is complete, and is replaced as a whole. A table or a file that a rebuild has not made is refused, and left as it is.
+Values have to be JSON for both; of one that begins with the id of its schema the five bytes are left out. Keys that are no text become \\x and digits.
 
   outbound rebuild catalog.product --into postgres --table product_copy --follow
   outbound rebuild catalog.product --into file --file products.ndjson`,
@@ -57,6 +63,7 @@ async function rebuild(context: CliContext, name: string, options: Options): Pro
   const eventType = [...eventTypes.values()].find(({ routes }) =>
     routes.some((route) => `${settings.topicPrefix}${route.topic}` === topic),
   );
+  let beginnings = 0;
   let summary: ReadSummary;
   try {
     if (options.restart) await clearTarget(context, target, options.yes === true);
@@ -68,6 +75,12 @@ async function rebuild(context: CliContext, name: string, options: Options): Pro
       tombstonesLiveMs,
       signal,
       ...(eventType ? { eventType } : {}),
+      onBegin: (plan) => {
+        beginnings += 1;
+        if (beginnings === 1) return;
+        progress.end();
+        output.note(`${topic}: reading ${beganText(plan)}`);
+      },
       onProgress: (each) => progress.show(each),
       onCaughtUp: (facts) => {
         progress.end();
@@ -81,11 +94,13 @@ async function rebuild(context: CliContext, name: string, options: Options): Pro
       },
     });
   } catch (thrown) {
-    throw kafkaCliError(thrown, `topic ${topic}`, connection.brokers);
-  } finally {
     progress.end();
-    await target.store.close();
+    // What failed first is what is told.
+    await target.store.close().catch(() => undefined);
+    throw kafkaCliError(thrown, `topic ${topic}`, connection.brokers);
   }
+  progress.end();
+  await target.store.close();
   if (caughtUp === undefined) return exitCodes.interrupted;
   if (options.follow)
     output.note(`followed up to ${numberText(summary.recordCount)} records in all`);
@@ -119,13 +134,13 @@ async function clearTarget(
   { store, name }: Target,
   yes: boolean,
 ): Promise<void> {
-  const { offsets } = await store.positions();
-  if (offsets.size === 0) return;
+  const { partitions } = await store.positions();
+  if (partitions.size === 0) return;
   context.output.note(
-    `${name} holds a state up to ${[...offsets].map(([partition, offset]) => `${partition}:${offset}`).join(' ')} (partition:offset); all of it will be removed`,
+    `${name} holds a state up to ${[...partitions.values()].map(({ partition, nextOffset }) => `${partition}:${nextOffset}`).join(' ')} (partition:offset); all of it will be removed`,
   );
   await context.confirm(`Clear ${name} and begin again?`, { yes });
-  await store.clear();
+  await store.clear(Date.now());
 }
 
 function tell(
@@ -152,12 +167,22 @@ function tell(
     },
     () =>
       `${topic} → ${target.name}: caught up after ${durationText(seconds)}, ${numberText(recordCount)} records, ${bytesText(byteCount)}, ` +
-      `${numberText(Math.round(rate))}/s (${began.from === 'positions' ? 'went on from where it was' : `from the beginning, ${reason[began.why]}`})`,
+      `${numberText(Math.round(rate))}/s (${beganText(began)})`,
   );
 }
 
-const reason = {
+function beganText(began: ResumePlan): string {
+  return began.from === 'positions'
+    ? 'went on from where it was'
+    : `began at the beginning, ${reason[began.why]}`;
+}
+
+const reason: Readonly<Record<(ResumePlan & { from: 'beginning' })['why'], string>> = {
   empty: 'since it had nothing',
   'tombstones-may-be-gone':
     'since it was away for longer than the topic keeps deletions, and was cleared',
-} as const;
+  'topic-made-again': 'since the topic was deleted and made again, and it was cleared',
+  'topic-not-proven':
+    'since nothing proves that the topic is still the one that it was filled from, and it was cleared',
+  'topic-lost-records': 'since the topic ends before what was read of it, and it was cleared',
+};

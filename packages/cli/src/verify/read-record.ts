@@ -21,13 +21,11 @@ export function readRecord(key: string, value: Buffer | null): RecordState {
   return { form: 'value', version, hash: contentHash(data) };
 }
 
-/** `data` of an event's value; undefined if there is none. */
-export function dataOf(value: Buffer | string): JsonValue | undefined {
+/** `data` of an event's value as it is in the topic, with the id of its schema or without; undefined if there is none. */
+export function dataOf(value: Buffer): JsonValue | undefined {
   let event: JsonValue;
   try {
-    event = parseAcceptedJson(
-      typeof value === 'string' ? value : utf8.decode(withoutSchemaId(value).json),
-    );
+    event = parseAcceptedJson(utf8.decode(withoutSchemaId(value).json));
   } catch {
     return undefined;
   }

@@ -56,7 +56,7 @@ export async function repair(
   db: Database,
   aggregate: StoredAggregate,
   index: EntityIndex,
-  valuesOf: (keys: ReadonlySet<string>) => Promise<ReadonlyMap<string, string>>,
+  valuesOf: (keys: ReadonlySet<string>) => Promise<ReadonlyMap<string, Buffer>>,
   onProgress: (done: Repaired) => Promise<void>,
 ): Promise<Repaired> {
   const done = { snapshots: 0, deletions: 0, ghosts: 0, leftAlone: 0 };
@@ -88,7 +88,7 @@ async function deleteGhost(
   db: Database,
   { table, eventType }: StoredAggregate,
   id: string,
-  value: string,
+  value: Buffer,
 ): Promise<'ghosts' | 'leftAlone'> {
   const data = dataOf(value);
   if (!isJsonObject(data) || typeof data['version'] !== 'number') return 'leftAlone';

@@ -73,7 +73,7 @@ export class TableSide {
     const hashes = new Map<string, ContentHash[]>();
     for (const { id, payload } of rows) {
       const known = hashes.get(id) ?? [];
-      known.push(contentHash(dataOf(payload)));
+      known.push(contentHash(dataOf(Buffer.from(payload))));
       hashes.set(id, known);
     }
     return hashes;

@@ -1,4 +1,5 @@
 import { ConsumerError, readTopics } from '@outbound/consumer';
+import { keyText } from '@outbound/kafka';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { kafkaCliError, topicMissing } from '../kafka/kafka-cli-error.ts';
 import type { TopicView } from './topic-view.ts';
@@ -35,12 +36,12 @@ export async function readTopicOn(
   signal.throwIfAborted();
 }
 
-/** The last value of each of these keys, read from the topic's beginning; of a key without a value nothing. */
+/** The last value of each of these keys as it is in the topic, read from its beginning; of a key without a value nothing. */
 export async function lastValues(
   keys: ReadonlySet<string>,
   { connection, topic, signal, log }: TopicSource,
-): Promise<ReadonlyMap<string, string>> {
-  const values = new Map<string, string>();
+): Promise<ReadonlyMap<string, Buffer>> {
+  const values = new Map<string, Buffer>();
   try {
     await readTopics({
       connection,
@@ -50,10 +51,11 @@ export async function lastValues(
       log,
       onBatch: (records) => {
         for (const { key, value } of records) {
-          const text = key?.toString();
-          if (text === undefined || !keys.has(text)) continue;
+          if (key === null) continue;
+          const text = keyText(key);
+          if (!keys.has(text)) continue;
           if (value === null) values.delete(text);
-          else values.set(text, value.toString());
+          else values.set(text, Buffer.from(value));
         }
       },
     });

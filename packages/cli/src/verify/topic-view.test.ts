@@ -17,6 +17,13 @@ test('reading goes on behind the last record, or where the topic begins by now',
   expect(view.index.recordOf(view.index.find('a') ?? -1)).toEqual({ form: 'tombstone' });
 });
 
+test('keys that are no text are kept apart', () => {
+  const view = new TopicView('t', 1);
+  for (const hex of ['fffe0001', 'ffff0001', 'efbfbd'])
+    view.take([{ ...record(1n, null), key: Buffer.from(hex, 'hex') }]);
+  expect(view.index.size).toBe(3);
+});
+
 test('a topic that ends before what was read is another topic, so nothing is said of it', () => {
   const view = new TopicView('t', 1);
   view.take([record(5n, null)]);

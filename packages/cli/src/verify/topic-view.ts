@@ -1,3 +1,4 @@
+import { keyText } from '@outbound/kafka';
 import { murmur2 } from '@outbound/schemas';
 import { CliError } from '../exit-codes.ts';
 import { EntityIndex } from './entity-index.ts';
@@ -35,7 +36,7 @@ export class TopicView {
       this.#next.set(partition, offset + 1n);
       // No broker takes one on a compacted topic.
       if (key === null) continue;
-      const text = key.toString('utf8');
+      const text = keyText(key);
       const isAtHome = (murmur2(key) & 0x7fffffff) % this.#partitions === partition;
       const index = isAtHome ? this.index : this.#misplaced;
       const entry = index.entryOf(isAtHome ? text : `${partition}/${text}`);

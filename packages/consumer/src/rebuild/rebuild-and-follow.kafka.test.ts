@@ -47,7 +47,7 @@ async function makeAgain(topic: string, numPartitions: number): Promise<void> {
   await eventually(() =>
     admin
       .createTopics({
-        waitForLeaders: true,
+        waitForLeaders: false,
         topics: [
           {
             topic,
@@ -58,6 +58,10 @@ async function makeAgain(topic: string, numPartitions: number): Promise<void> {
       })
       .catch(() => false),
   );
+  await eventually(async () => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions.every(({ leader }) => leader >= 0);
+  });
   await admin.disconnect();
 }
 const state = (key: string, version: number) => ({

@@ -60,10 +60,11 @@ function readerOf(before: (step: number) => void = () => undefined): ReadTopic {
     };
     await onOpen?.([range]);
     let next = from?.(range) ?? 0n;
+    const isStopped = () => signal?.aborted === true;
     const { id } = topic;
     const summary = { recordCount: 0, byteCount: 0, partitions: [range] } as unknown as ReadSummary;
     const readTo = async (end: () => bigint) => {
-      while (next < end() && signal?.aborted !== true) {
+      while (next < end() && !isStopped()) {
         before(step++);
         if (topic.id !== id || next > topic.end)
           throw new ConsumerError('POSITION_UNKNOWN', 'the topic was made anew');
@@ -73,10 +74,10 @@ function readerOf(before: (step: number) => void = () => undefined): ReadTopic {
       }
     };
     await readTo(() => range.high);
-    if (signal?.aborted === true) return summary;
+    if (isStopped()) return summary;
     await onCaughtUp?.(summary);
     if (until === 'forever')
-      for (let quiet = 0; quiet < 3 && signal?.aborted !== true; quiet += 1) {
+      for (let quiet = 0; quiet < 3 && !isStopped(); quiet += 1) {
         before(step++);
         await onCurrent?.(nowMs);
         await readTo(() => topic.end);

@@ -7,9 +7,9 @@ interface DriverError {
   readonly errors?: readonly unknown[];
 }
 
-/** Classes of SQLSTATE, and Node's codes, that say that the server is not there, or not yet. Source: Postgres, Appendix A. */
+/** Classes of SQLSTATE, and Node's codes, that say that the server does not serve us: no connection, no login, no resources. Source: Postgres, Appendix A. */
 const unavailable =
-  /^(08...|57P0[123]|53300|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+  /^(08...|28...|57P..|53[^1]..|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
 /** Those that `pg` says in words only. */
 const unavailableWords = /^(Connection terminated|timeout exceeded when trying to connect)/;
 const outOfDisk = '53100';

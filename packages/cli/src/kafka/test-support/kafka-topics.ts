@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { KafkaCluster } from '@outbound/local-stack';
 import type { KafkaConnection } from '@outbound/service-kit';
+import { eventually } from '../../../../../test/support/eventually.ts';
 import { Kafka, logLevel, Partitioners, type Message } from 'kafkajs';
 
 /** How tests reach a cluster. */
@@ -30,7 +31,7 @@ export async function newTopic(
   await admin.connect();
   try {
     await admin.createTopics({
-      waitForLeaders: true,
+      waitForLeaders: false,
       topics: [
         {
           topic,
@@ -38,6 +39,11 @@ export async function newTopic(
           configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
         },
       ],
+    });
+    // kafkajs' own waiting gives up at a broker that has not heard of the topic yet.
+    await eventually(async () => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      return topics[0]?.partitions.every(({ leader }) => leader >= 0);
     });
   } finally {
     await admin.disconnect();
