@@ -11,6 +11,8 @@ export const kafkaRemedies = {
     'Correct the name and the prefix, or create the topic: reading and writing never do.',
   KAFKA_PRODUCER_LOST: 'The brokers no longer know this producer: open another.',
   KAFKA_FENCED: 'Somebody newer has taken this place over: stop, or be the only one.',
+  KAFKA_NOT_OURS:
+    'Nothing to do: whoever has the partition now goes on from what was committed last.',
   KAFKA_REJECTED: 'Kafka refuses the request for good; the message has the reason.',
   KAFKA_UNSUPPORTED: 'Use brokers from Kafka 3.0 on; the message says what this one lacks.',
   KAFKA_RECORDS_UNREADABLE: 'The message says which partition and what is in the way.',

@@ -1,0 +1,385 @@
+import type { Clock, KafkaLog } from '@outbound/service-kit';
+import { KafkaError } from '../kafka-error.ts';
+import type { GroupCoordinator, MemberIdentity } from '../ports/group-coordinator.ts';
+import type { TopicPartition } from '../ports/partition.ts';
+import type { TopicLog } from '../ports/topic-log.ts';
+import { Committer, type Position } from './committer.ts';
+import { groupCode, groupFailure, groupVerdict } from './group-codes.ts';
+import { heartbeatLoop } from './heartbeats.ts';
+import { HeldPartitions, names, type Held } from './held-partitions.ts';
+import { leaveGroup } from './leave-group.ts';
+import type { MemberFacts, MemberState } from './member-state.ts';
+import { Membership } from './membership.ts';
+import { rebalance } from './rebalance.ts';
+import { Retry } from './retry.ts';
+import { startPartitions } from './starter.ts';
+import { describeChange, type TopicChange } from './topic-view.ts';
+import { TopicWatch } from './topic-watch.ts';
+import { unlessAborted, Wake } from './wake.ts';
+
+/** A partition that is ours from now on. */
+export interface AssignedPartition extends TopicPartition {
+  /** Where reading begins: what the group has committed. */
+  readonly offset: bigint;
+}
+
+export interface GroupMemberOptions {
+  readonly coordinator: GroupCoordinator;
+  readonly log: TopicLog;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly topics: readonly string[];
+  /** Where a partition begins of which the group has committed nothing. */
+  readonly startAt: 'beginning' | 'end';
+  /** Set: a static member. It keeps its place, and its partitions, over a restart within the session timeout. */
+  readonly groupInstanceId?: string | undefined;
+  /** A static member leaves the group when it stops; every other one does in any case. */
+  readonly leavesForGood?: boolean;
+  /** A member that is not heard of for this long has lost its partitions. */
+  readonly sessionTimeoutMs: number;
+  /** How long the group waits for a member that drains what it must give up; above the bound of `onRevoked`. */
+  readonly rebalanceTimeoutMs: number;
+  readonly heartbeatMs: number;
+  /** How often the topics are looked at; default 30 s. */
+  readonly topicsMs?: number;
+  /** May be called several times for one rebalance, as positions get known. */
+  onAssigned(partitions: readonly AssignedPartition[]): void;
+  /** The owner drains and commits, and bounds that itself: the next owner waits for it. The rest goes on meanwhile. */
+  onRevoked(partitions: readonly TopicPartition[]): Promise<void>;
+  /** Not ours any more: nothing of it may be handed out or committed. Also those that are being revoked. */
+  onLost(partitions: readonly TopicPartition[]): void;
+  onState?(state: MemberState, facts: MemberFacts): void;
+  /** Told to people already, in one sentence. */
+  onTopicChanged?(change: TopicChange): void;
+  /** The member has ended for a reason that only a person can change. */
+  onFailed(error: KafkaError): void;
+  readonly logger: KafkaLog;
+}
+
+/**
+ * A member of a consumer group: cooperative-sticky, as Java's and librdkafka's clients speak it, so that all of them can share one group.
+ *
+ * What it promises: a partition is ours from `onAssigned` to the end of `onRevoked`, or to `onLost`, and as long as everybody keeps the
+ * rules nobody else's meanwhile. A rebalance touches only what moves. Where a partition begins was committed before `onAssigned`. Every
+ * commit is fenced by member and generation, so that one which comes too late is refused by the coordinator; per assignment a position
+ * only rises. A coordinator that is away is waited for under the same identity. When nothing was heard of it for the session timeout, by
+ * our own clock, everything is lost before `isOurs` says yes once more.
+ */
+export class GroupMember {
+  readonly #options: GroupMemberOptions;
+  readonly #held = new HeldPartitions();
+  readonly #watch: TopicWatch;
+  readonly #membership: Membership;
+  readonly #committer: Committer;
+  readonly #over = new AbortController();
+  readonly #roundWake = new Wake();
+  readonly #sessionWake = new Wake();
+  readonly #lostWake = new Wake();
+  readonly #starting = new Set<Promise<void>>();
+  #revocation: Promise<void> | undefined;
+  #wantsRejoin = false;
+  #isStopping = false;
+  #isWaiting = false;
+  #phase: MemberState = 'joining';
+  #told: MemberState | undefined;
+  #rebalances = 0;
+  #losses = 0;
+  #defect: { readonly reason: unknown } | undefined;
+
+  constructor(options: GroupMemberOptions) {
+    this.#options = options;
+    const { coordinator, clock, random } = options;
+    const membership = new Membership(options.groupInstanceId, options.sessionTimeoutMs);
+    this.#membership = membership;
+    this.#committer = new Committer({
+      coordinator,
+      clock,
+      random,
+      held: this.#held,
+      membership,
+      onCode: (code, identity) => this.#takeCode(code, identity),
+      onUnavailable: (error) => this.#waiting(error),
+    });
+    this.#watch = new TopicWatch({
+      ...options,
+      topicsMs: options.topicsMs ?? 30_000,
+      held: this.#held,
+      over: this.#over.signal,
+      isLeader: () => membership.isLeader,
+      rebalances: () => this.#rebalances,
+      onGone: (lives) => this.#lose(lives),
+      rejoin: () => this.#rejoin(),
+      onChanged: (change) => {
+        options.logger.warn({}, describeChange(change));
+        options.onTopicChanged?.(change);
+      },
+    });
+  }
+
+  get facts(): MemberFacts {
+    const { memberId, generationId, isLeader } = this.#membership;
+    const partitions = this.#held.size;
+    const [rebalances, losses] = [this.#rebalances, this.#losses];
+    return { memberId, generationId, isLeader, partitions, rebalances, losses };
+  }
+
+  /**
+   * Joins, and stays until the signal aborts; then what we have is revoked (the owner drains), and the group is left: at once for the
+   * others, unless the member is static. Once in a member's life. Resolves also after `onFailed`. @throws whatever the owner's callbacks
+   * throw.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const loops = [this.#shareLoop(), this.#beatLoop(), this.#watch.run(), this.#sessionLoop()];
+    const ended = Promise.all(loops.map(async (loop) => loop.catch(this.#fail)));
+    try {
+      if (!signal.aborted) {
+        const stopped = AbortSignal.any([signal, this.#over.signal]);
+        await unlessAborted(new Promise<never>(() => undefined), stopped);
+      }
+      if (!this.#over.signal.aborted) await this.#drain().catch(this.#fail);
+    } finally {
+      this.#end();
+      await this.#committer.close();
+      await ended;
+      await Promise.all(this.#starting);
+      await leaveGroup(this.#options, this.#membership.identity);
+      this.#setState('stopped');
+    }
+    if (this.#defect) throw this.#defect.reason;
+  }
+
+  /**
+   * Commits positions of partitions that are ours; resolves when the coordinator has them. A position at or below one that this
+   * assignment has committed is done already. What heals is waited for, rebalances too; so the caller bounds its wait.
+   * @throws KafkaError KAFKA_NOT_OURS for partitions that are not, or stopped to be (the others are committed all the same), or what the
+   * coordinator refuses for good.
+   */
+  async commit(positions: readonly Position[]): Promise<void> {
+    await this.#committer.commit(positions);
+  }
+
+  /** The owner goes on from another position, lower or higher, on purpose; as `commit`, and later commits rise from there. */
+  async restartAt(positions: readonly Position[]): Promise<void> {
+    await this.#committer.commit(positions, true);
+  }
+
+  /**
+   * May an event of this partition be handed out now? Looks at the clock first: a process that was suspended for longer than the session
+   * timeout finds `onLost` called before this says no.
+   */
+  isOurs(partition: TopicPartition): boolean {
+    this.#expire();
+    const phase = this.#held.get(partition)?.phase;
+    return phase === 'running' || phase === 'revoking';
+  }
+
+  /** Somebody has seen that a topic is not what it was: looks at once. */
+  lookAtTopics(): void {
+    this.#watch.wake();
+  }
+
+  async #shareLoop(): Promise<void> {
+    const { clock, random } = this.#options;
+    const retry = new Retry(clock, random);
+    while (!this.#isOver && !this.#isStopping) {
+      this.#wantsRejoin = false;
+      this.#setState(this.#rebalances === 0 ? 'joining' : 'rebalancing');
+      const assigned = await rebalance({
+        ...this.#options,
+        retry,
+        groupInstanceId: this.#options.groupInstanceId,
+        held: this.#held,
+        membership: this.#membership,
+        view: this.#watch.view,
+        over: this.#over.signal,
+        onLost: (code) => this.#loseAll(code),
+        onFacts: (facts) => {
+          this.#watch.learn(facts);
+          // They are shared out now.
+          this.#wantsRejoin = false;
+        },
+        onWaiting: (error) => this.#waiting(error),
+      });
+      this.#committer.wake();
+      if (!assigned || this.#isOver) return;
+      this.#rebalances += 1;
+      // What we have is being drained, and was claimed in that join: it is nobody else's until we leave.
+      if (this.#isStopping) return;
+      await this.#takeShare(assigned);
+    }
+  }
+
+  /** Resolves when it is time to join again. */
+  async #takeShare(assigned: readonly TopicPartition[]): Promise<void> {
+    const { added, revoked, mustRejoin } = this.#held.take(assigned, this.#membership.generationId);
+    this.#sessionWake.wake();
+    this.#expire();
+    this.#start(added);
+    if (revoked.length > 0) await this.#revoke(revoked);
+    if (mustRejoin) return;
+    this.#setState('running');
+    while (!this.#wantsRejoin && !this.#isStopping && !this.#isOver)
+      await this.#options.clock.sleep(60_000, this.#roundWake.signal);
+  }
+
+  async #revoke(lives: readonly Held[]): Promise<void> {
+    const present = lives.filter((life) => this.#held.has(life));
+    if (present.length === 0) return;
+    const lost = this.#lostWake.signal;
+    const revocation = this.#options.onRevoked(names(present));
+    this.#revocation = revocation;
+    await unlessAborted(revocation, lost);
+    this.#held.giveUp(present);
+    this.#committer.wake();
+  }
+
+  /** Finds where these begin, beside everything else. */
+  #start(lives: readonly Held[]): void {
+    if (lives.length === 0) return;
+    const options = this.#options;
+    const starting = startPartitions(
+      {
+        ...options,
+        held: this.#held,
+        view: this.#watch.view,
+        committer: this.#committer,
+        onFacts: (facts) => this.#watch.learn(facts),
+        onStarted: (started) =>
+          options.onAssigned(
+            started.map(([{ topic, partition }, offset]) => ({ topic, partition, offset })),
+          ),
+        onRemark: (sentence) => options.logger.warn({}, sentence),
+        onWaiting: ({ message }) =>
+          options.logger.warn({}, `where partitions begin can not be found yet: ${message}`),
+      },
+      lives,
+      this.#over.signal,
+    )
+      .catch(this.#fail)
+      .finally(() => this.#starting.delete(starting));
+    this.#starting.add(starting);
+  }
+
+  async #beatLoop(): Promise<void> {
+    await heartbeatLoop({
+      ...this.#options,
+      membership: this.#membership,
+      over: this.#over.signal,
+      expire: () => this.#expire(),
+      onCode: (code, identity) => this.#takeCode(code, identity),
+      onWaiting: (error) => this.#waiting(error),
+    });
+  }
+
+  /** Ends the session by our own clock, in time even where nobody asks. */
+  async #sessionLoop(): Promise<void> {
+    const { clock, sessionTimeoutMs } = this.#options;
+    while (!this.#isOver) {
+      const leftMs = this.#membership.sessionEndsMs - clock.nowMs();
+      const waitMs = this.#held.size > 0 ? Math.max(leftMs, 1) : sessionTimeoutMs;
+      await clock.sleep(waitMs, this.#sessionWake.signal);
+      this.#expire();
+    }
+  }
+
+  #expire(): void {
+    const { clock, sessionTimeoutMs } = this.#options;
+    if (this.#held.size === 0 || clock.nowMs() < this.#membership.sessionEndsMs) return;
+    this.#loseAll(undefined, `nothing was heard of the coordinator for ${sessionTimeoutMs} ms`);
+  }
+
+  /** What an answer to a heartbeat or a commit means beyond itself. */
+  #takeCode(code: number, identity: MemberIdentity): void {
+    const verdict = groupVerdict(code);
+    if (verdict === 'fail') return this.#fail(groupFailure(code, this.#options));
+    const isIn = this.#membership.phase === 'in';
+    if (!this.#membership.isNow(identity)) return;
+    if (verdict === 'rejoin' && isIn) this.#rejoin();
+    // While a join is on its way, another generation is what we expect; that we are unknown is always news.
+    if (verdict === 'lost' && (isIn || code === groupCode.unknownMember)) this.#loseAll(code);
+  }
+
+  #rejoin(): void {
+    this.#wantsRejoin = true;
+    this.#roundWake.wake();
+  }
+
+  #loseAll(
+    code: number | undefined,
+    why = `the coordinator has answered ${code === groupCode.unknownMember ? 'UNKNOWN_MEMBER_ID' : 'ILLEGAL_GENERATION'}`,
+  ): void {
+    this.#membership.leaveBehind(code === groupCode.unknownMember);
+    if (this.#held.size > 0) {
+      this.#losses += 1;
+      this.#options.logger.warn(
+        { partitions: this.#held.size },
+        `the group has gone on without this member, which joins again: ${why}`,
+      );
+    }
+    this.#lose(this.#held.all());
+    if (this.#membership.phase === 'out') this.#rejoin();
+  }
+
+  /** Ends these lives at once: whatever the owner has of them is nobody's. */
+  #lose(lives: readonly Held[]): void {
+    const known = this.#held.giveUp(lives);
+    this.#committer.wake();
+    this.#lostWake.wake();
+    if (known.length > 0) this.#options.onLost(names(known));
+  }
+
+  /** The owner drains everything, in the middle of whatever goes on. */
+  async #drain(): Promise<void> {
+    this.#isStopping = true;
+    this.#setState('stopping');
+    this.#roundWake.wake();
+    const before = this.#revocation;
+    const all = this.#held.all();
+    this.#held.giveUp(all.filter(({ phase }) => phase === 'starting'));
+    const rest = all.filter(({ phase }) => phase === 'running');
+    for (const held of rest) held.phase = 'revoking';
+    const lost = this.#lostWake.signal;
+    await Promise.all([before && unlessAborted(before, lost), this.#revoke(rest)]);
+  }
+
+  readonly #fail = (error: unknown): void => {
+    if (this.#isOver) return;
+    this.#end();
+    this.#lose(this.#held.all());
+    if (error instanceof KafkaError) this.#options.onFailed(error);
+    else this.#defect = { reason: error };
+  };
+
+  get #isOver(): boolean {
+    return this.#over.signal.aborted;
+  }
+
+  #end(): void {
+    this.#over.abort();
+    this.#roundWake.wake();
+    this.#sessionWake.wake();
+    this.#watch.wake();
+  }
+
+  #waiting(error: KafkaError | undefined): void {
+    const isWaiting = error !== undefined;
+    if (isWaiting === this.#isWaiting) return;
+    this.#isWaiting = isWaiting;
+    if (error) this.#options.logger.warn({}, `waiting for the coordinator: ${error.message}`);
+    this.#tellState();
+  }
+
+  #setState(state: MemberState): void {
+    this.#phase = state;
+    this.#tellState();
+  }
+
+  #tellState(): void {
+    const isGoing = this.#phase !== 'stopping' && this.#phase !== 'stopped';
+    const state = this.#isWaiting && isGoing ? 'waiting' : this.#phase;
+    if (state === this.#told && state !== 'running') return;
+    this.#told = state;
+    this.#options.onState?.(state, this.facts);
+  }
+}

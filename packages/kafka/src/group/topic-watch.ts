@@ -1,0 +1,82 @@
+import type { Clock } from '@outbound/service-kit';
+import type { TopicFacts } from '../ports/topic-facts.ts';
+import type { TopicLog } from '../ports/topic-log.ts';
+import type { Held, HeldPartitions } from './held-partitions.ts';
+import { mustHeal } from './retry.ts';
+import { TopicView, type TopicChange } from './topic-view.ts';
+import { unlessAborted, Wake } from './wake.ts';
+
+export interface TopicWatchParts {
+  readonly log: TopicLog;
+  readonly clock: Clock;
+  readonly topics: readonly string[];
+  readonly topicsMs: number;
+  readonly held: HeldPartitions;
+  readonly over: AbortSignal;
+  isLeader(): boolean;
+  /** How many rebalances there were. */
+  rebalances(): number;
+  /** What a topic that has gone had: nobody's any more. */
+  onGone(lives: readonly Held[]): void;
+  rejoin(): void;
+  onChanged(change: TopicChange): void;
+}
+
+/** While a topic of ours is missing, or a change waits for the leader. */
+const soonMs = 2000;
+
+/**
+ * Looks at the group's topics now and then. A topic that was deleted, or made again, ends what we had of it. A change of what is to be
+ * shared out makes the group share out anew: the leader's at once, another member's when the leader has not seen it a moment later (it
+ * may be a client that does not look, or a static member that does not know that it leads), so that one change is one rebalance.
+ */
+export class TopicWatch {
+  readonly view = new TopicView();
+  readonly #parts: TopicWatchParts;
+  readonly #wake = new Wake();
+  /** A change that was not shared out yet: the count of rebalances when we saw it. */
+  #unsharedSince: number | undefined;
+
+  constructor(parts: TopicWatchParts) {
+    this.#parts = parts;
+  }
+
+  /** Looks at once; also to end the loop when the member is over. */
+  wake(): void {
+    this.#wake.wake();
+  }
+
+  /** @throws KafkaError that only a person can change. */
+  async run(): Promise<void> {
+    const { clock, log, topics, over, topicsMs } = this.#parts;
+    for (;;) {
+      const isSettled =
+        this.#unsharedSince === undefined && topics.every((topic) => this.view.now(topic));
+      await clock.sleep(isSettled ? topicsMs : Math.min(soonMs, topicsMs), this.#wake.signal);
+      if (over.aborted) return;
+      if (this.#unsharedSince !== undefined && this.#unsharedSince === this.#parts.rebalances())
+        this.#parts.rejoin();
+      this.#unsharedSince = undefined;
+      try {
+        const facts = await unlessAborted(log.topics(topics), over);
+        if (facts) this.learn(facts);
+      } catch (error) {
+        // Looked at again in a while; those who fetch say that Kafka is away.
+        mustHeal(error);
+      }
+    }
+  }
+
+  /** Takes in what somebody has just been told of the topics. */
+  learn(facts: readonly TopicFacts[]): void {
+    const { held, clock } = this.#parts;
+    for (const change of this.view.learn(facts, clock.nowMs())) {
+      this.#parts.onChanged(change);
+      const lives =
+        change.what === 'grown' ? [] : held.all().filter(({ topic }) => topic === change.topic);
+      if (lives.length > 0) this.#parts.onGone(lives);
+      if (lives.length > 0 || this.#parts.isLeader()) this.#parts.rejoin();
+      else this.#unsharedSince = this.#parts.rebalances();
+    }
+  }
+}
