@@ -15,7 +15,7 @@ export {
   type GroupMemberOptions,
 } from './group/group-member.ts';
 export type { MemberFacts, MemberState } from './group/member-state.ts';
-export type { TopicChange, TopicEvent } from './group/topic-view.ts';
+export type { GroupTopicChange, TopicEvent } from './group/topic-view.ts';
 export { KafkaError, kafkaRemedies, type KafkaErrorCode } from './kafka-error.ts';
 export type {
   CommitAnswer,

@@ -13,7 +13,7 @@ import { Membership } from './membership.ts';
 import { rebalance } from './rebalance.ts';
 import { Retry } from './retry.ts';
 import { startPartitions } from './starter.ts';
-import { describeChange, type TopicChange } from './topic-view.ts';
+import { describeChange, type GroupTopicChange } from './topic-view.ts';
 import { TopicWatch } from './topic-watch.ts';
 import { unlessAborted, Wake } from './wake.ts';
 
@@ -51,7 +51,7 @@ export interface GroupMemberOptions {
   onLost(partitions: readonly TopicPartition[]): void;
   onState?(state: MemberState, facts: MemberFacts): void;
   /** Told to people already, in one sentence. */
-  onTopicChanged?(change: TopicChange): void;
+  onTopicChanged?(change: GroupTopicChange): void;
   /** The member has ended for a reason that only a person can change. */
   onFailed(error: KafkaError): void;
   readonly logger: KafkaLog;

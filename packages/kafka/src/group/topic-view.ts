@@ -5,7 +5,7 @@ import { groupCode } from './group-codes.ts';
 /** What has happened to a topic: deleted; deleted and made again; given more partitions (also one that was not there before). */
 export type TopicEvent = 'gone' | 'made-again' | 'grown';
 
-export interface TopicChange {
+export interface GroupTopicChange {
   readonly topic: string;
   readonly what: TopicEvent;
   readonly before: number;
@@ -43,11 +43,11 @@ export class TopicView {
   }
 
   /** Takes a description in. @returns what a member must be told or react to. */
-  learn(facts: readonly TopicFacts[], nowMs: number): TopicChange[] {
+  learn(facts: readonly TopicFacts[], nowMs: number): GroupTopicChange[] {
     return facts.flatMap((one) => this.#learn(one, nowMs) ?? []);
   }
 
-  #learn(facts: TopicFacts, nowMs: number): TopicChange | undefined {
+  #learn(facts: TopicFacts, nowMs: number): GroupTopicChange | undefined {
     const { topic, topicId, errorCode } = facts;
     const count = facts.partitions.length;
     let known = this.#known.get(topic);
@@ -92,7 +92,7 @@ export class TopicView {
 }
 
 /** A change in one sentence, for people. */
-export function describeChange({ topic, what, before, after }: TopicChange): string {
+export function describeChange({ topic, what, before, after }: GroupTopicChange): string {
   switch (what) {
     case 'gone':
       return `the topic ${topic} is not there${before === 0 ? '' : ' any more'}: nothing of it is read until it is made again`;

@@ -3,7 +3,7 @@ import type { TopicFacts } from '../ports/topic-facts.ts';
 import type { TopicLog } from '../ports/topic-log.ts';
 import type { Held, HeldPartitions } from './held-partitions.ts';
 import { mustHeal } from './retry.ts';
-import { TopicView, type TopicChange } from './topic-view.ts';
+import { TopicView, type GroupTopicChange } from './topic-view.ts';
 import { unlessAborted, Wake } from './wake.ts';
 
 export interface TopicWatchParts {
@@ -19,7 +19,7 @@ export interface TopicWatchParts {
   /** What a topic that has gone had: nobody's any more. */
   onGone(lives: readonly Held[]): void;
   rejoin(): void;
-  onChanged(change: TopicChange): void;
+  onChanged(change: GroupTopicChange): void;
 }
 
 /** While a topic of ours is missing, or a change waits for the leader. */
