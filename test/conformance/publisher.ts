@@ -50,7 +50,7 @@ export function publisherConformance(name: string, openRig: () => Promise<Publis
         value: Buffer.from('{}'),
         headers: { ce_id: `event-${lsn}`, source_lsn },
         position,
-        commitTimeMs: 1_790_000_000_000,
+        timestampMs: 1_790_000_000_000,
       };
     });
     return { topic, partition, records };

@@ -10,7 +10,7 @@ const record = (key: string): OutboundRecord => ({
   value: Buffer.from(key),
   headers: {},
   position: { commitLsn: noLsn, index: 0 },
-  commitTimeMs: 0,
+  timestampMs: 0,
 });
 const batch = (epoch: number, firstSequence: number, ...keys: string[]) => ({
   producer: { producerId: 7n, producerEpoch: epoch },

@@ -1,5 +1,5 @@
 import type { OutboundRecord } from '../../services/relay/src/kafka/outbound-record.ts';
-import type { ProducerIdentity } from '../../services/relay/src/kafka/producer-identity.ts';
+import type { ProducerIdentity } from '@outbound/kafka';
 
 /** A batch as it reaches a broker. */
 export interface ProducedBatch {

@@ -219,7 +219,7 @@ function foreignRecord(lane: string, lsn: Lsn): OutboundRecord {
     value: Buffer.from('{}'),
     headers: { [recordHeader.sourceLsn]: sourcePositionToText(position, 'f0f0f0f0') },
     position,
-    commitTimeMs: 0,
+    timestampMs: 0,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Route } from '@outbound/schemas';
 import { laneKey } from '../../services/relay/src/kafka/publisher.ts';
-import type { ProducerIdentity } from '../../services/relay/src/kafka/producer-identity.ts';
+import type { ProducerIdentity } from '@outbound/kafka';
 import type { Chance } from './chance.ts';
 import { PartitionLog, type AppendResult, type ProducedBatch } from './partition-log.ts';
 import type { Scheduler } from './scheduler.ts';

@@ -1,10 +1,7 @@
-import { errorFromCode } from '@outbound/kafka';
+import { errorFromCode, PartitionSequences, type ProducerIdentity } from '@outbound/kafka';
+import { PipelineError } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../../services/relay/src/errors.ts';
-import { PartitionSequences } from '../../services/relay/src/kafka/partition-sequences.ts';
-import {
-  transactionalIdOf,
-  type ProducerIdentity,
-} from '../../services/relay/src/kafka/producer-identity.ts';
+import { transactionalIdOf } from '../../services/relay/src/kafka/transactional-id.ts';
 import {
   laneKey,
   type Delivery,
@@ -155,8 +152,8 @@ class SimulatedSession implements PublisherSession {
         try {
           await this.#sendTo(leader, group, deliveries, failures);
         } catch (thrown) {
-          if (!(thrown instanceof RelayError)) throw thrown;
-          failures.push(thrown);
+          if (!(thrown instanceof PipelineError)) throw thrown;
+          failures.push(toRelayError(thrown));
         }
       }),
     );

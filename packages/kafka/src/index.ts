@@ -54,6 +54,17 @@ export {
   kafkaCode,
   unknownTopicOrPartition,
 } from './kafka-errors.ts';
+export { gzipCompression } from './produce/gzip-compression.ts';
+export { PartitionSequences, type PartitionBatch } from './produce/partition-sequences.ts';
+export {
+  produceApi,
+  writeProduceRequest,
+  type PartitionAnswer,
+  type PartitionRecords,
+} from './produce/produce-api.ts';
+export { fence, newProducer, type ProducerIdentity } from './produce/producer-identity.ts';
+export { aloneInBatchBytes, recordBound, type BatchCompression } from './produce/record-batch.ts';
+export type { RecordToWrite } from './produce/record-to-write.ts';
 export { ByteCursor } from './wire/byte-cursor.ts';
 export { ByteSink } from './wire/byte-sink.ts';
 export { ByteWriter } from './wire/byte-writer.ts';

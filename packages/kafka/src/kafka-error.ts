@@ -9,6 +9,8 @@ export const kafkaRemedies = {
   KAFKA_FORBIDDEN: 'Grant the ACL that the message names.',
   KAFKA_TOPIC_MISSING:
     'Correct the name and the prefix, or create the topic: reading and writing never do.',
+  KAFKA_TOPIC_CHANGED:
+    'The topic was deleted and made again, or has lost confirmed records: compare it with its source.',
   KAFKA_PRODUCER_LOST: 'The brokers no longer know this producer: open another.',
   KAFKA_FENCED: 'Somebody newer has taken this place over: stop, or be the only one.',
   KAFKA_NOT_OURS:

@@ -156,9 +156,9 @@ export function createRelayMetrics(
       batchDelivered: ({ topic, records }) => {
         const nowMs = wallMs();
         let bytes = 0;
-        for (const { key, value, commitTimeMs } of records) {
+        for (const { key, value, timestampMs } of records) {
           // The clocks of two machines may differ: a negative lag is no lag.
-          lag.observe(Math.max(0, nowMs - commitTimeMs) / 1000);
+          lag.observe(Math.max(0, nowMs - timestampMs) / 1000);
           bytes += key.length + (value?.length ?? 0);
         }
         published.inc({ topic }, records.length);

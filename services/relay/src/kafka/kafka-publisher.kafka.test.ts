@@ -1,7 +1,7 @@
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { sessionTiming } from './kafka-session.ts';
-import { transactionalIdOf } from './producer-identity.ts';
+import { transactionalIdOf } from './transactional-id.ts';
 import {
   anyEventType,
   anySource,

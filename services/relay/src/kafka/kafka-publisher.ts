@@ -1,17 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { constants, gzip } from 'node:zlib';
-import { promisify } from 'node:util';
-import { Cluster, TopicDirectory } from '@outbound/kafka';
+import { Cluster, fence, gzipCompression, TopicDirectory } from '@outbound/kafka';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { declaredTopics, topicDrift, type DeclaredTopic, type EventType } from '@outbound/schemas';
 import { RelayError, toRelayError } from '../errors.ts';
 import { sourceFingerprint, type SourceIdentity } from '../wal/source-position.ts';
 import { KafkaSession, sessionTiming, type SessionTiming } from './kafka-session.ts';
-import { fence, transactionalIdOf } from './producer-identity.ts';
 import type { Publisher, PublisherSession } from './publisher.ts';
-import type { BatchCompression } from './record-batch.ts';
 import { readTails } from './tail-reader.ts';
 import { readTopics, refuseBreaking } from './topic-state.ts';
+import { transactionalIdOf } from './transactional-id.ts';
 
 export interface KafkaPublisherOptions {
   readonly connection: KafkaConnection;
@@ -27,12 +24,6 @@ export interface KafkaPublisherOptions {
 /** How long a topic may be unknown at the start before it is missing: a broker that has just come up hears of topics a moment later. */
 const topicGraceMs = 3000;
 const coordinatorWithinMs = 10_000;
-
-const gzipCompression: BatchCompression = {
-  codec: 1,
-  // Level 1: on small JSON the higher ones cost several times the processor time for a few per cent.
-  compress: (records) => promisify(gzip)(records, { level: constants.Z_BEST_SPEED }),
-};
 
 /** The real `Publisher`: opens sessions to a Kafka cluster. */
 export class KafkaPublisher implements Publisher {
@@ -55,7 +46,7 @@ export class KafkaPublisher implements Publisher {
     try {
       await this.#checkTopics(directory);
       const transactionalId = transactionalIdOf(identity);
-      const producer = await fence(directory, transactionalId, coordinatorWithinMs);
+      const producer = await fence(directory.cluster, transactionalId, coordinatorWithinMs);
       const tails = await readTails(
         directory,
         this.#declared.flatMap(({ topic, partitions }) =>

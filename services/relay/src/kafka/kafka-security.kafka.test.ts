@@ -7,7 +7,7 @@ import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { startFaultProxy, type FaultProxy } from '../../../../test/support/fault-proxy.ts';
 import { KafkaPublisher } from './kafka-publisher.ts';
-import { transactionalIdOf } from './producer-identity.ts';
+import { transactionalIdOf } from './transactional-id.ts';
 import {
   anyEventType,
   anySource,

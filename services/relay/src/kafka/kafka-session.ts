@@ -2,23 +2,21 @@ import {
   ByteSink,
   duplicateSequenceNumber,
   errorFromCode,
+  PartitionSequences,
+  produceApi,
   unknownTopicOrPartition,
+  writeProduceRequest,
+  type BatchCompression,
+  type PartitionAnswer,
+  type PartitionRecords,
+  type ProducerIdentity,
   type TopicDirectory,
 } from '@outbound/kafka';
 import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../errors.ts';
 import type { SourcePosition } from '../wal/source-position.ts';
 import { recordBytes } from './outbound-record.ts';
-import { PartitionSequences } from './partition-sequences.ts';
-import {
-  produceApi,
-  writeProduceRequest,
-  type PartitionAnswer,
-  type PartitionRecords,
-} from './produce-request.ts';
-import type { ProducerIdentity } from './producer-identity.ts';
 import { laneKey, type Delivery, type LaneBatch, type PublisherSession } from './publisher.ts';
-import type { BatchCompression } from './record-batch.ts';
 
 /** How a session behaves in time. Milliseconds. */
 export interface SessionTiming {

@@ -116,7 +116,7 @@ function commit(
         value: Buffer.from(`${commitLsn}/${index}`),
         headers: {},
         position: { commitLsn: BigInt(commitLsn) as Lsn, index },
-        commitTimeMs: 0,
+        timestampMs: 0,
       },
       transaction,
     );

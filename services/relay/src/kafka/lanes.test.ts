@@ -16,7 +16,7 @@ function record(commitLsn: number, index = 0, bytes = 10): OutboundRecord {
     value: Buffer.alloc(bytes),
     headers: {},
     position: { commitLsn: BigInt(commitLsn) as Lsn, index },
-    commitTimeMs: 0,
+    timestampMs: 0,
   };
 }
 

@@ -159,7 +159,7 @@ it('finds the tail of a compacted partition from which everything before was rem
       lsn += 1;
       await session.send([
         batchOf([
-          recordAt(source, eventType.state, 0, lsn, { key: 'same', commitTimeMs: Date.now() }),
+          recordAt(source, eventType.state, 0, lsn, { key: 'same', timestampMs: Date.now() }),
         ]),
       ]);
       const left = await readTopic(kafka.bootstrap, eventType.state);

@@ -61,7 +61,7 @@ describe('toRecords', () => {
       partitionOf(one.aggregateId, 6),
       partitionOf(one.aggregateId, 12),
     ]);
-    expect(records[0]).toMatchObject({ key: one.aggregateId, commitTimeMs: 1_700_000_000_000 });
+    expect(records[0]).toMatchObject({ key: one.aggregateId, timestampMs: 1_700_000_000_000 });
   });
 
   it('puts the id of the schema before the unchanged payload where values name it, and leaves tombstones alone', () => {

@@ -1,3 +1,4 @@
+import { aloneInBatchBytes, recordBound } from '@outbound/kafka';
 import {
   eventHeaders,
   maxMessageBytes,
@@ -9,7 +10,6 @@ import { RelayError } from '../errors.ts';
 import type { OutboxEvent } from '../outbox/outbox-event.ts';
 import { sourcePositionToText } from '../wal/source-position.ts';
 import type { OutboundRecord } from './outbound-record.ts';
-import { aloneInBatchBytes, recordBound } from './record-batch.ts';
 import { noPrefixes, type ValuePrefixes } from './value-prefixes.ts';
 
 /**
@@ -40,7 +40,7 @@ export function toRecords(
           : prefixed(event.payload, prefixes.get(eventType)?.get(route.topic)),
       headers,
       position: event.position,
-      commitTimeMs: event.commitTimeMs,
+      timestampMs: event.commitTimeMs,
     };
     refuseOversize(record, event.eid);
     records.push(record);

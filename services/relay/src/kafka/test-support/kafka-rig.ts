@@ -122,7 +122,7 @@ export function recordAt(
       source_lsn: sourcePositionToText(position, sourceFingerprint(source)),
     },
     position,
-    commitTimeMs: 1_790_000_000_000 + lsn,
+    timestampMs: 1_790_000_000_000 + lsn,
     ...over,
   };
 }

@@ -1,6 +1,8 @@
-import type { ByteCursor, ByteSink, OwnApi } from '@outbound/kafka';
-import type { OutboundRecord } from './outbound-record.ts';
+import type { OwnApi } from '../connection/own-api.ts';
+import type { ByteCursor } from '../wire/byte-cursor.ts';
+import type { ByteSink } from '../wire/byte-sink.ts';
 import { writeRecordBatch, type BatchCompression, type BatchIdentity } from './record-batch.ts';
+import type { RecordToWrite } from './record-to-write.ts';
 
 /** What the broker says of one partition. */
 export interface PartitionAnswer {
@@ -23,7 +25,7 @@ interface ProduceAnswer {
 export interface PartitionRecords {
   readonly topic: string;
   readonly partition: number;
-  readonly records: readonly OutboundRecord[];
+  readonly records: readonly RecordToWrite[];
   readonly identity: BatchIdentity;
 }
 

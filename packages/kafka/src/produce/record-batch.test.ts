@@ -2,9 +2,7 @@ import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lsnFromText } from '../wal/lsn.ts';
-import { ByteSink } from '@outbound/kafka';
-import type { OutboundRecord } from './outbound-record.ts';
+import { ByteSink } from '../wire/byte-sink.ts';
 import {
   aloneInBatchBytes,
   batchOverhead,
@@ -13,6 +11,7 @@ import {
   writeRecordBatch,
   type BatchCompression,
 } from './record-batch.ts';
+import type { RecordToWrite } from './record-to-write.ts';
 
 const load = createRequire(import.meta.url);
 interface Decoded {
@@ -22,11 +21,11 @@ interface Decoded {
   readonly lastOffsetDelta: number;
   readonly maxTimestamp: string;
   readonly records: readonly {
-    readonly key: Buffer;
+    readonly key: Buffer | null;
     readonly value: Buffer | null;
     readonly timestamp: string;
     readonly offset: string;
-    readonly headers: Readonly<Record<string, Buffer>>;
+    readonly headers: Readonly<Record<string, Buffer | Buffer[] | null>>;
   }[];
 }
 const Decoder = load('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => object;
@@ -40,14 +39,17 @@ const theirRecord = load('kafkajs/src/protocol/recordBatch/record/v0') as (
   options: object,
 ) => object;
 
-const position = { commitLsn: lsnFromText('0/1'), index: 0 };
+/** As the relay writes it. */
+type TextRecord = RecordToWrite & {
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+};
+
 // kafkajs' decoder takes a header called like a member of Object.prototype for a repeated one.
 const headerNames = fc
   .string({ unit: 'binary', minLength: 1, maxLength: 80 })
   .filter((name) => !(name in {}));
-const anyRecord: fc.Arbitrary<OutboundRecord> = fc.record({
-  topic: fc.constant('t'),
-  partition: fc.constant(0),
+const anyRecord: fc.Arbitrary<TextRecord> = fc.record({
   key: fc.string({ unit: 'binary', minLength: 1, maxLength: 100 }),
   value: fc.option(
     fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
@@ -57,14 +59,13 @@ const anyRecord: fc.Arbitrary<OutboundRecord> = fc.record({
     maxKeys: 12,
     noNullPrototype: true,
   }),
-  position: fc.constant(position),
-  commitTimeMs: fc.integer({ min: 1_500_000_000_000, max: 2_000_000_000_000 }),
+  timestampMs: fc.integer({ min: 1_500_000_000_000, max: 2_000_000_000_000 }),
 });
 const identity = { producerId: 123_456_789_012n, producerEpoch: 7, firstSequence: 41 };
 
 /** The batch behind something else, in memory that is dirty and too small, as it is in a request. */
 async function encoded(
-  records: readonly OutboundRecord[],
+  records: readonly RecordToWrite[],
   compression?: BatchCompression,
 ): Promise<Buffer> {
   const sink = new ByteSink(200);
@@ -86,22 +87,22 @@ describe('writeRecordBatch', () => {
           producerEpoch: 7,
           firstSequence: 41,
           lastOffsetDelta: records.length - 1,
-          maxTimestamp: String(Math.max(...records.map(({ commitTimeMs }) => commitTimeMs))),
+          maxTimestamp: String(Math.max(...records.map(({ timestampMs }) => timestampMs))),
         });
         expect(
           decoded.records.map(({ key, value, timestamp, headers }) => ({
-            key: key.toString(),
+            key: key?.toString(),
             value,
             timestamp,
             headers: Object.fromEntries(
-              Object.entries(headers).map(([name, text]) => [name, text.toString()]),
+              Object.entries(headers).map(([name, text]) => [name, text?.toString()]),
             ),
           })),
         ).toEqual(
-          records.map(({ key, value, commitTimeMs, headers }) => ({
+          records.map(({ key, value, timestampMs, headers }) => ({
             key: Buffer.from(key).toString(),
             value,
-            timestamp: String(commitTimeMs),
+            timestamp: String(timestampMs),
             headers: Object.fromEntries(
               Object.entries(headers).map(([name, text]) => [
                 Buffer.from(name).toString(),
@@ -116,24 +117,21 @@ describe('writeRecordBatch', () => {
   });
 
   it('writes the very bytes that kafkajs writes, checksum included', async () => {
-    const records = Array.from({ length: 30 }, (_, index): OutboundRecord => ({
-      topic: 't',
-      partition: 0,
+    const records = Array.from({ length: 30 }, (_, index): TextRecord => ({
       key: `key-${index}`,
       value: index % 5 === 0 ? null : Buffer.from(`{"n":${index},"text":"${'é'.repeat(index)}"}`),
       headers: { ce_id: `id-${index}`, flow_id: 'ü'.repeat(index * 3) },
-      position,
-      commitTimeMs: 1_700_000_000_000 + index,
+      timestampMs: 1_700_000_000_000 + index,
     }));
     const ours = await encoded(records);
     const { buffer } = await theirs.RecordBatch({
-      records: records.map(({ key, value, headers, commitTimeMs }, offsetDelta) =>
+      records: records.map(({ key, value, headers, timestampMs }, offsetDelta) =>
         theirRecord({
           key,
           value,
           headers,
           offsetDelta,
-          timestampDelta: commitTimeMs - 1_700_000_000_000,
+          timestampDelta: timestampMs - 1_700_000_000_000,
         }),
       ),
       firstTimestamp: 1_700_000_000_000,
@@ -149,14 +147,11 @@ describe('writeRecordBatch', () => {
   });
 
   it('writes records of every length that takes another number of bytes to tell', async () => {
-    const record = (bytes: number): OutboundRecord => ({
-      topic: 't',
-      partition: 0,
+    const record = (bytes: number): RecordToWrite => ({
       key: 'k',
       value: Buffer.alloc(bytes, 'v'),
       headers: {},
-      position,
-      commitTimeMs: 1,
+      timestampMs: 1,
     });
     const sizes = [40, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 8170, 8180, 8181, 8182, 8183];
     const all = [
@@ -169,14 +164,11 @@ describe('writeRecordBatch', () => {
   });
 
   it('writes a compressed batch that kafkajs reads back', async () => {
-    const record: OutboundRecord = {
-      topic: 't',
-      partition: 0,
+    const record: RecordToWrite = {
       key: 'k',
       value: Buffer.from('x'.repeat(1000)),
       headers: { a: 'b' },
-      position,
-      commitTimeMs: 1,
+      timestampMs: 1,
     };
     const bytes = await encoded([record, record], {
       codec: 1,
@@ -194,6 +186,39 @@ describe('writeRecordBatch', () => {
     const [record] = fc.sample(anyRecord, 1);
     if (!record) throw new Error('no sample');
     expect(await encoded([record])).toEqual(await encoded([record]));
+  });
+});
+
+describe('a record of bytes', () => {
+  const record: RecordToWrite = {
+    key: Buffer.from('fffe00', 'hex'),
+    value: Buffer.from('ff', 'hex'),
+    headers: [
+      { name: 'again', value: Buffer.from('00ff', 'hex') },
+      { name: 'again', value: Buffer.from('plain') },
+      { name: 'none', value: null },
+    ],
+    timestampMs: 5,
+  };
+
+  it('is written as it is, repeated headers and those without a value too', async () => {
+    const { records } = await decodeBatch(new Decoder(await encoded([record])));
+    expect(records[0]).toMatchObject({
+      key: record.key,
+      value: record.value,
+      headers: { again: [Buffer.from('00ff', 'hex'), Buffer.from('plain')], none: null },
+    });
+  });
+
+  it('can be without a key', async () => {
+    const { records } = await decodeBatch(new Decoder(await encoded([{ ...record, key: null }])));
+    expect(records[0]?.key).toBeNull();
+  });
+
+  it('never takes more than is told', async () => {
+    const { length } = await encoded([record]);
+    expect(aloneInBatchBytes(record)).toBeGreaterThanOrEqual(length);
+    expect(recordBound(record) + batchOverhead).toBeGreaterThanOrEqual(length);
   });
 });
 

@@ -1,19 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { ByteCursor, ByteSink } from '@outbound/kafka';
-import type { OutboundRecord } from './outbound-record.ts';
-import { produceApi, writeProduceRequest } from './produce-request.ts';
+import { ByteCursor } from '../wire/byte-cursor.ts';
+import { ByteSink } from '../wire/byte-sink.ts';
+import { produceApi, writeProduceRequest } from './produce-api.ts';
 import { writeRecordBatch } from './record-batch.ts';
-import { lsnFromText } from '../wal/lsn.ts';
+import type { RecordToWrite } from './record-to-write.ts';
 
 describe('writeProduceRequest', () => {
-  const record = (key: string): OutboundRecord => ({
-    topic: 'a',
-    partition: 0,
+  const record = (key: string): RecordToWrite => ({
     key,
     value: Buffer.from(`value of ${key}`),
     headers: {},
-    position: { commitLsn: lsnFromText('0/1'), index: 0 },
-    commitTimeMs: 1_700_000_000_000,
+    timestampMs: 1_700_000_000_000,
   });
   const identity = (firstSequence: number) => ({
     producerId: 4n,

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { errorFromCode, KafkaError, type TopicDirectory } from '@outbound/kafka';
-import type { SourceIdentity } from '../wal/source-position.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { KafkaError } from '../kafka-error.ts';
+import { errorFromCode } from '../kafka-errors.ts';
 
 /** A producer as Kafka knows it: batches of an older epoch of the same id are refused. */
 export interface ProducerIdentity {
@@ -21,7 +21,7 @@ interface IdentityAnswer {
 
 const transactionCoordinator = 1;
 const pauseMs = 100;
-/** What passes by itself: the same list as the relay's retries. */
+/** What passes by itself. */
 const passing: ReadonlySet<string> = new Set([
   'KAFKA_UNAVAILABLE',
   'KAFKA_PARTITION_UNAVAILABLE',
@@ -29,58 +29,70 @@ const passing: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The name under which relays of one source fence each other. Stable over restarts, hosts and failovers: the timeline is left out,
- * because the relay of a promoted server has to fence the one that still reads the old server. Slots of other databases do not collide.
- */
-export function transactionalIdOf({ systemIdentifier, database, slot }: SourceIdentity): string {
-  const hash = createHash('sha256')
-    .update(JSON.stringify([systemIdentifier, database]))
-    .digest('hex')
-    .slice(0, 8);
-  return `outbound-${slot}-${hash}`;
-}
-
-/**
  * Takes a new epoch from the coordinator (trap 10e): from the first batch that is written with it to a partition, every batch of an
  * older epoch is refused there with INVALID_PRODUCER_EPOCH. No transaction is ever begun, so readers need not be read-committed.
- * Not fenced are a producer that has been silent for more than `transactional.id.expiration.ms` (7 days; sessions are renewed every
- * 12 hours), and one epoch in 32,767, when Kafka gives the name a new producer id.
+ * Not fenced are a producer that has been silent for more than `transactional.id.expiration.ms` (7 days; ask again well before),
+ * and one epoch in 32,767, when Kafka gives the name a new producer id.
  * @throws KafkaError KAFKA_UNAVAILABLE if the coordinator can't be reached within `withinMs`; KAFKA_AUTH_FAILED, KAFKA_FORBIDDEN.
  */
 export async function fence(
-  directory: TopicDirectory,
+  cluster: Cluster,
   transactionalId: string,
   withinMs: number,
+): Promise<ProducerIdentity> {
+  return askedUntil(withinMs, cluster, () => askForEpoch(cluster, transactionalId));
+}
+
+/**
+ * A producer id that nobody has: for a producer that fences none and is fenced by none, and only has its repeated batches stored once.
+ * @throws as `fence`.
+ */
+export async function newProducer(cluster: Cluster, withinMs: number): Promise<ProducerIdentity> {
+  return askedUntil(withinMs, cluster, async () => {
+    const answer = await cluster
+      .anyLink()
+      .ask<IdentityAnswer>('InitProducerId', { transactionalId: null, transactionTimeout: 60_000 });
+    if (answer.errorCode !== 0) throw errorFromCode(answer.errorCode, 'a new producer id');
+    return identityOf(answer);
+  });
+}
+
+async function askedUntil(
+  withinMs: number,
+  cluster: Cluster,
+  ask: () => Promise<ProducerIdentity>,
 ): Promise<ProducerIdentity> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     try {
-      return await askForEpoch(directory, transactionalId);
+      return await ask();
     } catch (thrown) {
       // Right after the cluster's first start the coordinator's topic is still being made; a coordinator may also be moving.
       if (!(thrown instanceof KafkaError) || !passing.has(thrown.code)) throw thrown;
       if (performance.now() > deadline) throw thrown;
       await delay(pauseMs);
-      await directory.refresh();
+      await cluster.describe([]);
     }
   }
 }
 
-async function askForEpoch(
-  directory: TopicDirectory,
-  transactionalId: string,
-): Promise<ProducerIdentity> {
-  const { errorCode: lost, coordinator } = await directory.cluster
+async function askForEpoch(cluster: Cluster, transactionalId: string): Promise<ProducerIdentity> {
+  const { errorCode: lost, coordinator } = await cluster
     .anyLink()
     .ask<CoordinatorAnswer>('GroupCoordinator', {
       groupId: transactionalId,
       coordinatorType: transactionCoordinator,
     });
   if (lost !== 0) throw errorFromCode(lost, `coordinator of ${transactionalId}`);
-  const { errorCode, producerId, producerEpoch } = await directory.cluster
+  const answer = await cluster
     .link(coordinator.nodeId)
     // No transaction is begun, so this time never runs; the broker wants it below `transaction.max.timeout.ms`.
     .ask<IdentityAnswer>('InitProducerId', { transactionalId, transactionTimeout: 60_000 });
-  if (errorCode !== 0) throw errorFromCode(errorCode, `transactional id ${transactionalId}`);
+  if (answer.errorCode !== 0)
+    throw errorFromCode(answer.errorCode, `transactional id ${transactionalId}`);
+  return identityOf(answer);
+}
+
+function identityOf({ producerId, producerEpoch }: IdentityAnswer): ProducerIdentity {
   return { producerId: BigInt(producerId), producerEpoch };
 }

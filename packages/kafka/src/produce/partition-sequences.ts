@@ -1,11 +1,16 @@
-import { RelayError } from '../errors.ts';
+import { KafkaError } from '../kafka-error.ts';
+import { partitionKey, type TopicPartition } from '../ports/partition.ts';
 import { sequenceAfter } from './record-batch.ts';
-import { laneKey, type LaneBatch } from './publisher.ts';
+
+/** Records of one partition, in order. The object is its identity: the same one is sent again after a failure. */
+export interface PartitionBatch extends TopicPartition {
+  readonly records: readonly unknown[];
+}
 
 interface PartitionState {
   next: number;
   /** The batch that was given a number and is not confirmed. */
-  out: LaneBatch | undefined;
+  out: PartitionBatch | undefined;
   isInFlight: boolean;
   /** Offset behind the last confirmed record; −1 before the first. */
   endOffset: bigint;
@@ -26,19 +31,15 @@ export class PartitionSequences {
 
   /**
    * The number of the batch's first record; the batch is in flight from here until `confirm` or `release`.
-   * @throws RelayError INVARIANT_BROKEN if another batch of this partition is not confirmed, or this one is in flight: sending it could
+   * @throws Error, a defect of the caller, if another batch of this partition is not confirmed, or this one is in flight: sending it could
    * drop or double records.
    */
-  begin(batch: LaneBatch): number {
-    const key = laneKey(batch.topic, batch.partition);
+  begin(batch: PartitionBatch): number {
+    const key = partitionKey(batch);
     const state = this.#state(key);
-    if (state.isInFlight)
-      throw new RelayError('INVARIANT_BROKEN', `lane ${key} is sent to while a send is out`);
+    if (state.isInFlight) throw new Error(`lane ${key} is sent to while a send is out`);
     if (state.out && state.out !== batch)
-      throw new RelayError(
-        'INVARIANT_BROKEN',
-        `lane ${key} is given another batch while one is not confirmed`,
-      );
+      throw new Error(`lane ${key} is given another batch while one is not confirmed`);
     state.out = batch;
     state.isInFlight = true;
     return state.next;
@@ -46,26 +47,26 @@ export class PartitionSequences {
 
   /**
    * The batch is stored, its first record at `baseOffset` (−1 if the broker did not say).
-   * @throws RelayError SINK_TOPIC_MISMATCH if it stands before what was confirmed earlier: the topic was made anew or Kafka has lost records.
+   * @throws KafkaError KAFKA_TOPIC_CHANGED if it stands before what was confirmed earlier: the topic was made anew or Kafka has lost records.
    */
-  confirm(batch: LaneBatch, baseOffset: bigint): void {
-    const key = laneKey(batch.topic, batch.partition);
+  confirm(batch: PartitionBatch, baseOffset: bigint): void {
+    const key = partitionKey(batch);
     const state = this.#state(key);
     state.next = sequenceAfter(state.next, batch.records.length);
     state.out = undefined;
     state.isInFlight = false;
     if (baseOffset < 0n) return;
     if (baseOffset < state.endOffset)
-      throw new RelayError(
-        'SINK_TOPIC_MISMATCH',
+      throw new KafkaError(
+        'KAFKA_TOPIC_CHANGED',
         `lane ${key}: records were confirmed up to offset ${state.endOffset - 1n}, and new ones are stored at ${baseOffset}: the topic was deleted and made anew, or Kafka lost confirmed records; compare the topic with the database`,
       );
     state.endOffset = baseOffset + BigInt(batch.records.length);
   }
 
   /** The send is over and says nothing of the batch: it keeps its number. */
-  release(batch: LaneBatch): void {
-    this.#state(laneKey(batch.topic, batch.partition)).isInFlight = false;
+  release(batch: PartitionBatch): void {
+    this.#state(partitionKey(batch)).isInFlight = false;
   }
 
   #state(key: string): PartitionState {

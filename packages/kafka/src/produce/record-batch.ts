@@ -1,10 +1,11 @@
-import { crc32c, type ByteSink } from '@outbound/kafka';
-import type { OutboundRecord } from './outbound-record.ts';
+import type { RecordHeader } from '../records/kafka-record.ts';
+import type { ByteSink } from '../wire/byte-sink.ts';
+import { crc32c } from '../wire/crc32c.ts';
+import type { ProducerIdentity } from './producer-identity.ts';
+import type { RecordToWrite } from './record-to-write.ts';
 
 /** Who writes a batch, and where it stands in that producer's numbering of the partition: what Kafka deduplicates and fences by. */
-export interface BatchIdentity {
-  readonly producerId: bigint;
-  readonly producerEpoch: number;
+export interface BatchIdentity extends ProducerIdentity {
   /** Sequence of the first record, 0 ≤ n < 2^31; each record takes the next one, and 0 follows 2^31 − 1. */
   readonly firstSequence: number;
 }
@@ -33,26 +34,20 @@ export function sequenceAfter(sequence: number, count: number): number {
  */
 export async function writeRecordBatch(
   sink: ByteSink,
-  records: readonly OutboundRecord[],
+  records: readonly RecordToWrite[],
   identity: BatchIdentity,
   compression?: BatchCompression,
 ): Promise<void> {
-  const baseTimestamp = records[0]?.commitTimeMs ?? 0;
+  const baseTimestamp = records[0]?.timestampMs ?? 0;
   let maxTimestamp = baseTimestamp;
   const start = sink.end;
   sink.ensureRoom(batchOverhead);
   sink.end += batchOverhead;
   let index = 0;
   for (const record of records) {
-    if (record.commitTimeMs > maxTimestamp) maxTimestamp = record.commitTimeMs;
+    if (record.timestampMs > maxTimestamp) maxTimestamp = record.timestampMs;
     sink.ensureRoom(recordBound(record));
-    sink.end = writeRecord(
-      sink.bytes,
-      sink.end,
-      record,
-      index,
-      record.commitTimeMs - baseTimestamp,
-    );
+    sink.end = writeRecord(sink.bytes, sink.end, record, index, record.timestampMs - baseTimestamp);
     index += 1;
   }
   let attributes = 0;
@@ -83,17 +78,25 @@ export async function writeRecordBatch(
 }
 
 /** Bytes that a record can take at the most in a batch of its own: what must stay within the topic's `max.message.bytes`. */
-export function aloneInBatchBytes(record: OutboundRecord): number {
-  let bytes = batchOverhead + 40 + Buffer.byteLength(record.key) + (record.value?.length ?? 0);
-  for (const name in record.headers)
-    bytes += 10 + Buffer.byteLength(name) + Buffer.byteLength(record.headers[name] ?? '');
+export function aloneInBatchBytes(record: RecordToWrite): number {
+  const { key, value, headers } = record;
+  let bytes = batchOverhead + 40 + Buffer.byteLength(key ?? '') + (value?.length ?? 0);
+  if (isList(headers))
+    for (const { name, value: content } of headers)
+      bytes += 10 + Buffer.byteLength(name) + (content?.length ?? 0);
+  else
+    for (const name in headers)
+      bytes += 10 + Buffer.byteLength(name) + Buffer.byteLength(headers[name] ?? '');
   return bytes;
 }
 
 /** Bytes that a record never exceeds on the wire, without looking at its text; UTF-8 takes three bytes per UTF-16 unit at the most. */
-export function recordBound({ key, value, headers }: OutboundRecord): number {
-  let bound = 40 + key.length * 3 + (value?.length ?? 0);
-  for (const name in headers) bound += 10 + (name.length + (headers[name] ?? '').length) * 3;
+export function recordBound({ key, value, headers }: RecordToWrite): number {
+  let bound = 40 + (key?.length ?? 0) * 3 + (value?.length ?? 0);
+  if (isList(headers))
+    for (const { name, value: content } of headers)
+      bound += 10 + name.length * 3 + (content?.length ?? 0);
+  else for (const name in headers) bound += 10 + (name.length + (headers[name] ?? '').length) * 3;
   return bound;
 }
 
@@ -101,7 +104,7 @@ export function recordBound({ key, value, headers }: OutboundRecord): number {
 function writeRecord(
   to: Buffer,
   at: number,
-  record: OutboundRecord,
+  record: RecordToWrite,
   offsetDelta: number,
   timestampDelta: number,
 ): number {
@@ -112,20 +115,23 @@ function writeRecord(
   to[end] = 0;
   end = writeVarInt(to, end + 1, timestampDelta);
   end = writeVarInt(to, end, offsetDelta);
-  end = writeText(to, end, record.key);
-  const { value, headers } = record;
-  if (value === null) {
-    end = writeVarInt(to, end, -1);
+  const { key, value, headers } = record;
+  end = typeof key === 'string' ? writeText(to, end, key) : writeBytes(to, end, key);
+  end = writeBytes(to, end, value);
+  if (isList(headers)) {
+    end = writeVarInt(to, end, headers.length);
+    for (const { name, value: content } of headers) {
+      end = writeText(to, end, name);
+      end = writeBytes(to, end, content);
+    }
   } else {
-    end = writeVarInt(to, end, value.length);
-    end += value.copy(to, end);
-  }
-  let count = 0;
-  for (const _ in headers) count += 1;
-  end = writeVarInt(to, end, count);
-  for (const name in headers) {
-    end = writeText(to, end, name);
-    end = writeText(to, end, headers[name] ?? '');
+    let count = 0;
+    for (const _ in headers) count += 1;
+    end = writeVarInt(to, end, count);
+    for (const name in headers) {
+      end = writeText(to, end, name);
+      end = writeText(to, end, headers[name] ?? '');
+    }
   }
   const length = end - body;
   if (length >= 64 && length < 8192) {
@@ -148,6 +154,17 @@ function writeVarInt(to: Buffer, at: number, value: number): number {
   }
   to[at] = zigzag;
   return at + 1;
+}
+
+/** A length, −1 for null, and the bytes. */
+function writeBytes(to: Buffer, at: number, bytes: Buffer | null): number {
+  if (bytes === null) return writeVarInt(to, at, -1);
+  const start = writeVarInt(to, at, bytes.length);
+  return start + bytes.copy(to, start);
+}
+
+function isList(headers: RecordToWrite['headers']): headers is readonly RecordHeader[] {
+  return Array.isArray(headers);
 }
 
 /** A length and the UTF-8 of a text. Short ASCII, nearly all there is, is copied here: a call into native code costs more. */
