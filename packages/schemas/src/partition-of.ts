@@ -31,6 +31,6 @@ export function murmur2(bytes: Uint8Array): number {
 }
 
 /** Where Kafka's default partitioner puts a key: `toPositive(murmur2(key)) % partitions`, 0 ≤ result < partitions. */
-export function partitionOf(key: string, partitions: number): number {
-  return (murmur2(Buffer.from(key, 'utf8')) & 0x7fffffff) % partitions;
+export function partitionOf(key: string | Uint8Array, partitions: number): number {
+  return (murmur2(typeof key === 'string' ? Buffer.from(key) : key) & 0x7fffffff) % partitions;
 }

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { eventually } from '../../../../test/support/eventually.ts';
-import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
+import {
+  Kafka,
+  logLevel,
+  type Admin,
+  type Consumer,
+  type KafkaMessage,
+  type Producer,
+} from 'kafkajs';
 
 /** Where clients of tests are told nothing. */
 export const silentLog: KafkaLog = {
@@ -35,7 +42,7 @@ export class Stranger {
   /** Timestamp of the first record that a `write` writes; the others follow a second apart. Not long ago, or the log would begin another segment behind them. */
   readonly firstTimeMs = Date.now() - 60_000;
   readonly #kafka: Kafka;
-  readonly #open: (Admin | Producer)[] = [];
+  readonly #open: (Admin | Consumer | Producer)[] = [];
 
   constructor(brokers: readonly string[]) {
     this.#kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
@@ -98,6 +105,35 @@ export class Stranger {
     const transaction = await producer.transaction();
     await transaction.send({ topic, messages: keys.map((key) => ({ key, value: key })) });
     return transaction;
+  }
+
+  /** Everything that is in a partition now, uncommitted records too, in order. */
+  async read(topic: string, partition = 0): Promise<KafkaMessage[]> {
+    const admin = await this.#admin();
+    const offsets = await eventually(() => admin.fetchTopicOffsets(topic), { timeoutMs: 30_000 });
+    const end = BigInt(offsets.find((each) => each.partition === partition)?.high ?? 0);
+    const records: KafkaMessage[] = [];
+    if (end === 0n) return records;
+    const consumer = this.#kafka.consumer({
+      groupId: anyName('reader'),
+      readUncommitted: true,
+      maxWaitTimeInMs: 100,
+    });
+    await consumer.connect();
+    this.#open.push(consumer);
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await new Promise<void>((resolve, reject) => {
+      consumer
+        .run({
+          eachBatch: ({ batch }) => {
+            if (batch.partition === partition) records.push(...batch.messages);
+            if (batch.partition === partition && BigInt(batch.lastOffset()) >= end - 1n) resolve();
+            return Promise.resolve();
+          },
+        })
+        .catch(reject);
+    });
+    return records;
   }
 
   async close(): Promise<void> {

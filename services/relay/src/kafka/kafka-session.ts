@@ -1,14 +1,9 @@
 import {
-  ByteSink,
-  duplicateSequenceNumber,
+  BatchProducer,
   errorFromCode,
-  PartitionSequences,
-  produceApi,
   unknownTopicOrPartition,
-  writeProduceRequest,
   type BatchCompression,
-  type PartitionAnswer,
-  type PartitionRecords,
+  type BatchOutcome,
   type ProducerIdentity,
   type TopicDirectory,
 } from '@outbound/kafka';
@@ -52,10 +47,6 @@ export interface KafkaSessionParts {
 /** Far below `socket.request.max.bytes` (100 MiB), above which a broker closes the connection without a word. */
 const requestBytes = 16 * 1024 * 1024;
 
-/** A request's memory is used again up to this size; a larger one is an exception that should not stay resident. */
-const keptSinkBytes = 4 * 1024 * 1024;
-const newSinkBytes = 256 * 1024;
-
 /**
  * One producer from its fencing to its end: gives batches their numbers, sends one request to each leader, and tells per partition what
  * the brokers said. Tries nothing again by itself: the core does, with the same batches.
@@ -63,18 +54,21 @@ const newSinkBytes = 256 * 1024;
 export class KafkaSession implements PublisherSession {
   readonly tails: ReadonlyMap<string, SourcePosition>;
   readonly #parts: KafkaSessionParts;
-  readonly #sequences: PartitionSequences;
+  readonly #producer: BatchProducer;
   readonly #bornMs = performance.now();
   readonly #refresher: NodeJS.Timeout;
   #refreshing: Promise<void> | undefined;
-  /** Memory for requests, one for each that is out at the same time. */
-  readonly #sinks: ByteSink[] = [];
   #isClosed = false;
 
   constructor(parts: KafkaSessionParts) {
     this.#parts = parts;
     this.tails = parts.tails;
-    this.#sequences = new PartitionSequences(parts.firstSequence);
+    this.#producer = new BatchProducer({
+      identity: parts.identity,
+      replicationTimeoutMs: parts.timing.replicationTimeoutMs,
+      compression: parts.compression,
+      firstSequence: parts.firstSequence,
+    });
     this.#refresher = setInterval(() => this.#refreshLeaders(), parts.timing.metadataRefreshMs);
     this.#refresher.unref();
   }
@@ -132,50 +126,24 @@ export class KafkaSession implements PublisherSession {
       for (const batch of batches) failures.push(this.#withoutLeader(batch));
       return;
     }
-    const { directory, timing } = this.#parts;
-    const begun: LaneBatch[] = [];
-    try {
-      const { identity, compression } = this.#parts;
-      const numbered: PartitionRecords[] = [];
-      for (const batch of batches) {
-        const firstSequence = this.#sequences.begin(batch);
-        begun.push(batch);
-        numbered.push({
+    const link = this.#parts.directory.cluster.link(leader);
+    for (const outcome of await this.#producer.send(link, batches)) {
+      const { batch, isStored, answer } = outcome;
+      if (isStored && answer)
+        deliveries.push({
           topic: batch.topic,
           partition: batch.partition,
-          records: batch.records,
-          identity: { ...identity, firstSequence },
+          baseOffset: answer.baseOffset,
         });
-      }
-      const sink = this.#sinks.pop() ?? new ByteSink(newSinkBytes);
-      sink.end = 0;
-      await writeProduceRequest(sink, numbered, timing.replicationTimeoutMs, compression);
-      const { answers } = await directory.cluster.link(leader).request(produceApi, sink.written());
-      // The broker has answered, so the socket has let go of the bytes. After a failure it may not have: then they are left to it.
-      if (sink.bytes.length <= keptSinkBytes) this.#sinks.push(sink);
-      const byLane = new Map(answers.map((row) => [laneKey(row.topic, row.partition), row]));
-      for (const batch of batches) {
-        const answer = byLane.get(laneKey(batch.topic, batch.partition));
-        const failure = answer
-          ? this.#take(batch, answer, deliveries)
-          : new RelayError('SINK_UNAVAILABLE', `broker ${leader} left a lane out of its answer`);
-        if (failure) failures.push(failure);
-      }
-    } finally {
-      for (const batch of begun) this.#sequences.release(batch);
+      else failures.push(this.#failureOf(outcome, leader));
     }
   }
 
-  /** Books one row of the answer; gives the error if it is not a confirmation. */
-  #take(batch: LaneBatch, answer: PartitionAnswer, deliveries: Delivery[]): RelayError | undefined {
+  #failureOf({ batch, answer }: BatchOutcome<LaneBatch>, leader: number): RelayError {
     const { topic, partition } = batch;
+    if (!answer)
+      return new RelayError('SINK_UNAVAILABLE', `broker ${leader} left a lane out of its answer`);
     const { code, detail } = answer;
-    if (code === 0 || code === duplicateSequenceNumber) {
-      const baseOffset = code === 0 ? answer.baseOffset : -1n;
-      this.#sequences.confirm(batch, baseOffset);
-      deliveries.push({ topic, partition, baseOffset });
-      return undefined;
-    }
     if (code === unknownTopicOrPartition && this.#isMissing(topic)) return missing(topic);
     return toRelayError(errorFromCode(code, `partition ${laneKey(topic, partition)}`, detail));
   }
