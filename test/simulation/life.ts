@@ -3,7 +3,7 @@ import type { Chance } from './chance.ts';
 import type { Scheduler, Timer } from './scheduler.ts';
 
 /** Where something comes from: what comes from one place stays in order, what comes from two may change places. */
-export type Channel = 'timer' | 'postgres' | 'kafka';
+export type Channel = 'timer' | 'postgres' | 'kafka' | `kafka ${string}`;
 
 /** 1 January 2026, when every schedule begins. */
 export const beginningMs = 1_767_225_600_000;

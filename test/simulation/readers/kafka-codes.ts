@@ -1,0 +1,20 @@
+/** Numbers of Kafka's errors that the readers' world answers. Source: https://kafka.apache.org/protocol#protocol_error_codes */
+export const kafkaCode = {
+  none: 0,
+  offsetOutOfRange: 1,
+  unknownTopicOrPartition: 3,
+  leaderNotAvailable: 5,
+  notLeaderOrFollower: 6,
+  coordinatorLoading: 14,
+  coordinatorNotAvailable: 15,
+  notCoordinator: 16,
+  illegalGeneration: 22,
+  inconsistentGroupProtocol: 23,
+  unknownMemberId: 25,
+  rebalanceInProgress: 27,
+  fencedLeaderEpoch: 74,
+  unknownLeaderEpoch: 75,
+  offsetNotAvailable: 78,
+  memberIdRequired: 79,
+  fencedInstanceId: 82,
+} as const;
