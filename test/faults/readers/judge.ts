@@ -100,7 +100,7 @@ export function judgeRound(facts: RoundFacts): Verdict {
 }
 
 /** How long after the end of a disturbance a pause is still its doing, microseconds. */
-const aftermathUs = 5_000_000;
+const aftermathUs = 10_000_000;
 
 function bySide(
   pauses: readonly Pause[],

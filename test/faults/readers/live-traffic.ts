@@ -11,9 +11,9 @@ export interface LiveTraffic {
 /** How many keys the events of a round have. */
 export const keyCount = 2_000;
 
-/** Some keys, of those that a round has. */
-export function someKeys(random: () => number, count: number): string[] {
-  return Array.from({ length: count }, () => `k-${Math.floor(random() * keyCount)}`);
+/** Some of the first `of` keys. */
+export function someKeys(random: () => number, count: number, of = keyCount): string[] {
+  return Array.from({ length: count }, () => `k-${Math.floor(random() * of)}`);
 }
 
 /** Up to 500 events a second of random keys, through kcat. */

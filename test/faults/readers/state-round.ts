@@ -72,10 +72,13 @@ export async function runStateRound(
   try {
     for (let cycle = 1; cycle <= cycles; cycle += 1) {
       const traffic = new TransactionalTraffic({
-        ...{ bootstrap: kafka.directBootstrap, topic, versions, random, tombstones: 0.1 },
+        ...{ bootstrap: kafka.directBootstrap, topic, versions, random },
+        tombstones: 0.1,
+        keys: 150,
       });
-      await delay(2_000 + random() * 2_000);
+      await delay(3_000 + random() * 3_000);
       await moveOne(admin, random);
+      await delay(3_000);
       await traffic.end();
       counts.committed += traffic.committed;
       counts.aborted += traffic.aborted;

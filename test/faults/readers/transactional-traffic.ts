@@ -12,6 +12,8 @@ export interface TransactionalOptions {
   readonly topic: string;
   readonly versions: VersionCounter;
   readonly random: () => number;
+  /** Among how many keys; default those of a round. */
+  readonly keys?: number;
   /** How many of the records of a committed transaction are tombstones: 0 to 1. */
   readonly tombstones?: number;
 }
@@ -68,9 +70,9 @@ export class TransactionalTraffic implements LiveTraffic {
   }
 
   async #transaction(producer: Producer): Promise<void> {
-    const { topic, random } = this.#options;
+    const { topic, random, keys: of } = this.#options;
     const isCommitted = random() < 0.6;
-    const keys = someKeys(random, 1 + Math.floor(random() * 20));
+    const keys = someKeys(random, 1 + Math.floor(random() * 20), of);
     const messages = isCommitted
       ? keys.map((key) => this.#message(key))
       : keys.map((key) => ({ key, value: soakValue(key, abortedVersion) }));
