@@ -53,6 +53,7 @@ const replicasOf = (text: string): 2 | 3 =>
 const replicas = values.replicas === undefined ? undefined : replicasOf(values.replicas);
 const members = values.members === undefined ? undefined : count('members', values.members);
 const seed = count('seed', values.seed);
+const stateRounds = count('states', values.states);
 const plans = planRounds({
   seed,
   rounds: count('rounds', values.rounds),
@@ -67,30 +68,42 @@ const plans = planRounds({
 const root = resolve(values.root);
 const results: RoundResult[] = [];
 const states: StateResult[] = [];
-const cluster = await startReaderCluster();
+const broken: string[] = [];
+let cluster = await startReaderCluster();
+/** A round that could not be carried out leaves a cluster that nobody knows: the next one gets another. */
+const attempt = async (what: string, round: () => Promise<void>) => {
+  try {
+    await round();
+  } catch (error) {
+    console.error(error);
+    broken.push(`${what} could not be carried out: ${String(error)}`);
+    await cluster.close();
+    cluster = await startReaderCluster();
+  }
+};
 try {
   for (const plan of plans) {
-    console.log(
-      `seed ${plan.seed}: ${plan.kind}, ${plan.replicas} replicas, ${plan.members} members, ${plan.form}`,
-    );
-    const result = await runRound(cluster, plan, root);
-    results.push(result);
-    if (values.json !== undefined) appendFileSync(values.json, `${JSON.stringify(result)}\n`);
-    console.log(resultTable([result]).split('\n').at(-1));
-  }
-  for (let index = 0; index < count('states', values.states); index += 1) {
-    const result = await runStateRound(cluster, await readerCode(root), {
-      seed: seed + index,
-      cycles: 3,
+    const what = `seed ${plan.seed}: ${plan.kind}, ${plan.replicas} replicas, ${plan.members} members, ${plan.form}`;
+    console.log(what);
+    await attempt(what, async () => {
+      const result = await runRound(cluster, plan, root);
+      results.push(result);
+      if (values.json !== undefined) appendFileSync(values.json, `${JSON.stringify(result)}\n`);
+      console.log(resultTable([result]).split('\n').at(-1));
     });
-    states.push(result);
-    console.log(stateText(result));
   }
+  const code = await readerCode(root);
+  for (let index = 0; index < stateRounds; index += 1)
+    await attempt(`states, seed ${seed + index}`, async () => {
+      const result = await runStateRound(cluster, code, { seed: seed + index, cycles: 3 });
+      states.push(result);
+      console.log(stateText(result));
+    });
 } finally {
   await cluster.close();
 }
 console.log(`\n${resultTable(results)}\n`);
-const faults = [...results.flatMap(faultsOf), ...states.flatMap((each) => each.faults)];
+const faults = [...broken, ...results.flatMap(faultsOf), ...states.flatMap((each) => each.faults)];
 for (const fault of faults) console.log(fault);
 const lossy = results.filter(({ lost }) => lost > 0).length;
 const all = results.reduce((sum, { lost }) => sum + lost, 0);

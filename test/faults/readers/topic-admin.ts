@@ -45,7 +45,8 @@ export class TopicAdmin {
     configs: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     await this.#admin.createTopics({
-      waitForLeaders: true,
+      // Not by kafkajs, which fails when it asks a broker that has not heard of the topic.
+      waitForLeaders: false,
       topics: [
         {
           topic: this.topic,
@@ -59,6 +60,7 @@ export class TopicAdmin {
         },
       ],
     });
+    await this.healed();
   }
 
   async delete(): Promise<void> {
