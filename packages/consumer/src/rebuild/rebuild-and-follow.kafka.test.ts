@@ -271,6 +271,42 @@ describe('rebuilding a state', () => {
     expect(store.size).toBe(21);
   });
 
+  it('follows into partitions that are added, and into the topic that takes its place', async () => {
+    const topic = await compacted(1);
+    await append(kafka, topic, [state('a', 1)]);
+    const store = createMemoryStore();
+    const stop = new AbortController();
+    const began: ResumePlan[] = [];
+    const following = rebuild(topic, store, {
+      follow: true,
+      signal: stop.signal,
+      onBegin: (plan) => void began.push(plan),
+    });
+    await eventually(() => store.size === 1);
+    const admin = plainClient(kafka).admin();
+    await admin.connect();
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
+    await admin.disconnect();
+    await append(
+      kafka,
+      topic,
+      [0, 1, 2].map((partition) => ({ ...state(`p${partition}`, 1), partition })),
+    );
+    await eventually(() => store.size === 4, { timeoutMs: 30_000 });
+    await makeAgain(topic, 1);
+    await append(kafka, topic, [state('z', 1), state('y', 1), state('x', 1)]);
+    await eventually(() => store.size === 3 && store.get('x') !== undefined, {
+      timeoutMs: 30_000,
+    });
+    stop.abort();
+    await following;
+    expect(began).toEqual([
+      { from: 'beginning', why: 'empty' },
+      { from: 'positions' },
+      { from: 'beginning', why: 'topic-made-again' },
+    ]);
+  });
+
   it('keeps keys apart that are no text', async () => {
     const topic = await compacted();
     const keys = ['fffe0001', 'ffff0001', '00', 'efbfbd'].map((key) => Buffer.from(key, 'hex'));

@@ -1,7 +1,10 @@
-import { systemClock, type KafkaConnection } from '@outbound/service-kit';
+import { openKafkaReads } from '@outbound/kafka';
+import { systemClock, type KafkaConnection, type KafkaLog } from '@outbound/service-kit';
 import { readTopics, type ReadSummary } from '../topic-reader/read-topics.ts';
+import type { ReadTopic } from './read-topic.ts';
 import type { RebuildWithOptions } from './rebuild-options.ts';
 import { rebuildOver } from './rebuild-over.ts';
+import { watchTopic } from './watch-topic.ts';
 
 export interface RebuildOptions extends RebuildWithOptions {
   readonly connection: KafkaConnection;
@@ -17,19 +20,27 @@ export interface RebuildOptions extends RebuildWithOptions {
  * store throws: its last step does not count then.
  */
 export async function rebuildAndFollow(options: RebuildOptions): Promise<ReadSummary> {
-  const { connection, topic, log, silenceMs } = options;
-  return rebuildOver(
-    {
-      clock: systemClock,
-      read: (each) =>
-        readTopics({
-          ...each,
-          connection,
-          topics: [topic],
-          ...(log ? { log } : {}),
-          ...(silenceMs === undefined ? {} : { silenceMs }),
-        }),
-    },
-    options,
-  );
+  const { connection, topic, log = silentLog, silenceMs } = options;
+  const kafka = await openKafkaReads(connection, log);
+  const read: ReadTopic = (each) =>
+    readTopics({
+      ...each,
+      ...{ connection, log, topics: [topic] },
+      ...(silenceMs === undefined ? {} : { silenceMs }),
+    });
+  const clock = systemClock;
+  try {
+    return await rebuildOver(
+      { clock, read: watchTopic(read, { log: kafka.log, clock, topic }) },
+      options,
+    );
+  } finally {
+    await kafka.close();
+  }
 }
+
+const silentLog: KafkaLog = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
