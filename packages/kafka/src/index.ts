@@ -60,3 +60,13 @@ export { ByteCursor } from './wire/byte-cursor.ts';
 export { ByteSink } from './wire/byte-sink.ts';
 export { ByteWriter } from './wire/byte-writer.ts';
 export { crc32c } from './wire/crc32c.ts';
+export { createTopics, type CreatedTopic, type NewTopic } from './admin/create-topics.ts';
+export type { GroupFacts, GroupOffset } from './admin/group-admin.ts';
+export {
+  openKafkaAdmin,
+  type AdminPartition,
+  type ClusterFacts,
+  type KafkaAdmin,
+} from './admin/kafka-admin.ts';
+export type { PartitionOffset } from './admin/topic-admin.ts';
+export { describeConfigs, type TopicConfigs } from './admin/topic-configs.ts';

@@ -9,6 +9,8 @@ export const kafkaRemedies = {
   KAFKA_FORBIDDEN: 'Grant the ACL that the message names.',
   KAFKA_TOPIC_MISSING:
     'Correct the name and the prefix, or create the topic: reading and writing never do.',
+  KAFKA_PARTITION_MISSING: 'Name partitions that the topic has.',
+  KAFKA_GROUP_NOT_EMPTY: 'Stop the members of the group, and wait until it is empty.',
   KAFKA_TOPIC_CHANGED:
     'The topic was deleted and made again, or has lost confirmed records: compare it with its source.',
   KAFKA_PRODUCER_LOST: 'The brokers no longer know this producer: open another.',

@@ -1,7 +1,11 @@
-import type { DeclaredTopic, TopicPlan } from '@outbound/schemas';
+import type { DeclaredTopic } from '@outbound/schemas';
+import type { ProvisionedTopics } from './topic-provision.ts';
 
-/** The plan as a table for a terminal: one line per topic, one below it per field that differs. */
-export function provisionReport(declared: readonly DeclaredTopic[], plan: TopicPlan): string {
+/** What was done as a table for a terminal: one line per topic, one below it per field that differs, and per setting that was left out. */
+export function provisionReport(
+  declared: readonly DeclaredTopic[],
+  plan: ProvisionedTopics,
+): string {
   const created = new Set(plan.create.map(({ topic }) => topic));
   const width = Math.max(5, ...declared.map(({ topic }) => topic.length));
   const lines = [`${'TOPIC'.padEnd(width)}  PARTITIONS  POLICY   STATE`];
@@ -15,6 +19,8 @@ export function provisionReport(declared: readonly DeclaredTopic[], plan: TopicP
       lines.push(
         `${' '.repeat(width)}  ${field} is ${actual}, declared ${shall}${breaking ? ' (the relay refuses it)' : ''}`,
       );
+    for (const field of plan.leftOut.get(topic) ?? [])
+      lines.push(`${' '.repeat(width)}  ${field} is left out: this Kafka does not know it`);
   }
   return lines.join('\n');
 }

@@ -1,23 +1,12 @@
-import { errorFromCode, kafkaCode, type TopicDirectory } from '@outbound/kafka';
+import { describeConfigs, type TopicDirectory } from '@outbound/kafka';
 import type { ActualTopic } from '@outbound/schemas';
 import type { KafkaLog } from '@outbound/service-kit';
-import { RelayError } from '../errors.ts';
-
-interface ConfigsAnswer {
-  readonly resources: readonly {
-    readonly errorCode: number;
-    readonly errorMessage: string | null;
-    readonly resourceName: string;
-    readonly configEntries: readonly { configName: string; configValue: string | null }[];
-  }[];
-}
-
-const topicResource = 2;
+import { RelayError, toRelayError } from '../errors.ts';
 
 /**
  * The named topics that exist, as they are, in the order of the names. Where the settings may not be read, they are left out and a
  * warning says so: the partition count is known all the same.
- * @throws RelayError SINK_UNAVAILABLE, SINK_AUTH_FAILED.
+ * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_AUTH_FAILED.
  */
 export async function readTopics(
   directory: TopicDirectory,
@@ -26,28 +15,19 @@ export async function readTopics(
 ): Promise<ActualTopic[]> {
   const existing = topics.flatMap((topic) => directory.summary(topic) ?? []);
   if (existing.length === 0) return [];
-  const { resources } = await directory.cluster.anyLink().ask<ConfigsAnswer>('DescribeConfigs', {
-    resources: existing.map(({ topic }) => ({ type: topicResource, name: topic, configNames: [] })),
-    includeSynonyms: false,
-  });
-  const configs = new Map<string, Record<string, string>>();
-  for (const { resourceName, errorCode, errorMessage, configEntries } of resources) {
-    if (errorCode === 0) {
-      configs.set(
-        resourceName,
-        Object.fromEntries(
-          configEntries.flatMap(({ configName, configValue }) =>
-            configValue === null ? [] : [[configName, configValue]],
-          ),
-        ),
-      );
+  const configs = new Map<string, Readonly<Record<string, string>>>();
+  const names = existing.map(({ topic }) => topic);
+  for (const found of await describeConfigs(directory.cluster, names)) {
+    const { topic, error } = found;
+    if (!error) {
+      configs.set(topic, Object.fromEntries(found.configs));
       continue;
     }
-    const error = errorFromCode(errorCode, `settings of topic ${resourceName}`, errorMessage);
-    if (kafkaCode(errorCode).means !== 'KAFKA_FORBIDDEN') throw error;
+    if (error.code !== 'KAFKA_FORBIDDEN') throw error;
+    const { code, message } = toRelayError(error);
     log.warn(
-      { component: 'kafka', topic: resourceName, code: error.code },
-      `${error.message}: they are not checked; allow DESCRIBE_CONFIGS on the topic to have them checked`,
+      { component: 'kafka', topic, code },
+      `${message}: they are not checked; allow DESCRIBE_CONFIGS on the topic to have them checked`,
     );
   }
   return existing.map((summary) => ({ ...summary, configs: configs.get(summary.topic) }));
