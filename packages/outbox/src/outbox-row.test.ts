@@ -104,3 +104,21 @@ test('an event whose value says another version or entity than its row is refuse
     `data.id in the value of ${id} is not the ${id} that it is emitted with`,
   );
 });
+
+test.each([
+  ['C', undefined, false],
+  ['U', undefined, false],
+  ['U', 'stored', true],
+  ['S', undefined, true],
+  ['D', undefined, true],
+  ['D', 'input', false],
+] as const)(
+  'a %s of origin %s that breaks a limit: taken is %s; one of another shape never is',
+  (dataOp, origin, isTaken) => {
+    const rest = { dataOp, ...(origin ? { origin } : {}) };
+    const old = categoryEvent({ code: 'Old Code' }, rest);
+    if (isTaken) expect(outboxRow(categoryChange, old)).toMatchObject({ dataOp });
+    else expect(refusal(old)).toContain('data.code (invalid_format)');
+    expect(refusal(categoryEvent({ code: 1 }, rest))).toContain('data.code (invalid_type)');
+  },
+);

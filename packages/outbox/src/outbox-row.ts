@@ -1,4 +1,10 @@
-import { maxEventBytes, stringifyJson, type DataOp, type EventType } from '@outbound/schemas';
+import {
+  maxEventBytes,
+  storedForm,
+  stringifyJson,
+  type DataOp,
+  type EventType,
+} from '@outbound/schemas';
 import { PipelineError } from '@outbound/service-kit';
 import { sql, type SQL } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
@@ -12,6 +18,12 @@ export interface EventToEmit {
   readonly dataOp: DataOp;
   /** The full entity, as REST shows it (Zalando rules 202, 205). */
   readonly data: unknown;
+  /**
+   * Where `data` comes from, which says what it has to follow. `input`: what a caller just sent, by every rule of the declaration. `stored`: a row, which was taken
+   * under the rules of its day; its shape and types are checked, and no list or limit (`storedForm`). Defaults to `input` for C and U, and to `stored` for D and S, which repeat
+   * what is there: nobody could delete what they refused. Say `stored` for a U whose input was checked by itself.
+   */
+  readonly origin?: 'input' | 'stored';
   /** `X-Flow-ID` of the request. */
   readonly flowId?: string;
   /** W3C trace context of the request. */
@@ -35,7 +47,7 @@ export interface OutboxRow {
 }
 
 /**
- * The outbox row of an event: a new event id, the value as its declared schema wants it, and its exact bytes.
+ * The outbox row of an event: a new event id, the value as its declared schema wants it of this origin, and its exact bytes.
  * @throws PipelineError EVENT_INVALID if the value does not follow the declaration, or if what it declares as its ordering key (Zalando rule
  * 242) says another entity or version than the event; EVENT_TOO_LARGE if it is longer than 900 KiB,
  * found before anything is written, so that nothing commits that could never be published.
@@ -49,6 +61,7 @@ export function outboxRow(eventType: EventType, event: EventToEmit): OutboxRow {
     flowId,
     traceparent,
     occurredAt = new Date(),
+    origin = dataOp === 'D' || dataOp === 'S' ? 'stored' : 'input',
   } = event;
   const id = uuidv7();
   const value = {
@@ -63,7 +76,8 @@ export function outboxRow(eventType: EventType, event: EventToEmit): OutboxRow {
     data_type: eventType.dataType,
     data,
   };
-  const checked = eventType.value.safeParse(value);
+  const form = origin === 'stored' ? storedForm(eventType.value) : eventType.value;
+  const checked = form.safeParse(value);
   if (!checked.success) {
     // Paths and rules, never values: they may be personal.
     const faults = checked.error.issues.map(({ path, code }) => `${path.join('.')} (${code})`);

@@ -35,6 +35,7 @@ export {
   type JsonValue,
 } from './json.ts';
 export { JsonTextError, type JsonTextErrorCode } from './json-text-error.ts';
+export { readingForm, storedForm } from './reading-form.ts';
 export { maxJsonDepth, maxJsonKeys } from './json-text.ts';
 export { currencyCodes } from './currency.ts';
 export { amountFromText, amountToText, money, moneyAmount, type Money } from './money.ts';

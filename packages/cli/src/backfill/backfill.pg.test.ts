@@ -122,3 +122,18 @@ test('a second run of the same aggregate is refused, another aggregate is not', 
   stop.abort();
   expect(await first).toMatchObject({ code: 130 });
 });
+
+test('a row that was taken under older rules is emitted like any other', async () => {
+  await admin.query(`
+    insert into product (id, sku, name, category, price_amount, price_currency, status, version, deleted_at)
+    select ('01930e2a-7b1c-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'p' || n, ' p ', 'Old Shoes', 1, 'HRK', 'ACTIVE', 2,
+           case when n = 2 then now() end
+    from generate_series(1, 3) n`);
+  const { code, json } = await run(['product', '--yes']);
+  expect(code).toBe(0);
+  expect(json()).toMatchObject([{ aggregate: 'product', snapshots: 2, deletions: 1 }]);
+  const { rows } = await admin.query<{ currency: string }>(
+    `select payload #>> '{data,price,currency}' as currency from outbox where type = 'catalog.product-change'`,
+  );
+  expect(rows.map(({ currency }) => currency)).toEqual(['HRK', 'HRK', 'HRK']);
+});

@@ -56,6 +56,22 @@ function indexOf(found: Readonly<Partial<Record<DifferenceKind, readonly string[
   return index;
 }
 
+test('a row that was taken under older rules is put right like any other', async () => {
+  const id = uuidv7();
+  const product = storedAggregates.get('product');
+  if (!product) throw new Error('there are no products');
+  await admin.query(
+    `insert into product (id, sku, name, price_amount, price_currency, status, version) values ($1, $2, ' p ', 1, 'HRK', 'ACTIVE', 2)`,
+    [id, id],
+  );
+  const none = () => Promise.resolve(new Map<string, Buffer>());
+  const done = await repair(operator, product, indexOf({ missing: [id] }), none, () =>
+    Promise.resolve(),
+  );
+  expect(done).toMatchObject({ snapshots: 1, leftAlone: 0 });
+  expect(await emittedOf([id])).toEqual([`${id} S2`]);
+});
+
 const valueOf = (id: string, version: number, more: object = {}) =>
   Buffer.from(
     JSON.stringify({
@@ -81,23 +97,25 @@ const emittedOf = async (ids: readonly string[]) =>
 test('each entity gets the event that puts its record right, and what no event can put right gets none', async () => {
   const live = await insert({ version: 4 });
   const gone = await insert({ version: 5, deletedAt: new Date() });
-  const [ahead, ghost, namedGhost, wrongGhost, unreadable, cameBack] = [
+  const [ahead, ghost, namedGhost, oldGhost, wrongGhost, unreadable, cameBack] = [
     await insert({ version: 2 }),
-    ...Array.from({ length: 4 }, () => uuidv7()),
+    ...Array.from({ length: 5 }, () => uuidv7()),
     await insert({ version: 1 }),
-  ] as [string, string, string, string, string, string];
+  ] as [string, string, string, string, string, string, string];
   const values = new Map([
     [ghost, valueOf(ghost, 7)],
     // As on a topic whose values name their schema.
     [namedGhost, Buffer.concat([schemaIdPrefix(12), valueOf(namedGhost, 2)])],
-    [wrongGhost, valueOf(wrongGhost, 7, { unknown: 1 })],
+    // Published under another declaration, and under other rules.
+    [oldGhost, valueOf(oldGhost, 3, { unknown: 1, code: 'Old Code' })],
+    [wrongGhost, valueOf(wrongGhost, 7, { name: 1 })],
     [unreadable, Buffer.from('{"data":')],
   ]);
   const index = indexOf({
     missing: [live],
     undeleted: [gone],
     ahead: [ahead],
-    ghost: [ghost, namedGhost, wrongGhost, cameBack, 'a stranger'],
+    ghost: [ghost, namedGhost, oldGhost, wrongGhost, cameBack, 'a stranger'],
     unreadable: [unreadable],
   });
   const asked: string[] = [];
@@ -111,12 +129,12 @@ test('each entity gets the event that puts its record right, and what no event c
     },
     () => Promise.resolve(),
   );
-  expect(done).toEqual({ snapshots: 2, deletions: 1, ghosts: 2, leftAlone: 3 });
-  expect(asked.sort()).toEqual([ghost, namedGhost, wrongGhost, unreadable].sort());
-  expect(
-    await emittedOf([live, gone, ahead, ghost, namedGhost, wrongGhost, unreadable, cameBack]),
-  ).toEqual(
-    [`${live} S4`, `${gone} D5`, `${ghost} D8`, `${namedGhost} D3`, `${cameBack} S1`].sort(),
+  expect(done).toEqual({ snapshots: 2, deletions: 1, ghosts: 3, leftAlone: 3 });
+  const ghosts = [ghost, namedGhost, oldGhost, wrongGhost];
+  expect(asked.sort()).toEqual([...ghosts, unreadable].sort());
+  const deleted = [`${ghost} D8`, `${namedGhost} D3`, `${oldGhost} D4`];
+  expect(await emittedOf([live, gone, ahead, ...ghosts, unreadable, cameBack])).toEqual(
+    [`${live} S4`, `${gone} D5`, ...deleted, `${cameBack} S1`].sort(),
   );
 });
 

@@ -5,6 +5,7 @@ import type { Aggregate } from './aggregate.ts';
 import { insertRow, lockRow, selectLive, updateRow, type EntityRow } from './entity-rows.ts';
 import { executeOnce, type Answer, type IdempotencyRequest } from './idempotency.ts';
 import { mergePatch } from './merge-patch.ts';
+import { checkPatched } from './patched-input.ts';
 import { assertPreconditions, type Preconditions } from './preconditions.ts';
 import { fromDatabaseError } from './database-errors.ts';
 import { transact, type CommandContext, type UnitOfWork } from './unit-of-work.ts';
@@ -75,7 +76,7 @@ export function putEntity(
 }
 
 /**
- * Applies a JSON merge patch to what the caller may set; the result is validated as a whole.
+ * Applies a JSON merge patch to what the caller may set; the result is validated as a whole, but for fields that the patch leaves as they were.
  * @throws ApiError NOT_FOUND, PRECONDITION_FAILED, VALIDATION_FAILED, CONFLICT
  */
 export function patchEntity(
@@ -87,8 +88,8 @@ export function patchEntity(
   return transact(context, aggregate, async (unit) => {
     const row = await lockLive(unit, aggregate, id);
     assertPreconditions(conditions, row.version);
-    const merged = mergePatch(settableFields(aggregate, aggregate.toEntity(row)), patch);
-    const input = aggregate.input.safeParse(merged);
+    const before = settableFields(aggregate, aggregate.toEntity(row));
+    const input = checkPatched(aggregate.input, before, mergePatch(before, patch));
     if (!input.success)
       throw new ApiError('VALIDATION_FAILED', 'The patched resource breaks the schema.', {
         violations: toViolations('body', input.error.issues),

@@ -51,6 +51,8 @@ export async function transact<Result>(
             version: entity.version,
             dataOp,
             data: entity,
+            // What a caller sent was checked as such before it became a row; the rest of the row is older, perhaps older than a rule.
+            origin: dataOp === 'C' ? 'input' : 'stored',
             flowId,
             ...(traceparent === undefined ? {} : { traceparent }),
           });
