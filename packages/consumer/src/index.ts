@@ -10,11 +10,9 @@ export type {
 } from './events/consumed-event.ts';
 export {
   parseRecord,
-  type InboundRecord,
   type ParsedRecord,
   type UnknownVersionPolicy,
 } from './events/parse-record.ts';
-export { tolerantSchema } from './events/tolerant-schema.ts';
 export { applyOnce, type ApplyOnceOptions } from './inbox/apply-once.ts';
 export { inboxDdl, type InboxTables } from './inbox/inbox-ddl.ts';
 export { inboxHousekeeping } from './inbox/inbox-housekeeping.ts';

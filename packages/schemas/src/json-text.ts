@@ -36,17 +36,15 @@ interface Container {
  * Refuses what a parser would accept and we do not, in one pass without recursion and before any object is built, so that neither depth nor a
  * million keys cost anything. lossless-json accepts a duplicate key with an equal value and recurses without a limit. Broken syntax is left
  * to the parser that runs afterwards.
- * @returns true if every number in it is one that JavaScript prints as it stands, so that JSON.parse loses nothing.
  * @throws JsonTextError
  */
-export function checkJsonText(text: string, limits: JsonLimits): boolean {
+export function checkJsonText(text: string, limits: JsonLimits): void {
   const stack: Container[] = [];
   const path = (): (string | number)[] => stack.map((container) => container.step);
   const refuse = (code: JsonTextError['code'], at: (string | number)[], why: string): never => {
     throw new JsonTextError(code, jsonPointer(at), why);
   };
   let keyCount = 0;
-  let isExact = true;
   for (let at = 0; at < text.length; at++) {
     const top = stack.at(-1);
     switch (text[at]) {
@@ -78,7 +76,7 @@ export function checkJsonText(text: string, limits: JsonLimits): boolean {
         const end = endOfString(text, at);
         const string = decodeString(text.slice(at, end));
         // Not a string after all: the parser says so better.
-        if (string === undefined) return false;
+        if (string === undefined) return;
         at = end - 1;
         if (top?.keys && top.expectsKey) {
           top.expectsKey = false;
@@ -98,20 +96,10 @@ export function checkJsonText(text: string, limits: JsonLimits): boolean {
         }
         break;
       }
-      default: {
-        numberToken.lastIndex = at;
-        const token = numberToken.exec(text)?.[0];
-        if (token === undefined) break;
-        at += token.length - 1;
-        isExact &&= String(Number(token)) === token;
-      }
+      default:
     }
   }
-  return isExact;
 }
-
-/** What may be a number; whether it is one is for the parser to say. */
-const numberToken = /[-\d][-+.\deE]*/y;
 
 /** Index after the closing quote of the string that opens at `start`, or the end of the text. */
 function endOfString(text: string, start: number): number {

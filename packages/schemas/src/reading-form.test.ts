@@ -176,9 +176,19 @@ describe('the reading form', () => {
       children: z.lazy(() => z.array(byLazy)).optional(),
     });
     const tree = { name: 'root', more: 1, children: [{ name: 'leaf', children: [], more: 2 }] };
-    for (const schema of [byGetter, byLazy]) {
-      expect(schema.safeParse(tree).success).toBe(false);
+    const endless = (): z.ZodType =>
+      z.strictObject({
+        name: z.string().max(1),
+        get children() {
+          return z.array(endless()).optional();
+        },
+      });
+    // The second was resolved by a reading before it is derived.
+    const resolved = byGetter.clone();
+    expect(resolved.safeParse(tree).success).toBe(false);
+    for (const schema of [byGetter, resolved, byLazy, endless()]) {
       expect(readingForm(schema).parse(tree)).toEqual(tree);
+      expect(schema.safeParse(tree).success).toBe(false);
       expect(readingForm(schema).safeParse({ name: 'r', children: [{}] }).success).toBe(false);
     }
   });

@@ -26,8 +26,9 @@ export function storedForm(schema: z.ZodType): z.ZodType {
 /** Derives one form of schemas, each once. */
 class Derivation {
   readonly #opensEnums: boolean;
-  readonly #free = new WeakMap<Schema, Schema>();
-  readonly #guarded = new WeakMap<Schema, Schema>();
+  /** undefined: it is being derived. */
+  readonly #free = new WeakMap<Schema, Schema | undefined>();
+  readonly #guarded = new WeakMap<Schema, Schema | undefined>();
 
   constructor({ opensEnums }: { readonly opensEnums: boolean }) {
     this.#opensEnums = opensEnums;
@@ -36,12 +37,12 @@ class Derivation {
   /** @param isGuarded code of the declaration takes the output: its checks stay. */
   of(schema: Schema, isGuarded: boolean): Schema {
     const known = isGuarded ? this.#guarded : this.#free;
-    let derived = known.get(schema);
-    if (derived === undefined) {
-      derived = this.#derive(schema, isGuarded);
-      known.set(schema, derived);
+    if (!known.has(schema)) {
+      known.set(schema, undefined);
+      known.set(schema, this.#derive(schema, isGuarded));
     }
-    return derived;
+    // A schema that is met again inside itself: there is nothing to point to before it is whole.
+    return known.get(schema) ?? z.lazy(() => known.get(schema) ?? schema);
   }
 
   #derive(schema: Schema, isGuarded: boolean): Schema {
@@ -51,7 +52,7 @@ class Derivation {
     switch (def.type) {
       case 'object':
         return changed({
-          shape: lazyShape(def.shape, inner),
+          shape: derivedShape(declaredShape(def), inner),
           catchall: openCatchall(def.catchall, inner),
         });
       case 'array':
@@ -142,7 +143,7 @@ class Derivation {
     const checks = [...(left.checks ?? []), ...(right.checks ?? []), ...(def.checks ?? [])];
     return new z.ZodObject({
       type: 'object',
-      shape: lazyShape(shape, inner),
+      shape: derivedShape(shape, inner),
       catchall: z.unknown(),
       checks: isGuarded ? checks : [],
     });
@@ -182,15 +183,22 @@ function plainString(schema: Schema, def: z.core.$ZodStringDef): Schema {
   });
 }
 
-/** Members are derived when they are first asked for: an object may be a member of itself. */
-function lazyShape(shape: z.core.$ZodShape, inner: (member: Schema) => Schema): object {
-  const lazy = {};
-  for (const name of Object.keys(shape))
-    Object.defineProperty(lazy, name, {
+/** A member that is declared by a getter, because the object may be a member of itself, is derived by one: when it is first asked for. */
+function derivedShape(shape: object, inner: (member: Schema) => Schema): object {
+  const derived = {};
+  for (const [name, member] of Object.entries(Object.getOwnPropertyDescriptors(shape)))
+    Object.defineProperty(derived, name, {
       enumerable: true,
-      get: () => inner(shape[name] as Schema),
+      ...('get' in member
+        ? { get: () => inner(Reflect.get(shape, name) as Schema) }
+        : { value: inner(member.value as Schema) }),
     });
-  return lazy;
+  return derived;
+}
+
+/** The members as they were declared: reading them from the definition would run every getter. */
+function declaredShape(def: z.core.$ZodObjectDef): object {
+  return z.core.util.rawShape(def) ?? def.shape;
 }
 
 /** A map of declared values stays one; what was closed, or dropped what it did not know, keeps it. */

@@ -1,36 +1,35 @@
 import { PipelineError } from '@outbound/service-kit';
 import { describe, expect, it } from 'vitest';
-import type { InboundRecord } from '../events/parse-record.ts';
-import { deadLetterRecord } from './dead-letter-record.ts';
+import { kafkaRecord } from '../events/test-support/kafka-record.ts';
+import { deadLetterRecord, type DeadLetterRecord } from './dead-letter-record.ts';
 
-const record: InboundRecord = {
-  topic: 't',
-  partition: 3,
-  offset: 12n,
-  timestampMs: 0,
-  key: 'k',
-  hasKey: true,
-  headers: { ce_id: 'e1', data_op: 'U' },
-  value: Buffer.from('{"n":1.50}'),
-};
+const headers = [
+  { name: 'ce_id', value: Buffer.from('e1') },
+  { name: 'twice', value: Buffer.from([0xff, 0x00]) },
+  { name: 'none', value: null },
+  { name: 'twice', value: Buffer.from('b') },
+];
+const record = kafkaRecord({ key: Buffer.from([0xff, 0xfe]), value: '{"n":1.50}', headers });
+const reasons = ({ headers: all }: DeadLetterRecord) =>
+  Object.fromEntries(all.slice(headers.length).map(({ name, value }) => [name, String(value)]));
 const cause = { reason: 'failed', eid: 'e1', group: 'g', attempts: 5 } as const;
 const at = new Date('2026-01-02T03:04:05.678Z');
 
 describe('deadLetterRecord', () => {
-  it('keeps key, value and headers as they came, and says where it was and why it is here', () => {
+  it('keeps key, value and headers byte for byte as they came, and says where it was and why it is here', () => {
     const letter = deadLetterRecord(
       record,
       { ...cause, error: new PipelineError('NO_STOCK', 'there is none\n  left') },
       at,
     );
-    expect(letter.key).toBe('k');
+    expect(letter.key).toEqual(record.key);
     expect(letter.value).toBe(record.value);
-    expect(letter.headers).toEqual({
-      ce_id: 'e1',
-      data_op: 'U',
+    expect(letter.headers.slice(0, headers.length)).toEqual(headers);
+    expect(reasons(letter)).toEqual({
       dead_letter_topic: 't',
-      dead_letter_partition: '3',
-      dead_letter_offset: '12',
+      dead_letter_partition: '2',
+      dead_letter_offset: '9',
+      dead_letter_timestamp: '5',
       dead_letter_group: 'g',
       dead_letter_eid: 'e1',
       dead_letter_reason: 'failed',
@@ -43,12 +42,12 @@ describe('deadLetterRecord', () => {
 
   it('keeps a null key and a null value', () => {
     const letter = deadLetterRecord(
-      { ...record, key: '', hasKey: false, value: null },
+      kafkaRecord({ key: null, value: null, headers }),
       { ...cause, error: 'thrown text' },
       at,
     );
     expect(letter).toMatchObject({ key: null, value: null });
-    expect(letter.headers).toMatchObject({
+    expect(reasons(letter)).toMatchObject({
       dead_letter_code: 'FAILED',
       dead_letter_message: 'thrown text',
     });
@@ -58,11 +57,11 @@ describe('deadLetterRecord', () => {
     const error = Object.assign(new Error(`Failed query: insert\nparams: secret`), {
       query: 'insert',
     });
-    expect(deadLetterRecord(record, { ...cause, error }, at).headers).toMatchObject({
+    expect(reasons(deadLetterRecord(record, { ...cause, error }, at))).toMatchObject({
       dead_letter_code: 'Error',
       dead_letter_message: 'Failed query: insert',
     });
     const long = deadLetterRecord(record, { ...cause, error: new Error('x'.repeat(9_999)) }, at);
-    expect(long.headers['dead_letter_message']).toHaveLength(500);
+    expect(reasons(long)['dead_letter_message']).toHaveLength(500);
   });
 });

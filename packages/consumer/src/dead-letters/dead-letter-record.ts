@@ -1,11 +1,16 @@
+import type { KafkaRecord, RecordHeader } from '@outbound/kafka';
 import { errorForLog, PipelineError } from '@outbound/service-kit';
-import type { InboundRecord } from '../events/parse-record.ts';
 
-/** Headers that a dead letter has beside those of the record it was. Values are UTF-8 text. */
+/**
+ * Headers that a dead letter has behind those of the record it was. Values are UTF-8 text. A record that becomes a dead letter for a second time has them
+ * twice: the last ones are the newest, and those before them belong to the record.
+ */
 export const deadLetterHeader = {
   topic: 'dead_letter_topic',
   partition: 'dead_letter_partition',
   offset: 'dead_letter_offset',
+  /** The record's own time, milliseconds since 1970. */
+  timestamp: 'dead_letter_timestamp',
   /** Group that could not handle it. */
   group: 'dead_letter_group',
   /** Event id, also where the record had none of its own. */
@@ -29,38 +34,50 @@ export interface DeadLetterCause {
   readonly error: unknown;
 }
 
+/** A record for the dead-letter topic, byte for byte. */
 export interface DeadLetterRecord {
-  readonly key: string | null;
-  /** The bytes as they came; null for a tombstone. */
+  readonly key: Buffer | null;
+  /** null for a tombstone. */
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, string>>;
+  /** In this order; a name may come more than once. */
+  readonly headers: readonly RecordHeader[];
 }
 
 const maxMessageLength = 500;
 
-/** The record that goes to the dead-letter topic: same key, value verbatim, its own headers and the cause. */
+/**
+ * The record that goes to the dead-letter topic: key, value and headers are those of the record, byte for byte and in their order, and eleven headers behind them
+ * say where it was and why it is here. So whoever takes the last eleven away has what has to be sent again.
+ */
 export function deadLetterRecord(
-  record: InboundRecord,
+  record: KafkaRecord,
   { reason, eid, group, attempts, error }: DeadLetterCause,
   now: Date,
 ): DeadLetterRecord {
   const { code, message } = causeOf(error);
+  const why: Readonly<Record<keyof typeof deadLetterHeader, string>> = {
+    topic: record.topic,
+    partition: String(record.partition),
+    offset: String(record.offset),
+    timestamp: String(record.timestampMs),
+    group,
+    eid,
+    reason,
+    code,
+    message,
+    attempts: String(attempts),
+    at: now.toISOString(),
+  };
   return {
-    key: record.hasKey ? record.key : null,
+    key: record.key,
     value: record.value,
-    headers: {
-      ...record.headers,
-      [deadLetterHeader.topic]: record.topic,
-      [deadLetterHeader.partition]: String(record.partition),
-      [deadLetterHeader.offset]: String(record.offset),
-      [deadLetterHeader.group]: group,
-      [deadLetterHeader.eid]: eid,
-      [deadLetterHeader.reason]: reason,
-      [deadLetterHeader.code]: code,
-      [deadLetterHeader.message]: message,
-      [deadLetterHeader.attempts]: String(attempts),
-      [deadLetterHeader.at]: now.toISOString(),
-    },
+    headers: [
+      ...record.headerList(),
+      ...Object.entries(why).map(([field, text]) => ({
+        name: deadLetterHeader[field as keyof typeof deadLetterHeader],
+        value: Buffer.from(text),
+      })),
+    ],
   };
 }
 

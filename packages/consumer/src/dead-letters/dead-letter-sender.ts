@@ -1,4 +1,4 @@
-import { Partitioners, type Kafka, type Producer } from 'kafkajs';
+import { Partitioners, type IHeaders, type Kafka, type Producer } from 'kafkajs';
 import { ConsumerError } from '../errors.ts';
 import type { DeadLetterRecord } from './dead-letter-record.ts';
 
@@ -41,7 +41,7 @@ export function createDeadLetterSender(kafka: Kafka, topic: string): DeadLetterS
       producer ??= connect();
       const answer = await (
         await producer
-      ).send({ topic, acks: -1, messages: [{ key, value, headers: { ...headers } }] });
+      ).send({ topic, acks: -1, messages: [{ key, value, headers: grouped(headers) }] });
       const [stored] = answer;
       if (answer.length !== 1 || stored?.errorCode !== 0)
         throw new Error('kafkajs resolved without an answer for the record');
@@ -65,4 +65,15 @@ export function createDeadLetterSender(kafka: Kafka, topic: string): DeadLetterS
       await giveUp();
     },
   };
+}
+
+/** kafkajs knows headers by name: the values of one name keep their order, and a null value becomes an empty one. */
+function grouped(headers: DeadLetterRecord['headers']): IHeaders {
+  const byName = new Map<string, Buffer[]>();
+  for (const { name, value } of headers) {
+    const values = byName.get(name) ?? [];
+    values.push(value ?? Buffer.alloc(0));
+    byName.set(name, values);
+  }
+  return Object.fromEntries(byName);
 }

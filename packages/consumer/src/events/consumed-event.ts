@@ -8,7 +8,7 @@ export interface RecordPlace {
   readonly offset: bigint;
   /** The record's time by its producer or broker, as the topic says; milliseconds since 1970. */
   readonly timestampMs: number;
-  /** Aggregate id; empty where a record has no key. */
+  /** Aggregate id: the record's key as text, so that different bytes are different texts (`keyText`); empty where a record has no key. */
   readonly key: string;
   /** Headers as UTF-8 text; of a repeated one the last. */
   readonly headers: Readonly<Record<string, string>>;
@@ -27,13 +27,18 @@ interface EventIdentity extends RecordPlace {
    * called by its place, `topic/partition/offset`.
    */
   readonly eid: string;
+  /** What kind of entity it is about, as its type declares it: one for all major versions of the type. With the key it names the entity. */
+  readonly dataType: string;
   /** True for an event that was published again on purpose; its id and version are those of the first time. */
   readonly isReplay: boolean;
   /** Orders the events of one key; undefined where the record does not say it. */
   readonly version: number | undefined;
 }
 
-/** An event with its value, checked against the declaration. Fields that the declaration does not know are kept and mean nothing. */
+/**
+ * An event with its value, of the shape and types that are declared; limits and lists of codes are the producer's to keep (`readingForm`). Fields that the
+ * declaration does not know are kept and mean nothing.
+ */
 export interface ValueEvent<Type extends EventType> extends EventIdentity {
   readonly dataOp: DataOp;
   readonly value: ValueOf<Type>;

@@ -7,8 +7,8 @@ import {
 } from '@outbound/schemas';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
-import { parseRecord, type InboundRecord } from './parse-record.ts';
-import { tolerantSchema } from './tolerant-schema.ts';
+import { parseRecord } from './parse-record.ts';
+import { kafkaRecord } from './test-support/kafka-record.ts';
 
 const note = dataChangeEvent({
   dataType: 'test.note',
@@ -39,20 +39,9 @@ const value = {
 function record(
   content: unknown,
   headers: Record<string, string> = { [recordHeader.type]: 'test.note-change' },
-): InboundRecord {
-  return {
-    topic: 't',
-    partition: 2,
-    offset: 9n,
-    timestampMs: 5,
-    key: 'n1',
-    hasKey: true,
-    headers,
-    value:
-      content === null
-        ? null
-        : Buffer.from(typeof content === 'string' ? content : JSON.stringify(content)),
-  };
+) {
+  const text = typeof content === 'string' ? content : JSON.stringify(content);
+  return kafkaRecord({ key: 'n1', value: content === null ? null : text, headers });
 }
 
 function event(content: unknown, headers?: Record<string, string>) {
@@ -68,6 +57,7 @@ describe('parseRecord', () => {
       eid,
       version: 7,
       dataOp: 'U',
+      dataType: 'test.note',
       key: 'n1',
       topic: 't',
       partition: 2,
@@ -150,28 +140,57 @@ describe('parseRecord', () => {
       error: { code: 'EVENT_INVALID' },
     });
   });
-});
 
-describe('tolerantSchema', () => {
-  it('keeps the checks of what is declared', () => {
-    const schema = z
-      .strictObject({
-        a: z.string().min(2),
-        b: z.union([z.strictObject({ c: z.int() }), z.null()]),
-      })
-      .refine(({ a }) => a !== 'no');
-    const tolerant = tolerantSchema(schema);
-    expect(tolerant.safeParse({ a: 'ok', b: { c: 1, d: 2 }, e: 3 }).data).toEqual({
-      a: 'ok',
-      b: { c: 1, d: 2 },
-      e: 3,
-    });
-    expect(tolerant.safeParse({ a: 'o', b: null }).success).toBe(false);
-    expect(tolerant.safeParse({ a: 'no', b: null }).success).toBe(false);
-    expect(tolerantSchema(schema)).toBe(tolerant);
+  it('reads a byte order mark for what it is', () => {
+    expect(event(`\ufeff${JSON.stringify(value)}`).eid).toBe(eid);
   });
 
-  it('reads every declared event type as its own', () => {
-    expect(tolerantSchema(productChange.value).safeParse({}).success).toBe(false);
+  it('tells keys apart that are no text, and a null key from an empty one only by its bytes', () => {
+    const keys = ['fffe0001', 'ffff0001'].map((hex) => Buffer.from(hex, 'hex'));
+    const parsed = [...keys, Buffer.alloc(0), null].map((key) =>
+      parseRecord({ ...record(value), key }, note),
+    );
+    expect(parsed.map((each) => each.is === 'event' && each.event.key)).toEqual([
+      '\\xfffe0001',
+      '\\xffff0001',
+      '',
+      '',
+    ]);
+  });
+
+  it('does not ask again for what limited the sender: lists of codes, lengths, patterns', () => {
+    const product = {
+      id: 'not a UUID',
+      sku: 'with spaces',
+      name: ' x '.repeat(200),
+      price: { amount: 9.5, currency: 'QQQ', rounded: false },
+      attributes: {},
+      status: 'ACTIVE',
+      version: 7,
+      created_at: 'once',
+      updated_at: 'again',
+    };
+    const content = { ...value, data_type: 'catalog.product', data: product };
+    expect(productChange.value.safeParse(content).success).toBe(false);
+    const read = (data: object) =>
+      parseRecord(record({ ...content, data }, { ce_type: productChange.name }), productChange);
+    expect(read(product)).toMatchObject({ is: 'event', event: { version: 7, data: product } });
+    expect(read({ ...product, status: 'UNHEARD_OF' })).toMatchObject({ is: 'invalid' });
+    expect(read({ ...product, price: { amount: 1e300, currency: 'EUR' } }).is).toBe('invalid');
+  });
+
+  it('takes an error of the declaration’s own code for a value that it does not fit', () => {
+    const picky = dataChangeEvent({
+      dataType: 'test.note',
+      version: '1.0.0',
+      owner: 'tests',
+      data: z.string().transform((text) => {
+        throw new RangeError(`no place for ${text}`);
+      }),
+      partitions: 1,
+    });
+    const parsed = parseRecord(record({ ...value, data: 'secret' }), picky);
+    expect(parsed).toMatchObject({ is: 'invalid', error: { code: 'EVENT_INVALID' } });
+    expect(JSON.stringify(parsed)).not.toContain('secret');
   });
 });

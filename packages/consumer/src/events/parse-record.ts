@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+import { keyText, type KafkaRecord } from '@outbound/kafka';
 import {
   dataOps,
   JsonTextError,
@@ -6,18 +8,11 @@ import {
   withoutSchemaId,
   type DataOp,
   type EventType,
+  type JsonValue,
 } from '@outbound/schemas';
 import { ConsumerError } from '../errors.ts';
-import type { ConsumedEvent, RecordPlace, ValueEvent } from './consumed-event.ts';
-import { tolerantSchema } from './tolerant-schema.ts';
-
-/** A record as it comes from Kafka, with text where text is meant. */
-export interface InboundRecord extends RecordPlace {
-  /** Null: a tombstone. */
-  readonly value: Buffer | null;
-  /** False where the key is null; `key` is empty then. */
-  readonly hasKey: boolean;
-}
+import type { ConsumedEvent, ValueEvent } from './consumed-event.ts';
+import { readValue } from './read-value.ts';
 
 /**
  * What to do about an event whose schema has another major version than ours. `fail`: it is poison. `skip`: it is left out, and counted. `pass`: it is tried against
@@ -32,47 +27,41 @@ export type ParsedRecord<Type extends EventType> =
   | { readonly is: 'ignored'; readonly why: 'other-type' | 'unknown-version' }
   | { readonly is: 'invalid'; readonly error: ConsumerError };
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
 /** Reads a record as an event of this type. Never throws for what is in the record; no number loses a digit (`parseJson`). */
 export function parseRecord<Type extends EventType>(
-  record: InboundRecord,
+  record: KafkaRecord,
   eventType: Type,
   unknownVersion: UnknownVersionPolicy = 'fail',
 ): ParsedRecord<Type> {
-  const { value, headers } = record;
+  const { topic, partition, offset, timestampMs, key, value, headers } = record;
   const type = headers[recordHeader.type];
   if (type !== undefined && type !== eventType.name) return { is: 'ignored', why: 'other-type' };
-  const place = {
-    topic: record.topic,
-    partition: record.partition,
-    offset: record.offset,
-    timestampMs: record.timestampMs,
-    key: record.key,
-    headers,
-    isReplay: headers[recordHeader.replay] === 'true',
-  };
-  const eid = headers[recordHeader.id] ?? `${place.topic}/${place.partition}/${place.offset}`;
+  const eid = headers[recordHeader.id] ?? `${topic}/${partition}/${offset}`;
   if (value === null)
     return {
       is: 'event',
       event: {
-        ...place,
+        topic,
+        partition,
+        offset,
+        timestampMs,
+        key: key === null ? '' : keyText(key),
+        headers,
         eid,
+        dataType: eventType.dataType,
+        isReplay: headers[recordHeader.replay] === 'true',
         version: versionOf(headers[recordHeader.dataVersion]),
         dataOp: 'D',
         value: undefined,
         data: undefined,
       },
     };
-  let json: unknown;
+  let json: JsonValue;
   try {
-    // Also where values name their schema in Confluent's wire format: JSON never begins with a zero byte.
-    json = parseAcceptedJson(utf8.decode(withoutSchemaId(value).json));
+    json = parseAcceptedJson(textOf(value));
   } catch (error) {
-    const why =
-      error instanceof JsonTextError ? `${error.code} ${error.message}` : 'is not UTF-8 text';
-    return invalid('EVENT_INVALID', eventType, eid, `its value ${why}`);
+    if (!(error instanceof JsonTextError)) throw error;
+    return invalid('EVENT_INVALID', eventType, eid, `its value ${error.code} ${error.message}`);
   }
   const found = valueAt(json, 'metadata.version');
   if (typeof found === 'string' && major(found) !== major(eventType.version)) {
@@ -85,33 +74,45 @@ export function parseRecord<Type extends EventType>(
         `its schema version is ${shown(found)} and this consumer reads ${eventType.version}: deploy one that knows it, or declare unknownVersion`,
       );
   }
-  const checked = tolerantSchema(eventType.value).safeParse(json);
-  if (!checked.success) {
-    // Paths and rules, never values: they may be personal.
-    const faults = checked.error.issues
-      .slice(0, 5)
-      .map(({ path, code }) => `${path.join('.') || 'the value'} (${code})`);
+  const checked = readValue(eventType.value, json);
+  if ('faults' in checked)
     return invalid(
       'EVENT_INVALID',
       eventType,
       eid,
-      `its value does not follow the declaration at ${faults.join(', ')}`,
+      `its value does not follow the declaration at ${checked.faults}`,
     );
-  }
-  const parsed = checked.data as ValueEvent<Type>['value'];
   const writtenEid = valueAt(json, 'metadata.eid');
   const [orderingKey] = eventType.orderingKeyFields;
   return {
     is: 'event',
     event: {
-      ...place,
+      topic,
+      partition,
+      offset,
+      timestampMs,
+      key: key === null ? '' : keyText(key),
+      headers,
       eid: typeof writtenEid === 'string' ? writtenEid : eid,
+      dataType: eventType.dataType,
+      isReplay: headers[recordHeader.replay] === 'true',
       version: versionOf(orderingKey === undefined ? undefined : valueAt(json, orderingKey)),
       dataOp: dataOpOf(valueAt(json, 'data_op') ?? headers[recordHeader.dataOp]),
-      value: parsed,
-      data: valueAt(parsed, 'data') as ValueEvent<Type>['data'],
+      value: checked.value as ValueEvent<Type>['value'],
+      data: valueAt(checked.value, 'data') as ValueEvent<Type>['data'],
     },
   };
+}
+
+/**
+ * The JSON text of a value. It may name its schema before it in Confluent's wire format (JSON never begins with a zero byte), or begin with a byte order mark.
+ * @throws JsonTextError JSON_BAD_STRING if it is not UTF-8.
+ */
+function textOf(value: Buffer): string {
+  const { json } = withoutSchemaId(value);
+  if (!isUtf8(json)) throw new JsonTextError('JSON_BAD_STRING', '', 'is not UTF-8 text');
+  const hasMark = json[0] === 0xef && json[1] === 0xbb && json[2] === 0xbf;
+  return json.toString('utf8', hasMark ? 3 : 0);
 }
 
 function invalid<Code extends 'EVENT_INVALID' | 'EVENT_VERSION_UNKNOWN'>(
@@ -142,14 +143,19 @@ function shown(version: string): string {
   return /^[0-9A-Za-z.+-]{1,40}$/.test(version) ? version : 'not a version';
 }
 
+/** Paths are few, and their steps are looked up for every record. */
+const stepsOf = new Map<string, readonly string[]>();
+
 function valueAt(value: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce<unknown>(
-      (at, key) =>
-        typeof at === 'object' && at !== null && Object.hasOwn(at, key)
-          ? (at as Record<string, unknown>)[key]
-          : undefined,
-      value,
-    );
+  let steps = stepsOf.get(path);
+  if (steps === undefined) {
+    steps = path.split('.');
+    stepsOf.set(path, steps);
+  }
+  let at = value;
+  for (const step of steps) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, step)) return undefined;
+    at = (at as Record<string, unknown>)[step];
+  }
+  return at;
 }

@@ -1,13 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { KafkaRecord } from '@outbound/kafka';
 import type { EventType } from '@outbound/schemas';
 import { backoffMs, type KafkaLog } from '@outbound/service-kit';
 import { ConsumerError } from '../errors.ts';
 import type { ConsumedEvent } from '../events/consumed-event.ts';
-import {
-  parseRecord,
-  type InboundRecord,
-  type UnknownVersionPolicy,
-} from '../events/parse-record.ts';
+import { parseRecord, type UnknownVersionPolicy } from '../events/parse-record.ts';
 import type { HandleBatch, RetryPolicy } from './handler.ts';
 import type { PoisonDesk } from './poison-desk.ts';
 
@@ -20,7 +17,7 @@ export interface DeliverySignals {
 }
 
 interface Parsed<Type extends EventType> {
-  readonly record: InboundRecord;
+  readonly record: KafkaRecord;
   readonly event: ConsumedEvent<Type>;
 }
 
@@ -64,7 +61,7 @@ export class Delivery<Type extends EventType> {
    * @throws ConsumerError when the subscription has to end: HANDLER_FAILED and the event's own errors by policy, HANDLER_TIMEOUT, DEAD_LETTER_FAILED.
    */
   async deliver(
-    records: readonly InboundRecord[],
+    records: readonly KafkaRecord[],
     signals: DeliverySignals,
     finish: (offset: bigint) => void,
   ): Promise<void> {
@@ -182,6 +179,6 @@ interface Failure {
   readonly error: unknown;
 }
 
-function eidOf({ headers, topic, partition, offset }: InboundRecord): string {
+function eidOf({ headers, topic, partition, offset }: KafkaRecord): string {
   return headers['ce_id'] ?? `${topic}/${partition}/${offset}`;
 }

@@ -1,25 +1,25 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { InboundRecord } from '../events/parse-record.ts';
+import type { KafkaRecord } from '@outbound/kafka';
 import type { DeliverySignals } from './delivery.ts';
 import { Dispatcher, type CommitPosition } from './dispatcher.ts';
 
 type Deliver = (
-  records: readonly InboundRecord[],
+  records: readonly KafkaRecord[],
   signals: DeliverySignals,
   finish: (offset: bigint) => void,
 ) => Promise<void>;
 
-function record(partition: number, offset: number, key: string): InboundRecord {
+function record(partition: number, offset: number, key: string): KafkaRecord {
   return {
     topic: 't',
     partition,
     offset: BigInt(offset),
     timestampMs: 0,
-    key,
-    hasKey: true,
+    key: Buffer.from(key),
     headers: {},
+    headerList: () => [],
     value: Buffer.alloc(10),
   };
 }
@@ -55,7 +55,7 @@ function start(
     },
     log: { info: ignore, warn: ignore, error: ignore },
   });
-  const take = (partition: number, records: readonly InboundRecord[]) =>
+  const take = (partition: number, records: readonly KafkaRecord[]) =>
     dispatcher.take({
       topic: 't',
       partition,
@@ -68,7 +68,7 @@ function start(
 /** A handler whose deliveries end when the test says so. */
 function manual() {
   const out: {
-    readonly record: InboundRecord;
+    readonly record: KafkaRecord;
     readonly signals: DeliverySignals;
     end(): void;
     fail(): void;
@@ -215,14 +215,14 @@ describe('Dispatcher', () => {
           const { deliver, out } = manual();
           const { dispatcher, take, committed } = start(deliver, { concurrency: 2 });
           /** What Kafka would deliver next, and the log of each partition. */
-          const logs = [0, 1, 2].map(() => [] as InboundRecord[]);
+          const logs = [0, 1, 2].map(() => [] as KafkaRecord[]);
           const finished = [0, 1, 2].map(() => new Set<bigint>());
           const last = new Map<string, bigint>();
           let checked = 0;
           const check = () => {
             for (; checked < out.length; checked += 1) {
               const { partition, key, offset } = out[checked]?.record ?? record(0, 0, '');
-              const name = `${partition}${key}`;
+              const name = `${partition}${String(key)}`;
               expect(offset > (last.get(name) ?? -1n)).toBe(true);
               last.set(name, offset);
             }
@@ -259,7 +259,7 @@ describe('Dispatcher', () => {
                   committed.filter((each) => each.partition === partition).at(-1)?.offset ?? 0n;
                 const again = log.slice(Number(from));
                 for (const { key, offset } of again) {
-                  const name = `${partition}${key}`;
+                  const name = `${partition}${String(key)}`;
                   const before = last.get(name);
                   if (before !== undefined && before >= offset) last.set(name, offset - 1n);
                   finished[partition]?.delete(offset);

@@ -1,6 +1,6 @@
+import type { KafkaRecord } from '@outbound/kafka';
 import type { KafkaLog } from '@outbound/service-kit';
 import { ConsumerError } from '../errors.ts';
-import type { InboundRecord } from '../events/parse-record.ts';
 import type { BatchLimits } from './batch-due.ts';
 import type { DeliverySignals } from './delivery.ts';
 import { PartitionWork, type WaitingLimits } from './partition-work.ts';
@@ -10,7 +10,7 @@ import { within } from './within.ts';
 export interface FetchedRecords {
   readonly topic: string;
   readonly partition: number;
-  readonly records: readonly InboundRecord[];
+  readonly records: readonly KafkaRecord[];
   /** Where the next fetch begins. */
   readonly next: bigint;
 }
@@ -32,7 +32,7 @@ export interface GroupPort {
 
 interface DispatcherOptions {
   readonly deliver: (
-    records: readonly InboundRecord[],
+    records: readonly KafkaRecord[],
     signals: DeliverySignals,
     finish: (offset: bigint) => void,
   ) => Promise<void>;
@@ -199,7 +199,7 @@ export class Dispatcher {
     if (dueMs !== undefined) this.#dueTimer = setTimeout(() => this.#pump(), Math.ceil(dueMs));
   }
 
-  #start(name: string, work: PartitionWork, records: readonly InboundRecord[]): void {
+  #start(name: string, work: PartitionWork, records: readonly KafkaRecord[]): void {
     const epoch = this.#epoch;
     const finish = (offset: bigint) => {
       if (epoch.abandoned.signal.aborted) return;

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { KafkaRecord, RecordHeader } from '@outbound/kafka';
 import type { KafkaLog } from '@outbound/service-kit';
 import type { Batch, Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import { ConsumerError } from '../errors.ts';
-import type { InboundRecord } from '../events/parse-record.ts';
 import type { CommitPosition, FetchedRecords, GroupPort } from './dispatcher.ts';
 import { drainBeforeJoin } from './drain-before-join.ts';
 import { FetchPositions } from './fetch-positions.ts';
@@ -151,7 +151,7 @@ export class KafkaGroup implements GroupPort {
     const isTaken = this.#options.onFetch({
       topic,
       partition,
-      records: messages.map((message) => toInbound(topic, partition, message)),
+      records: messages.map((message) => toRecord(topic, partition, message)),
       next,
     });
     // Resolved is fetched, not handled: the next fetch goes on behind it. What is committed is told explicitly.
@@ -232,21 +232,24 @@ function askedFrom(batch: Batch): bigint {
   return BigInt((batch as Batch & { readonly fetchedOffset: string }).fetchedOffset);
 }
 
-function toInbound(topic: string, partition: number, message: KafkaMessage): InboundRecord {
+function toRecord(topic: string, partition: number, message: KafkaMessage): KafkaRecord {
   const { key, value, offset, timestamp, headers } = message;
+  const list: RecordHeader[] = Object.entries(headers ?? {}).flatMap(([name, found]) =>
+    (Array.isArray(found) ? found : [found ?? null]).map((each) => ({
+      name,
+      value: typeof each === 'string' ? Buffer.from(each) : each,
+    })),
+  );
   const text: Record<string, string> = {};
-  for (const [name, found] of Object.entries(headers ?? {})) {
-    const last = Array.isArray(found) ? found.at(-1) : found;
-    if (last !== undefined) text[name] = last.toString();
-  }
+  for (const header of list) if (header.value !== null) text[header.name] = header.value.toString();
   return {
     topic,
     partition,
     offset: BigInt(offset),
     timestampMs: Number(timestamp),
-    key: key?.toString() ?? '',
-    hasKey: key !== null,
+    key,
     headers: text,
+    headerList: () => list,
     value,
   };
 }

@@ -1,4 +1,4 @@
-import type { InboundRecord } from '../events/parse-record.ts';
+import { keyText, type KafkaRecord } from '@outbound/kafka';
 import { batchDueInMs, batchLength, type BatchLimits } from './batch-due.ts';
 import { KeyLanes } from './key-lanes.ts';
 import { OffsetTracker } from './offset-tracker.ts';
@@ -7,7 +7,7 @@ interface Item {
   readonly key: string;
   readonly bytes: number;
   readonly arrivedMs: number;
-  readonly record: InboundRecord;
+  readonly record: KafkaRecord;
 }
 
 /** How much may wait in one partition before no more is fetched for it. */
@@ -58,11 +58,11 @@ export class PartitionWork {
     return this.#fill < 0.5;
   }
 
-  push(records: readonly InboundRecord[], next: bigint, nowMs: number): void {
+  push(records: readonly KafkaRecord[], next: bigint, nowMs: number): void {
     this.tracker.add(records, next);
     for (const record of records) {
       const item = {
-        key: record.hasKey ? `k${record.key}` : '',
+        key: laneOf(record),
         bytes: record.value?.byteLength ?? 0,
         arrivedMs: nowMs,
         record,
@@ -75,7 +75,7 @@ export class PartitionWork {
   }
 
   /** What may be delivered now; undefined if nothing. To be given back with `release`. */
-  take(nowMs: number): readonly InboundRecord[] | undefined {
+  take(nowMs: number): readonly KafkaRecord[] | undefined {
     if (!this.isReady) return undefined;
     if (!this.#batch) {
       const item = this.#lanes.take();
@@ -104,9 +104,9 @@ export class PartitionWork {
     );
   }
 
-  release([first]: readonly InboundRecord[]): void {
+  release([first]: readonly KafkaRecord[]): void {
     if (this.#batch) this.#isBatchOut = false;
-    else if (first) this.#lanes.release(first.hasKey ? `k${first.key}` : '');
+    else if (first) this.#lanes.release(laneOf(first));
   }
 
   /** The offset to commit, if it is another than the committed one. */
@@ -120,4 +120,9 @@ export class PartitionWork {
     const bytes = this.#lanes.bytes + this.#queueBytes;
     return Math.max(count / this.#limits.maxEvents, bytes / this.#limits.maxBytes);
   }
+}
+
+/** Records without a key are one lane. */
+function laneOf({ key }: KafkaRecord): string {
+  return key === null ? '' : `k${keyText(key)}`;
 }

@@ -1,9 +1,9 @@
+import { keyText, type KafkaRecord } from '@outbound/kafka';
 import type { KafkaLog } from '@outbound/service-kit';
 import { deadLetterRecord } from '../dead-letters/dead-letter-record.ts';
 import type { DeadLetterSender } from '../dead-letters/dead-letter-sender.ts';
 import type { ParkedKeys } from '../dead-letters/parked-keys.ts';
 import { ConsumerError } from '../errors.ts';
-import type { InboundRecord } from '../events/parse-record.ts';
 
 /**
  * What becomes of an event that cannot be handled.
@@ -60,12 +60,13 @@ export class PoisonDesk {
   }
 
   /** Sends the record behind the dead letter of its key, and gives true; false if its key is not parked. */
-  async takeParked(record: InboundRecord, eid: string): Promise<boolean> {
+  async takeParked(record: KafkaRecord, eid: string): Promise<boolean> {
     const keys = this.#keys();
     const known = this.#parked.get(record.topic);
-    if (!keys || !known?.has(record.key)) return false;
-    if (!(await asked(keys.isParked({ group: this.#group, topic: record.topic }, record.key)))) {
-      known.delete(record.key);
+    const key = record.key === null ? undefined : keyText(record.key);
+    if (!keys || key === undefined || !known?.has(key)) return false;
+    if (!(await asked(keys.isParked({ group: this.#group, topic: record.topic }, key)))) {
+      known.delete(key);
       return false;
     }
     const error = new ConsumerError(
@@ -80,7 +81,7 @@ export class PoisonDesk {
    * Deals with a record that cannot be handled; resolves when it may be committed.
    * @throws ConsumerError when the subscription has to end instead.
    */
-  async take(record: InboundRecord, eid: string, attempts: number, error: unknown): Promise<void> {
+  async take(record: KafkaRecord, eid: string, attempts: number, error: unknown): Promise<void> {
     if (this.#policy.then === 'stop') {
       if (error instanceof ConsumerError) throw error;
       throw new ConsumerError(
@@ -90,11 +91,12 @@ export class PoisonDesk {
       );
     }
     const keys = this.#keys();
-    if (keys && record.hasKey) {
+    if (keys && record.key !== null) {
+      const key = keyText(record.key);
       // Parked before it is sent: a crash in between must not let a later event of the key pass.
-      await asked(keys.park({ group: this.#group, topic: record.topic }, record.key, { eid }));
+      await asked(keys.park({ group: this.#group, topic: record.topic }, key, { eid }));
       const known = this.#parked.get(record.topic) ?? new Set();
-      this.#parked.set(record.topic, known.add(record.key));
+      this.#parked.set(record.topic, known.add(key));
     }
     await this.#send(record, { eid, reason: 'failed', attempts, error });
   }
@@ -106,7 +108,7 @@ export class PoisonDesk {
   }
 
   async #send(
-    record: InboundRecord,
+    record: KafkaRecord,
     cause: { eid: string; reason: 'failed' | 'parked'; attempts: number; error: unknown },
   ): Promise<void> {
     await this.#sender?.send(
