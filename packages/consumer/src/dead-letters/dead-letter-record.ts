@@ -41,6 +41,8 @@ export interface DeadLetterRecord {
   readonly value: Buffer | null;
   /** In this order; a name may come more than once. */
   readonly headers: readonly RecordHeader[];
+  /** When it became a dead letter, ms since 1970: the retention of the dead-letter topic begins here, and not when the record was new. */
+  readonly timestampMs: number;
 }
 
 const maxMessageLength = 500;
@@ -78,6 +80,7 @@ export function deadLetterRecord(
         value: Buffer.from(text),
       })),
     ],
+    timestampMs: now.getTime(),
   };
 }
 

@@ -1,4 +1,6 @@
-import { Partitioners, type IHeaders, type Kafka, type Producer } from 'kafkajs';
+import { openRecordSender, type RecordSender } from '@outbound/kafka';
+import { partitionOf } from '@outbound/schemas';
+import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { ConsumerError } from '../errors.ts';
 import type { DeadLetterRecord } from './dead-letter-record.ts';
 
@@ -13,38 +15,28 @@ export interface DeadLetterSender {
 }
 
 /**
- * A sender to the topic, which must exist (see `requireTopics`): nothing here creates one. An idempotent producer with acks=all and one record
- * in flight: what kafkajs loses on a failover, it loses of sends that cover several partitions. After a rejection the producer is given up, because
- * the broker would take the next record for the rejected one.
+ * A sender to the topic, which must exist (see `requireTopics`): nothing here creates one. It connects with the first dead letter. After a rejection the producer
+ * is given up, because the broker would take the next record for the rejected one; the next dead letter gets a new one.
  */
-export function createDeadLetterSender(kafka: Kafka, topic: string): DeadLetterSender {
-  let producer: Promise<Producer> | undefined;
+export function createDeadLetterSender(options: {
+  readonly connection: KafkaConnection;
+  readonly topic: string;
+  readonly log: KafkaLog;
+}): DeadLetterSender {
+  const { topic } = options;
+  let opened: Promise<RecordSender> | undefined;
   let last: Promise<void> = Promise.resolve();
 
-  const connect = async (): Promise<Producer> => {
-    const fresh = kafka.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      createPartitioner: Partitioners.DefaultPartitioner,
-    });
-    await fresh.connect();
-    return fresh;
-  };
   const giveUp = async (): Promise<void> => {
-    const old = producer;
-    producer = undefined;
-    await (await old?.catch(() => undefined))?.disconnect().catch(() => undefined);
+    const old = opened;
+    opened = undefined;
+    await (await old?.catch(() => undefined))?.close();
   };
-  const sendOne = async ({ key, value, headers }: DeadLetterRecord): Promise<void> => {
+  const sendOne = async (record: DeadLetterRecord): Promise<void> => {
     try {
-      producer ??= connect();
-      const answer = await (
-        await producer
-      ).send({ topic, acks: -1, messages: [{ key, value, headers: grouped(headers) }] });
-      const [stored] = answer;
-      if (answer.length !== 1 || stored?.errorCode !== 0)
-        throw new Error('kafkajs resolved without an answer for the record');
+      opened ??= openRecordSender({ ...options, partitionOf });
+      const sender = await opened;
+      await sender.send([record]);
     } catch (error) {
       await giveUp();
       throw new ConsumerError(
@@ -65,15 +57,4 @@ export function createDeadLetterSender(kafka: Kafka, topic: string): DeadLetterS
       await giveUp();
     },
   };
-}
-
-/** kafkajs knows headers by name: the values of one name keep their order, and a null value becomes an empty one. */
-function grouped(headers: DeadLetterRecord['headers']): IHeaders {
-  const byName = new Map<string, Buffer[]>();
-  for (const { name, value } of headers) {
-    const values = byName.get(name) ?? [];
-    values.push(value ?? Buffer.alloc(0));
-    byName.set(name, values);
-  }
-  return Object.fromEntries(byName);
 }

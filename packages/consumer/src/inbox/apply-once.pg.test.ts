@@ -25,6 +25,7 @@ beforeEach(async () => {
 });
 
 const event = (key: string, version: number | undefined, eid = `${key}-${version}`) => ({
+  dataType: 'order',
   key,
   version,
   eid,
@@ -55,6 +56,19 @@ describe('applyOnce', () => {
   it('lets every consumer see an event', async () => {
     expect(await apply(event('a', 1))).toBe('applied');
     expect(await apply(event('a', 1), 'search')).toBe('applied');
+  });
+
+  it('keeps entities of different kinds apart that have one key, and events that have one id', async () => {
+    for (const version of [2, undefined])
+      for (const dataType of ['order', 'invoice'])
+        expect(await apply({ ...event('1', version, 'e'), dataType })).toBe('applied');
+    for (const version of [1, 2, undefined])
+      for (const dataType of ['order', 'invoice'])
+        expect(await apply({ ...event('1', version, 'e'), dataType })).toBe('seen');
+  });
+
+  it('refuses an event of no kind', async () => {
+    await expect(apply({ ...event('1', 1), dataType: '' })).rejects.toThrow('empty dataType');
   });
 
   it('keeps nothing of an effect that failed', async () => {

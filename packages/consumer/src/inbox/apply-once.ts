@@ -9,13 +9,13 @@ export interface ApplyOnceOptions extends InboxTables {
 
 /**
  * Makes the effect of an event once: it runs in one transaction with the note that the event was seen, so both commit or neither does.
- * An event is new if its version is above the highest seen of its key; an event without a version, if its id was not seen. So a snapshot (S) at a
+ * An event is new if its version is above the highest seen of its entity (`dataType` and key); an event without a version, if its id was not seen. So a snapshot (S) at a
  * seen version has no effect, and an older version never follows a newer one. Two members that hold the same key at once (a
  * rebalance under way) wait for each other in the database.
  * @param db a pool: a transaction is opened, and rolled back if `effect` throws. Or a client whose transaction is open: it is
  * joined, and the caller commits it; then roll back if this throws.
  * @param effect writes with this client only: what goes elsewhere is not undone.
- * @throws whatever `effect` or the database throws; then the event counts as not seen.
+ * @throws TypeError for an event without a `dataType`; whatever `effect` or the database throws. Then the event counts as not seen.
  */
 export async function applyOnce(
   db: pg.Pool | pg.ClientBase,
@@ -49,28 +49,43 @@ export async function applyOnce(
 
 async function applyIn(
   client: pg.ClientBase,
-  { eid, key, version }: SeenEvent,
+  { eid, dataType, key, version }: SeenEvent,
   consumer: string,
   tables: InboxTables,
   effect: (client: pg.ClientBase) => Promise<void>,
 ): Promise<ApplyOutcome> {
+  // Empty is what rows of before have, and not the name of anything.
+  if (dataType === '') throw new TypeError(`event ${eid} has an empty dataType: declare one`);
   const names = inboxTableNames(tables);
-  // One statement decides and locks: a second member waits at the row for the first one's end.
-  const { rowCount } =
+  // One statement decides and locks: a second member waits at the row for the first one's end. A row of before that had a data type is settled by the first event that
+  // meets it: it goes, and says by its event id whether this event is the one that was seen. It goes first, because the insert asks for what went.
+  const { rows } =
     version === undefined
-      ? await client.query(
-          `insert into ${names.event} (consumer, eid) values ($1, $2) on conflict do nothing`,
-          [consumer, eid],
+      ? await client.query<Noted>(
+          `with before as (delete from ${names.event} where consumer = $1 and data_type = '' and eid = $3 returning eid)
+           insert into ${names.event} (consumer, data_type, eid) select $1::text, $2::text, $3::text from (select count(*) from before) as gone
+           on conflict do nothing
+           returning exists (select from before) as "wasSeen"`,
+          [consumer, dataType, eid],
         )
-      : await client.query(
-          `insert into ${names.version} as seen (consumer, key, version, eid) values ($1, $2, $3, $4)
-           on conflict (consumer, key) do update set version = excluded.version, eid = excluded.eid, seen_at = now()
-           where seen.version < excluded.version`,
-          [consumer, key, version, eid],
+      : await client.query<Noted>(
+          `with before as (delete from ${names.version} where consumer = $1 and data_type = '' and key = $3 returning eid)
+           insert into ${names.version} as seen (consumer, data_type, key, version, eid) select $1::text, $2::text, $3::text, $4::bigint, $5::text from (select count(*) from before) as gone
+           on conflict (consumer, data_type, key) do update set version = excluded.version, eid = excluded.eid, seen_at = now()
+           where seen.version < excluded.version
+           returning exists (select from before where before.eid = $5) as "wasSeen"`,
+          [consumer, dataType, key, version, eid],
         );
-  if (rowCount !== 1) return 'seen';
+  const [noted] = rows;
+  if (!noted || noted.wasSeen) return 'seen';
   await effect(client);
   return 'applied';
+}
+
+/** The row that notes the event; there is none where it was seen. */
+interface Noted {
+  /** A row of before says so. */
+  readonly wasSeen: boolean;
 }
 
 function isPool(db: pg.Pool | pg.ClientBase): db is pg.Pool {

@@ -38,8 +38,8 @@ async function remove(
     if (signal?.aborted) return total;
     // The age is asked of the row again after the lock: a consumer may have renewed it since.
     const { rowCount } = await pool.query(
-      `delete from ${table} where (consumer, ${id}) in (
-         select consumer, ${id} from ${table} where seen_at < now() - $1 * interval '1 millisecond'
+      `delete from ${table} where (consumer, data_type, ${id}) in (
+         select consumer, data_type, ${id} from ${table} where seen_at < now() - $1 * interval '1 millisecond'
          order by seen_at limit 10000 for update skip locked
        ) and seen_at < now() - $1 * interval '1 millisecond'`,
       [olderThanMs],

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createMemoryInbox } from './memory-inbox.ts';
 
 const event = (key: string, version: number | undefined, eid = `${key}-${version}`) => ({
+  dataType: 'test.note',
   key,
   version,
   eid,
@@ -29,6 +30,21 @@ describe('createMemoryInbox', () => {
       'no',
     );
     expect(await inbox.apply(event('a', 1), () => undefined)).toBe('applied');
+  });
+
+  it('keeps entities of different kinds apart that have one key, and events that have one id', async () => {
+    const inbox = createMemoryInbox();
+    const kinds = ['order', 'invoice', 'orderi'].map((dataType) => ({
+      dataType,
+      key: '1',
+      eid: 'e',
+    }));
+    for (const version of [2, undefined])
+      for (const kind of kinds)
+        expect(await inbox.apply({ ...kind, version }, () => undefined)).toBe('applied');
+    for (const version of [1, 2, undefined])
+      for (const kind of kinds)
+        expect(await inbox.apply({ ...kind, version }, () => undefined)).toBe('seen');
   });
 
   it('forgets what was renewed longest ago beyond its bounds', async () => {

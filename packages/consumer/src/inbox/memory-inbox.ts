@@ -6,7 +6,7 @@ export interface MemoryInbox {
    * come one after the other, as `subscribe` hands them out.
    */
   apply(event: SeenEvent, effect: () => Promise<void> | void): Promise<ApplyOutcome>;
-  /** Keys and event ids that are remembered. */
+  /** Entities and event ids that are remembered. */
   readonly size: { readonly keys: number; readonly eventIds: number };
 }
 
@@ -24,19 +24,21 @@ export function createMemoryInbox({
   const versions = new Map<string, number>();
   const eventIds = new Set<string>();
   return {
-    async apply({ eid, key, version }, effect) {
+    async apply({ eid, dataType, key, version }, effect) {
       if (version === undefined) {
-        if (eventIds.has(eid)) return 'seen';
+        const id = nameOf(dataType, eid);
+        if (eventIds.has(id)) return 'seen';
         await effect();
-        eventIds.add(eid);
+        eventIds.add(id);
         dropFirst(eventIds, maxEventIds);
         return 'applied';
       }
-      const seen = versions.get(key);
+      const entity = nameOf(dataType, key);
+      const seen = versions.get(entity);
       if (seen !== undefined && seen >= version) return 'seen';
       await effect();
-      versions.delete(key);
-      versions.set(key, version);
+      versions.delete(entity);
+      versions.set(entity, version);
       dropFirst(versions, maxKeys);
       return 'applied';
     },
@@ -44,6 +46,11 @@ export function createMemoryInbox({
       return { keys: versions.size, eventIds: eventIds.size };
     },
   };
+}
+
+/** One text for two, and never the same for others: the length says where the first one ends. */
+function nameOf(dataType: string, id: string): string {
+  return `${dataType.length} ${dataType}${id}`;
 }
 
 function dropFirst(

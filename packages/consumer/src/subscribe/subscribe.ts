@@ -31,7 +31,9 @@ export async function subscribe<Type extends EventType>(
       : []),
   ]);
   const sender =
-    onPoison.then === 'dead-letter' ? createDeadLetterSender(kafka, onPoison.topic) : undefined;
+    onPoison.then === 'dead-letter'
+      ? createDeadLetterSender({ connection, topic: onPoison.topic, log })
+      : undefined;
   const member = new Member(options, kafka, sender);
   onReset = (fields) => member.lostEvents(fields);
   await member.start();
