@@ -90,6 +90,17 @@ describe('an answer to Produce', () => {
     });
   });
 
+  it('of a broker that stops at version 7 has no words', () => {
+    const payload = Buffer.from(
+      `000000010001610000000100000000000a${'ff'.repeat(8)}${'ff'.repeat(8)}${'00'.repeat(8)}00000064`,
+      'hex',
+    );
+    expect(produceApi.decode(new ByteCursor(payload), 7)).toEqual({
+      throttleMs: 100,
+      answers: [{ topic: 'a', partition: 0, code: 10, baseOffset: -1n, detail: null }],
+    });
+  });
+
   it('refuses an answer that is cut short', () => {
     const cut = new ByteCursor(Buffer.from('00000001', 'hex'));
     expect(() => produceApi.decode(cut, 8)).toThrow(RangeError);
