@@ -7,6 +7,7 @@ const range = (partition: number, low: bigint, high: bigint) => ({
   low,
   high,
   leader: 1,
+  replicas: [1],
 });
 
 describe('a group that is set back', () => {

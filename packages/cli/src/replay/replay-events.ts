@@ -1,15 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { eventTypes, withTopicPrefix } from '@outbound/schemas';
+import { openRecordSender } from '@outbound/kafka';
+import { eventTypes, partitionOf, withTopicPrefix } from '@outbound/schemas';
 import type pg from 'pg';
 import { paceText } from '../backfill/pace.ts';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
 import { openKafkaAdmin, type KafkaAdmin } from '../kafka/kafka-admin.ts';
-import { openRecordSender } from '../kafka/record-sender.ts';
+import { kafkaCliError } from '../kafka/kafka-cli-error.ts';
+import { silentLog } from '../kafka/silent-log.ts';
 import { topicNamed } from '../kafka/topic-name.ts';
 import { recorded, type Operation } from '../operations/operation.ts';
 import { eventFilter, type EventFilterOptions } from './event-filter.ts';
-import { replayRecord } from './replay-record.ts';
+import { replayRecord, type ReplayRecord } from './replay-record.ts';
 import { RetainedEvents, type TypeCount } from './retained-events.ts';
 
 export interface ReplayEventsOptions extends EventFilterOptions {
@@ -39,7 +41,6 @@ export async function replayEvents(
   const connection = context.kafka();
   const admin = await openKafkaAdmin(connection);
   context.onClose(() => admin.close());
-  const partitions = (await admin.topicRanges(topic)).length;
   await refuseCompacted(admin, topic);
   const pool = await context.database();
   const client = await pool.connect();
@@ -69,10 +70,12 @@ export async function replayEvents(
       eventType: filter.eventType,
     };
     return await recorded(pool, { verb: 'replay', parameters }, async (operation) => {
-      const sender = await openRecordSender(connection, topic, partitions);
-      context.onClose(() => sender.close());
-      const published = await publish(context, operation, retained, total, (records) =>
-        sender.send(records),
+      const published = await publish(
+        context,
+        operation,
+        retained,
+        total,
+        await senderTo(context, topic),
       );
       context.output.answer(
         { operation: operation.id, topic, published },
@@ -86,12 +89,41 @@ export async function replayEvents(
   }
 }
 
+type Send = (records: readonly ReplayRecord[]) => Promise<void>;
+
+/** Not the relay's way into Kafka, and not fenced: for what a person sends by hand. */
+async function senderTo(context: CliContext, topic: string): Promise<Send> {
+  const connection = context.kafka();
+  const ask = async <Answer>(question: () => Promise<Answer>): Promise<Answer> => {
+    try {
+      return await question();
+    } catch (thrown) {
+      throw kafkaCliError(thrown, `sending to ${topic}`, connection.brokers);
+    }
+  };
+  const sender = await ask(() =>
+    openRecordSender({ connection, topic, partitionOf, log: silentLog }),
+  );
+  context.onClose(() => sender.close());
+  return (records) =>
+    ask(() =>
+      sender.send(
+        records.map(({ key, value, headers }) => ({
+          key,
+          headers,
+          value: Buffer.from(value),
+          timestampMs: Date.now(),
+        })),
+      ),
+    );
+}
+
 async function publish(
   { output, signal }: CliContext,
   operation: Operation,
   retained: RetainedEvents,
   total: number,
-  send: (records: readonly ReturnType<typeof replayRecord>[]) => Promise<void>,
+  send: Send,
 ): Promise<number> {
   const replayedAt = new Date();
   const startedMs = performance.now();

@@ -65,6 +65,7 @@ describe('what is read', () => {
     low: 0n,
     high: 10n,
     leader: 1,
+    replicas: [1],
   }));
   const plan = { topic: 't', ranges, start: parseOffsetSpec('-2') };
 

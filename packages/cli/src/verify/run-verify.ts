@@ -1,9 +1,9 @@
 import { createDatabase } from '@outbound/outbox';
 import { withTopicPrefix, type Route, type StoredAggregate } from '@outbound/schemas';
-import type { KafkaLog } from '@outbound/service-kit';
 import type pg from 'pg';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { silentLog } from '../kafka/silent-log.ts';
 import { TableSide } from './table-side.ts';
 import { readTopicOn } from './topic-side.ts';
 import { verifyAggregate, type Verification } from './verify-aggregate.ts';
@@ -17,13 +17,6 @@ export interface VerifyPlan {
   readonly patienceMs: number;
   readonly maxRounds: number;
 }
-
-/** kafkajs' own warnings say nothing that a failure would not say. */
-export const silentLog: KafkaLog = {
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 
 /**
  * Compares every aggregate of the plan, one after the other, each over a connection of its own, and hands each verification out before the next begins:
