@@ -14,8 +14,9 @@ export const consumerRemedies = {
   DEAD_LETTER_FAILED:
     'See that the dead-letter topic can be written to; the event was not committed and comes again.',
   CONSUMER_CRASHED: 'Start the process again; the cause is in the message.',
-  CONSUMER_STALLED:
-    'Start the process again: the Kafka client hangs, or offsets could not be committed for too long.',
+  RECORDS_SKIPPED:
+    'A defect of the reader: what was read does not follow what was read before. Nothing behind it is committed: start the process again, and report it.',
+  PARTITION_NOT_OURS: 'Ask for partitions that the subscription has now: see its `partitions`.',
   STOP_TIMEOUT: 'Handlers did not end in time; their events come again.',
   READER_STALLED: 'See that the leader of the named partition is up.',
   POSITION_UNKNOWN:

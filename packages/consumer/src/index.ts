@@ -39,10 +39,22 @@ export type { BatchLimits } from './subscribe/batch-due.ts';
 export type { HandleBatch, HandleEvent, HandlerContext, RetryPolicy } from './subscribe/handler.ts';
 export type { PartitionLag } from './subscribe/lag.ts';
 export type { FailurePolicy } from './subscribe/poison-desk.ts';
-export { requireTopics } from './subscribe/require-topics.ts';
+export { consumerMetrics, type ConsumerMetrics } from './subscribe/consumer-metrics.ts';
+export type { SubscriptionPorts } from './subscribe/subscription-ports.ts';
 export { subscribe } from './subscribe/subscribe.ts';
-export type { SubscribeOptions } from './subscribe/subscribe-options.ts';
-export type { Subscription, SubscriptionState } from './subscribe/subscription.ts';
+export type {
+  GroupOptions,
+  SubscribeOptions,
+  SubscriptionOptions,
+} from './subscribe/subscribe-options.ts';
+export { subscribeWith } from './subscribe/subscribe-with.ts';
+export type {
+  Subscription,
+  SubscriptionCounts,
+  SubscriptionState,
+} from './subscribe/subscription.ts';
+export { onTopic, type TopicHandling, type TopicSubscription } from './subscribe/topic-handling.ts';
+export type { VersionGap } from './subscribe/version-gaps.ts';
 export { rebuildAndFollow, type RebuildOptions } from './rebuild/rebuild-and-follow.ts';
 export type { CaughtUp, RebuildWithOptions } from './rebuild/rebuild-options.ts';
 export type { RebuildProgress } from './rebuild/rebuild-progress.ts';

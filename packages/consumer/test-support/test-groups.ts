@@ -1,31 +1,35 @@
 import { randomUUID } from 'node:crypto';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
-import { dataChangeEvent, recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/schemas';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
-import { z } from 'zod';
 import {
   subscribe,
-  type ConsumedEvent,
-  type SubscribeOptions,
+  type BatchLimits,
+  type GroupOptions,
+  type HandleBatch,
+  type HandleEvent,
   type Subscription,
+  type TopicHandling,
 } from '../src/index.ts';
+import { note, noteValue, type Note, type NoteEvent } from './notes.ts';
 
-/** A small event type, so that a test says no more than it means. */
-export const note = dataChangeEvent({
-  dataType: 'test.note',
-  version: '1.0.0',
-  owner: 'tests',
-  data: z.strictObject({ id: z.string(), version: z.int() }),
-  partitions: 1,
-});
-export type Note = typeof note;
-export type NoteEvent = ConsumedEvent<Note>;
+export type { NoteEvent } from './notes.ts';
 
 interface LogLine {
   readonly message: string;
   readonly fields: object;
 }
+
+type JoinOptions = Partial<GroupOptions> & { readonly groupId: string } & (
+    | { readonly topic: string; readonly handle: HandleEvent<Note> }
+    | {
+        readonly topic: string;
+        readonly handleBatch: HandleBatch<Note>;
+        readonly batch?: BatchLimits;
+      }
+    | { readonly topics: readonly TopicHandling[] }
+  );
 
 /** A Kafka of one test file, and what its tests do with it. */
 export interface TestGroups extends AsyncDisposable {
@@ -42,9 +46,7 @@ export interface TestGroups extends AsyncDisposable {
     partition?: number,
   ): Promise<void>;
   /** Subscribes with short times; what it logs is in `lines`. */
-  join(
-    options: Pick<SubscribeOptions<Note>, 'topic' | 'groupId'> & Partial<SubscribeOptions<Note>>,
-  ): Promise<Subscription & { readonly lines: LogLine[] }>;
+  join(options: JoinOptions): Promise<Subscription & { readonly lines: LogLine[] }>;
   /** Committed offsets by partition; -1 where there is none. */
   committed(groupId: string, topic: string): Promise<number[]>;
   /** Stops every member; after each test. */
@@ -94,16 +96,17 @@ export async function startTestGroups(): Promise<TestGroups> {
     async join(options) {
       const lines: LogLine[] = [];
       const keep = (fields: object, message: string) => void lines.push({ fields, message });
-      const subscription = await subscribe({
+      const common = {
         connection,
-        eventType: note,
         sessionTimeoutMs: 6_000,
         rebalanceTimeoutMs: 20_000,
         commitIntervalMs: 50,
         retry: { attempts: 3, baseMs: 5, maxMs: 20 },
         log: { info: keep, warn: keep, error: keep },
-        ...options,
-      });
+      };
+      const subscription = await ('topics' in options
+        ? subscribe({ ...common, ...options })
+        : subscribe({ ...common, eventType: note, ...options }));
       members.push(subscription);
       // A test that is not about the end must not be ended by it.
       subscription.done.catch(() => undefined);
@@ -123,20 +126,6 @@ export async function startTestGroups(): Promise<TestGroups> {
       await cluster.close();
     },
   };
-}
-
-export function noteValue(key: string, version: number): string {
-  return JSON.stringify({
-    metadata: {
-      eid: randomUUID(),
-      event_type: note.name,
-      occurred_at: '2026-01-01T00:00:00.000Z',
-      version: '1.0.0',
-    },
-    data_op: 'U',
-    data_type: 'test.note',
-    data: { id: key, version },
-  });
 }
 
 /** The versions of one key, in the order of their delivery. */

@@ -10,9 +10,8 @@ import { partitionOf, recordHeader } from '@outbound/schemas';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
+import { note, noteValue } from '../../test-support/notes.ts';
 import {
-  note,
-  noteValue,
   startTestGroups,
   type NoteEvent,
   type TestGroups,

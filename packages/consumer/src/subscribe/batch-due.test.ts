@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { batchDueInMs, batchLength } from './batch-due.ts';
+import { batchDueInMs } from './batch-due.ts';
 
 const limits = { maxEvents: 3, maxBytes: 100, maxWaitMs: 50 };
 
@@ -12,16 +12,5 @@ describe('batchDueInMs', () => {
     ['the oldest has waited long enough', { count: 1, bytes: 9, oldestMs: 900 }, 0],
   ])('is told when %s', (_, waiting, due) => {
     expect(batchDueInMs(waiting, 1000, limits)).toBe(due);
-  });
-});
-
-describe('batchLength', () => {
-  it.each([
-    ['by count', [1, 1, 1, 1], 3],
-    ['by bytes', [60, 40, 1], 2],
-    ['at least one, however long', [500, 1], 1],
-    ['nothing of nothing', [], 0],
-  ])('is bounded: %s', (_, sizes, length) => {
-    expect(batchLength(sizes, limits)).toBe(length);
   });
 });

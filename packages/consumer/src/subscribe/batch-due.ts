@@ -16,15 +16,3 @@ export function batchDueInMs(
   if (waiting.count >= maxEvents || waiting.bytes >= maxBytes) return 0;
   return Math.max(0, waiting.oldestMs + maxWaitMs - nowMs);
 }
-
-/** How many of the waiting records, from the first on, make one batch: at least one, however long it is. */
-export function batchLength(sizes: Iterable<number>, { maxEvents, maxBytes }: BatchLimits): number {
-  let length = 0;
-  let bytes = 0;
-  for (const size of sizes) {
-    if (length >= maxEvents || (length > 0 && bytes + size > maxBytes)) break;
-    length += 1;
-    bytes += size;
-  }
-  return length;
-}

@@ -1,271 +1,390 @@
-import type { KafkaRecord } from '@outbound/kafka';
-import type { KafkaLog } from '@outbound/service-kit';
+import {
+  partitionKey,
+  type FetchedRecords,
+  type KafkaRecord,
+  type TopicPartition,
+} from '@outbound/kafka';
+import type { Clock } from '@outbound/service-kit';
 import { ConsumerError } from '../errors.ts';
 import type { BatchLimits } from './batch-due.ts';
-import type { DeliverySignals } from './delivery.ts';
+import type { Committer } from './committer.ts';
+import type { Delivered } from './delivery.ts';
+import { Life } from './life.ts';
 import { PartitionWork, type WaitingLimits } from './partition-work.ts';
+import { Slice } from './slice.ts';
 import { within } from './within.ts';
 
-/** One fetch of one partition. */
-export interface FetchedRecords {
-  readonly topic: string;
-  readonly partition: number;
-  readonly records: readonly KafkaRecord[];
-  /** Where the next fetch begins. */
-  readonly next: bigint;
+/** What the dispatcher wants of the fetcher: to fetch no more of a partition for a while. */
+export interface FetchPort {
+  pause(partitions: readonly TopicPartition[]): void;
+  resume(partitions: readonly TopicPartition[]): void;
 }
 
-export interface CommitPosition {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: bigint;
-}
-
-/** What the dispatcher wants of Kafka. */
-export interface GroupPort {
-  /** Fetches no more of the partition until `resume`. */
-  pause(topic: string, partition: number): void;
-  resume(topic: string, partition: number): void;
-  /** Commits as a member of the present generation; a rejection says that it is another, or that Kafka cannot be reached. */
-  commit(positions: readonly CommitPosition[]): Promise<void>;
+/** Who takes the records of a topic to its handler (`Delivery`). */
+export interface Deliver {
+  one(record: KafkaRecord, life: Life): Delivered;
+  batch(records: readonly KafkaRecord[], life: Life, finish: (index: number) => void): Delivered;
 }
 
 interface DispatcherOptions {
-  readonly deliver: (
-    records: readonly KafkaRecord[],
-    signals: DeliverySignals,
-    finish: (offset: bigint) => void,
-  ) => Promise<void>;
+  /** By topic; with `batch` in batches. */
+  readonly topics: ReadonlyMap<
+    string,
+    { readonly batch: BatchLimits | undefined; readonly deliver: Deliver }
+  >;
   /** Done once for each assigned partition, before its first record is delivered. */
   readonly prepare: (topic: string) => Promise<void>;
-  readonly port: GroupPort;
+  readonly fetch: FetchPort;
+  readonly committer: Committer;
+  /** Whether an event of the partition may be handed out now; may call `lose`. */
+  readonly mayHandle: (partition: TopicPartition) => boolean;
   readonly concurrency: number;
-  readonly batch: BatchLimits | undefined;
   readonly limits: WaitingLimits;
-  readonly commitIntervalMs: number;
-  /** Commits that fail for longer than this end the subscription. */
-  readonly commitFailureLimitMs: number;
+  readonly clock: Clock;
+  /** Ends the waiting for batches to become due. */
+  readonly over: AbortSignal;
   readonly onFailure: (error: unknown) => void;
-  readonly log: KafkaLog;
 }
 
-/** The signals of one assignment. */
-interface Epoch {
-  readonly ending: AbortController;
-  readonly abandoned: AbortController;
-}
-
-const newEpoch = (): Epoch => ({ ending: new AbortController(), abandoned: new AbortController() });
+/** Records of one partition that are handled in one go, before another partition has its turn. */
+const turnLength = 64;
 
 /**
- * Hands records to the handler: up to `concurrency` at once, partitions in turn, keys in order; and commits what is finished. An epoch is the time between two
- * joins of the group; nothing of one epoch is committed in the next.
+ * Hands records to the handlers: up to `concurrency` at once, partitions in turn, keys in order. Partitions come and go one by one; nothing of one life of a
+ * partition is committed in another.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  #epoch = newEpoch();
   readonly #works = new Map<string, PartitionWork>();
-  /** Deliveries of this and earlier epochs that have not ended. */
-  readonly #running = new Map<Promise<void>, { readonly name: string; readonly epoch: Epoch }>();
+  /** The same, as an array, for the turns. */
+  #rotation: readonly PartitionWork[] = [];
+  #turn = 0;
+  /** Deliveries of lives that are over, by partition. */
+  readonly #leftOver = new Map<string, number>();
+  readonly #pausedPartitions = new Set<string>();
+  readonly #slice: Slice;
+  #running = 0;
   #isPaused = false;
   #isClosed = false;
-  #dueTimer: NodeJS.Timeout | undefined;
-  #commitTimer: NodeJS.Timeout | undefined;
-  #committing: Promise<void> | undefined;
-  #commitFailingSinceMs: number | undefined;
-  #handled = 0;
+  #isPumpPlanned = false;
+  #wakeAtMs: number | undefined;
+  #finished = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#slice = new Slice(options.clock, () => this.#pumpSoon());
   }
 
   /** Records that were finished since the start, dead letters and ignored ones included. */
   get finished(): number {
-    return this.#handled;
+    return this.#finished;
   }
 
-  get works(): Iterable<PartitionWork> {
-    return this.#works.values();
+  get works(): readonly PartitionWork[] {
+    return this.#rotation;
   }
 
-  /** Takes a fetch. False if nothing is wanted now: the records are to be fetched again later. */
-  take({ topic, partition, records, next }: FetchedRecords): boolean {
-    if (this.#isClosed) return false;
-    const name = `${topic}/${partition}`;
-    let work = this.#works.get(name);
-    const [first] = records;
-    if (work && first && first.offset < (work.tracker.reached ?? first.offset)) {
-      // The topic was made anew, or cut off: what is known of the offsets is of no use any more.
-      this.#options.log.warn(
-        { topic, partition, offset: String(first.offset) },
-        'partition begins again at a lower offset',
-      );
-      work = undefined;
-    }
-    if (!work) {
-      work = new PartitionWork({
-        topic,
-        partition,
-        batch: this.#options.batch,
-        limits: this.#options.limits,
-      });
-      this.#works.set(name, work);
-      this.#prepare(name, work).catch(this.#options.onFailure);
-    }
-    work.push(records, next, performance.now());
-    if (work.isFull && !work.isHeldBack) {
-      work.isHeldBack = true;
-      this.#options.port.pause(topic, partition);
-    }
-    this.#pump();
-    return true;
+  isOurs(work: PartitionWork): boolean {
+    return this.#works.get(partitionKey(work)) === work;
   }
 
-  /** Nothing more is handed out until `resume`; what runs goes on, what is fetched waits. */
-  pause(): void {
-    this.#isPaused = true;
+  find(partition: TopicPartition): PartitionWork | undefined {
+    return this.#works.get(partitionKey(partition));
   }
 
-  resume(): void {
-    this.#isPaused = false;
-    this.#pump();
+  /** The partition is ours: a life of it begins at `offset`. */
+  assign({
+    topic,
+    partition,
+    offset,
+  }: TopicPartition & { readonly offset: bigint }): PartitionWork {
+    const name = partitionKey({ topic, partition });
+    const { limits } = this.#options;
+    const { batch } = this.#topic(topic);
+    const { clock, mayHandle } = this.#options;
+    const life = new Life(clock, () => mayHandle({ topic, partition }));
+    const work = new PartitionWork({ topic, partition, start: offset, life, batch, limits });
+    work.leftOver = this.#leftOver.get(name) ?? 0;
+    work.isPaused = this.#pausedPartitions.has(name);
+    if (this.#isClosed) life.end();
+    this.#works.set(name, work);
+    this.#rotation = [...this.#works.values()];
+    this.#options
+      .prepare(topic)
+      .then(() => {
+        work.isPrepared = true;
+        this.#pumpSoon();
+      })
+      .catch(this.#options.onFailure);
+    return work;
   }
 
   /**
-   * Ends the epoch: begins nothing more, waits up to `limitMs` for what runs, commits what is finished, and forgets what waits. What still runs then is
-   * abandoned: its signal is aborted and its result does not count.
+   * Takes a fetch. What does not follow the last one is a defect, which ends the subscription before anything behind it is handled: to commit over it would
+   * lose what is missing, without a word.
+   */
+  take({ topic, partition, records, from, next, highWatermark }: FetchedRecords): void {
+    const work = this.find({ topic, partition });
+    if (!work || work.life.isEnding) return;
+    const nowMs = this.#options.clock.nowMs();
+    work.highWatermark = { offset: highWatermark, atMs: nowMs };
+    try {
+      if (from !== work.tracker.reached)
+        throw new RangeError(`records from offset ${from} came instead of ${work.tracker.reached}`);
+      work.push(records, next, nowMs);
+    } catch (cause) {
+      work.life.abandon();
+      const why = cause instanceof Error ? cause.message : String(cause);
+      this.#options.onFailure(
+        new ConsumerError('RECORDS_SKIPPED', `${partitionKey(work)}: ${why}`, { cause }),
+      );
+      return;
+    }
+    if (work.isFull && !work.isHeldBack) {
+      work.isHeldBack = true;
+      this.#options.fetch.pause([work]);
+    }
+    this.#pumpSoon();
+  }
+
+  /** Nothing more of these is handed out until `resume`, over rebalances too; without an argument, nothing at all. What runs goes on, what is fetched waits. */
+  pause(partitions?: readonly TopicPartition[]): void {
+    if (!partitions) this.#isPaused = true;
+    else this.#setPaused(partitions, true);
+  }
+
+  /** Without an argument, of everything that was paused. */
+  resume(partitions?: readonly TopicPartition[]): void {
+    if (partitions) this.#setPaused(partitions, false);
+    else {
+      this.#isPaused = false;
+      this.#pausedPartitions.clear();
+      for (const work of this.#rotation) work.isPaused = false;
+    }
+    this.#pumpSoon();
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /**
+   * Ends the lives of these partitions: begins nothing more of them, waits up to `limitMs` for what runs, commits what is finished (for up to half as long once more),
+   * and forgets what waits. What still runs then is abandoned: its signal is aborted and its result does not count. Other partitions go on.
    * @returns how many deliveries were abandoned.
    */
-  async drain(limitMs: number): Promise<number> {
-    const epoch = this.#epoch;
-    epoch.ending.abort();
-    await within(limitMs, Promise.all(this.#runningOf(epoch)));
-    clearTimeout(this.#commitTimer);
-    this.#commitTimer = undefined;
-    await this.#committing;
-    await this.#commit();
-    const leftOver = this.#runningOf(epoch).length;
-    epoch.abandoned.abort();
-    for (const { isHeldBack, topic, partition } of this.#works.values())
-      if (isHeldBack) this.#options.port.resume(topic, partition);
-    this.#works.clear();
-    this.#commitFailingSinceMs = undefined;
-    this.#epoch = newEpoch();
-    return leftOver;
+  async revoke(partitions: readonly TopicPartition[], limitMs: number): Promise<number> {
+    const works = partitions.flatMap((each) => this.find(each) ?? []);
+    for (const work of works) {
+      work.isRevoking = true;
+      work.life.end();
+    }
+    await within(this.#options.clock, limitMs, Promise.all(works.map((each) => each.whenIdle())));
+    await this.#options.committer.now(works, limitMs / 2);
+    let abandoned = 0;
+    for (const work of works) {
+      if (this.isOurs(work)) abandoned += work.out;
+      this.#drop(work);
+    }
+    return abandoned;
   }
 
-  /** Takes nothing more, for good. */
+  /**
+   * Begins a new life of one of our partitions at another offset, which is committed even if it is lower. Waits up to `limitMs` for what runs in the old one. **Order**:
+   * the fetcher is to be sought in the same turn in which this resolves.
+   * @returns false if the old life is not ours any more, or about to go.
+   */
+  async restart(work: PartitionWork, offset: bigint, limitMs: number): Promise<boolean> {
+    work.life.end();
+    await within(this.#options.clock, limitMs, work.whenIdle());
+    if (!this.isOurs(work) || work.isRevoking) return false;
+    this.#drop(work);
+    const { topic, partition, committed } = work;
+    const fresh = this.assign({ topic, partition, offset });
+    fresh.committed = committed;
+    fresh.mayLower = true;
+    this.#goOn(fresh);
+    return true;
+  }
+
+  /** Goes on at a later offset: Kafka has removed what is in between. */
+  skip(partition: TopicPartition, offset: bigint): void {
+    const work = this.find(partition);
+    if (!work || offset <= work.tracker.reached) return;
+    work.tracker.skipTo(offset);
+    this.#goOn(work);
+  }
+
+  /** These partitions are not ours any more: what runs does not count, what waits is forgotten, nothing is committed. */
+  lose(partitions: readonly TopicPartition[]): void {
+    for (const partition of partitions) {
+      const work = this.find(partition);
+      if (work) this.#drop(work);
+    }
+  }
+
+  /** Takes nothing more, for good. What runs may end. */
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#dueTimer);
-    clearTimeout(this.#commitTimer);
-    for (const { topic, partition } of this.#works.values())
-      this.#options.port.pause(topic, partition);
+    for (const { life } of this.#rotation) life.end();
   }
 
-  async #prepare(name: string, work: PartitionWork): Promise<void> {
-    const earlier = [...this.#running].filter(([, each]) => each.name === name);
-    await Promise.all([this.#options.prepare(work.topic), ...earlier.map(([each]) => each)]);
-    work.isReady = true;
-    this.#pump();
+  #topic(topic: string): { readonly batch: BatchLimits | undefined; readonly deliver: Deliver } {
+    const found = this.#options.topics.get(topic);
+    if (!found) throw new RangeError(`topic ${topic} is not one of the subscription`);
+    return found;
   }
 
-  #runningOf(epoch: Epoch): Promise<void>[] {
-    return [...this.#running].filter(([, each]) => each.epoch === epoch).map(([each]) => each);
+  #drop(work: PartitionWork): void {
+    if (!this.isOurs(work)) return;
+    const name = partitionKey(work);
+    work.life.abandon();
+    if (work.out > 0) this.#leftOver.set(name, (this.#leftOver.get(name) ?? 0) + work.out);
+    this.#works.delete(name);
+    this.#rotation = [...this.#works.values()];
+  }
+
+  #setPaused(partitions: readonly TopicPartition[], isPaused: boolean): void {
+    for (const partition of partitions) {
+      const name = partitionKey(partition);
+      if (isPaused) this.#pausedPartitions.add(name);
+      else this.#pausedPartitions.delete(name);
+      const work = this.#works.get(name);
+      if (work) work.isPaused = isPaused;
+    }
+  }
+
+  #pumpSoon(): void {
+    if (this.#isPumpPlanned) return;
+    this.#isPumpPlanned = true;
+    queueMicrotask(() => {
+      this.#isPumpPlanned = false;
+      try {
+        this.#pump();
+      } catch (error) {
+        this.#options.onFailure(error);
+      }
+    });
   }
 
   #pump(): void {
-    if (this.#isPaused || this.#isClosed || this.#epoch.ending.signal.aborted) return;
-    const nowMs = performance.now();
-    let dueMs: number | undefined;
-    for (let progress = true; progress && this.#running.size < this.#options.concurrency;) {
-      progress = false;
-      for (const [name, work] of [...this.#works]) {
-        if (this.#running.size >= this.#options.concurrency) break;
-        const records = work.take(nowMs);
-        if (!records) continue;
-        progress = true;
-        // To the end of the line, so that a full partition does not keep the others waiting.
-        this.#works.delete(name);
-        this.#works.set(name, work);
-        this.#start(name, work, records);
-      }
+    let withoutWork = 0;
+    while (this.#running < this.#options.concurrency && withoutWork < this.#rotation.length) {
+      if (this.#isPaused || this.#isClosed) return;
+      if (this.#slice.isOver) return this.#slice.goOnAfter();
+      this.#turn = (this.#turn + 1) % this.#rotation.length;
+      const work = this.#rotation[this.#turn];
+      const isServed =
+        work?.isReady === true && (work.batch ? this.#batch(work) : this.#ones(work));
+      withoutWork = isServed ? 0 : withoutWork + 1;
+      if (work && isServed) this.#goOn(work);
     }
-    for (const work of this.#works.values()) {
-      const due = work.dueInMs(nowMs);
-      if (due !== undefined && due > 0 && (dueMs === undefined || due < dueMs)) dueMs = due;
-    }
-    clearTimeout(this.#dueTimer);
-    if (dueMs !== undefined) this.#dueTimer = setTimeout(() => this.#pump(), Math.ceil(dueMs));
+    this.#planWake();
   }
 
-  #start(name: string, work: PartitionWork, records: readonly KafkaRecord[]): void {
-    const epoch = this.#epoch;
-    const finish = (offset: bigint) => {
-      if (epoch.abandoned.signal.aborted) return;
-      work.tracker.finish(offset);
-      this.#handled += 1;
-    };
-    const signals = { ending: epoch.ending.signal, abandoned: epoch.abandoned.signal };
-    const running = this.#options
-      .deliver(records, signals, finish)
-      .catch((error: unknown) => {
-        if (!epoch.abandoned.signal.aborted) this.#options.onFailure(error);
-      })
-      .then(() => {
-        this.#running.delete(running);
-        work.release(records);
-        if (this.#works.get(name) === work) this.#goOn(work);
-        this.#pump();
-      });
-    this.#running.set(running, { name, epoch });
+  /** Gives whether anything was begun. */
+  #ones(work: PartitionWork): boolean {
+    const { deliver } = this.#topic(work.topic);
+    const { life, tracker } = work;
+    let served = 0;
+    while (served < turnLength && !work.isPaused && !this.#isPaused && life.mayBegin) {
+      const number = work.next();
+      const record = number === undefined ? undefined : tracker.at(number);
+      if (number === undefined || record === undefined) break;
+      served += 1;
+      const delivered = deliver.one(record, life);
+      if (delivered === true) {
+        work.release(record);
+        this.#finish(work, number);
+      } else {
+        work.occupy(record);
+        this.#wait(work, delivered, number, number + 1);
+        break;
+      }
+    }
+    return served > 0;
+  }
+
+  #batch(work: PartitionWork): boolean {
+    const { life, tracker } = work;
+    if (work.isPaused || work.out > 0 || !life.mayBegin) return false;
+    const range = work.nextBatch(this.#options.clock.nowMs());
+    if (!range) return false;
+    const { from, to } = range;
+    const { deliver } = this.#topic(work.topic);
+    const delivered = deliver.batch(tracker.slice(from, to), life, (index) =>
+      this.#finish(work, from + index),
+    );
+    if (delivered === true)
+      for (let number = from; number < to; number += 1) this.#finish(work, number);
+    else this.#wait(work, delivered, from, to);
+    return true;
+  }
+
+  #wait(work: PartitionWork, delivered: Exclude<Delivered, true>, from: number, to: number): void {
+    this.#running += 1;
+    work.out += 1;
+    const record = work.tracker.at(from);
+    delivered.then(
+      (isFinished) => {
+        if (isFinished)
+          for (let number = from; number < to; number += 1) this.#finish(work, number);
+        if (record && !work.batch) work.release(record);
+        this.#ended(work);
+      },
+      (error: unknown) => {
+        if (!work.life.isAbandoned) this.#options.onFailure(error);
+        this.#ended(work);
+      },
+    );
+  }
+
+  #finish(work: PartitionWork, number: number): void {
+    if (!work.life.isAbandoned && work.tracker.finish(number)) this.#finished += 1;
+  }
+
+  #ended(work: PartitionWork): void {
+    this.#running -= 1;
+    work.ended();
+    if (this.isOurs(work)) this.#goOn(work);
+    else {
+      const name = partitionKey(work);
+      const left = (this.#leftOver.get(name) ?? 1) - 1;
+      if (left === 0) this.#leftOver.delete(name);
+      else this.#leftOver.set(name, left);
+      const successor = this.#works.get(name);
+      if (successor) successor.leftOver = left;
+    }
+    this.#pumpSoon();
   }
 
   #goOn(work: PartitionWork): void {
     if (work.isHeldBack && work.hasRoom) {
       work.isHeldBack = false;
-      this.#options.port.resume(work.topic, work.partition);
+      this.#options.fetch.resume([work]);
     }
-    if (work.toCommit !== undefined) this.#commitSoon();
+    if (work.toCommit !== undefined) this.#options.committer.soon();
   }
 
-  #commitSoon(): void {
-    if (this.#commitTimer !== undefined || this.#isClosed) return;
-    this.#commitTimer = setTimeout(() => {
-      this.#commitTimer = undefined;
-      this.#committing = this.#commit();
-      // #commit never rejects; it is awaited by whoever ends the epoch.
-      this.#committing.catch(this.#options.onFailure);
-    }, this.#options.commitIntervalMs);
-  }
-
-  async #commit(): Promise<void> {
-    const changed: { work: PartitionWork; position: CommitPosition }[] = [];
-    for (const work of this.#works.values()) {
-      const { topic, partition, toCommit: offset } = work;
-      if (offset !== undefined) changed.push({ work, position: { topic, partition, offset } });
+  /** Wakes up when the next batch is due. */
+  #planWake(): void {
+    const { clock, over } = this.#options;
+    const nowMs = clock.nowMs();
+    let dueMs = Infinity;
+    for (const work of this.#rotation) {
+      const due = work.dueInMs(nowMs) ?? Infinity;
+      if (due > 0) dueMs = Math.min(dueMs, due);
     }
-    if (changed.length === 0) return;
-    try {
-      await this.#options.port.commit(changed.map(({ position }) => position));
-      for (const { work, position } of changed) work.committed = position.offset;
-      this.#commitFailingSinceMs = undefined;
-    } catch (error) {
-      const nowMs = performance.now();
-      this.#commitFailingSinceMs ??= nowMs;
-      this.#options.log.warn(
-        { error },
-        'offsets were not committed, what they cover may come again',
-      );
-      if (nowMs - this.#commitFailingSinceMs > this.#options.commitFailureLimitMs)
-        this.#options.onFailure(
-          new ConsumerError(
-            'CONSUMER_STALLED',
-            'offsets could not be committed for too long: check the group coordinator',
-            { cause: error },
-          ),
-        );
-      else if (!this.#epoch.ending.signal.aborted) this.#commitSoon();
-    }
+    const atMs = nowMs + dueMs;
+    if (dueMs === Infinity) return;
+    if (this.#wakeAtMs !== undefined && this.#wakeAtMs <= atMs) return;
+    this.#wakeAtMs = atMs;
+    clock.sleep(dueMs, over).then(
+      () => {
+        if (this.#wakeAtMs === atMs) this.#wakeAtMs = undefined;
+        if (!over.aborted) this.#pumpSoon();
+      },
+      () => undefined,
+    );
   }
 }

@@ -1,21 +1,31 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KeyLanes } from './key-lanes.ts';
+import { KeyLanes, laneOf } from './key-lanes.ts';
 
-const item = (key: string, number: number) => ({ key, number, bytes: 10 });
+describe('laneOf', () => {
+  it('keeps apart keys that are no text, an empty one and none', () => {
+    const keys = [
+      ...['fffe0001', 'ffff0001', '', 'c480'].map((hex) => Buffer.from(hex, 'hex')),
+      null,
+    ];
+    expect(new Set(keys.map((key) => laneOf({ key }))).size).toBe(keys.length);
+  });
+});
 
 describe('KeyLanes', () => {
-  it('gives one record of a key at a time, and other keys meanwhile', () => {
-    const lanes = new KeyLanes<ReturnType<typeof item>>();
-    lanes.push(item('a', 1));
-    lanes.push(item('a', 2));
-    lanes.push(item('b', 3));
-    expect(lanes.take()?.number).toBe(1);
-    expect(lanes.take()?.number).toBe(3);
+  it('holds back what comes behind a record that is out, and nothing else', () => {
+    const lanes = new KeyLanes();
+    lanes.occupy('a');
+    expect(lanes.queue('a', 2)).toBe(true);
+    expect(lanes.queue('b', 3)).toBe(false);
     expect(lanes.take()).toBeUndefined();
-    expect(lanes).toMatchObject({ count: 1, bytes: 10 });
     lanes.release('a');
-    expect(lanes.take()?.number).toBe(2);
+    expect(lanes.take()).toBe(2);
+    expect(lanes.queue('a', 4)).toBe(true);
+    lanes.release('a');
+    expect(lanes.take()).toBe(4);
+    lanes.release('a');
+    expect(lanes).toMatchObject({ isIdle: true, waiting: 0 });
   });
 
   it('keeps the order of each key and loses none, whatever is taken and released when', () => {
@@ -23,39 +33,46 @@ describe('KeyLanes', () => {
       fc.property(
         fc.array(
           fc.oneof(
-            fc.record({ do: fc.constant('push' as const), key: fc.constantFrom('a', 'b', 'c') }),
+            fc.record({ do: fc.constant('come' as const), key: fc.constantFrom('a', 'b', 'c') }),
             fc.record({ do: fc.constant('take' as const) }),
             fc.record({ do: fc.constant('release' as const), which: fc.nat() }),
           ),
         ),
         (steps) => {
-          const lanes = new KeyLanes<ReturnType<typeof item>>();
-          const out: string[] = [];
+          const lanes = new KeyLanes();
+          const keys: string[] = [];
+          const out: number[] = [];
           const seen = new Map<string, number>();
-          let pushed = 0;
           let taken = 0;
-          const take = () => {
-            const next = lanes.take();
-            if (!next) return false;
-            expect(out).not.toContain(next.key);
-            expect(next.number).toBeGreaterThan(seen.get(next.key) ?? 0);
-            seen.set(next.key, next.number);
-            out.push(next.key);
+          const begin = (number: number) => {
+            const key = keys[number] ?? '';
+            expect(out.map((each) => keys[each])).not.toContain(key);
+            expect(number).toBeGreaterThan(seen.get(key) ?? -1);
+            seen.set(key, number);
+            out.push(number);
             taken += 1;
-            return true;
+          };
+          const take = () => {
+            const number = lanes.take();
+            if (number !== undefined) begin(number);
+            return number !== undefined;
           };
           const release = (which: number) => {
-            const [key] = out.splice(which % out.length, 1);
-            if (key !== undefined) lanes.release(key);
+            const [number] = out.splice(which % out.length, 1);
+            lanes.release(keys[number ?? 0] ?? '');
           };
           for (const step of steps) {
-            if (step.do === 'push') lanes.push(item(step.key, (pushed += 1)));
-            else if (step.do === 'take') take();
+            if (step.do === 'come') {
+              const number = keys.push(step.key) - 1;
+              if (lanes.queue(step.key, number)) continue;
+              begin(number);
+              lanes.occupy(step.key);
+            } else if (step.do === 'take') take();
             else if (out.length > 0) release(step.which);
           }
           while (take() || out.length > 0) if (out.length > 0) release(0);
-          expect(taken).toBe(pushed);
-          expect(lanes).toMatchObject({ count: 0, bytes: 0 });
+          expect(taken).toBe(keys.length);
+          expect(lanes).toMatchObject({ isIdle: true, waiting: 0 });
         },
       ),
     );

@@ -1,58 +1,63 @@
-/** A record that waits to be handled. */
-export interface Waiting {
-  readonly key: string;
-  readonly bytes: number;
+/** Stands for records without a key: no text of a key's bytes has this character. */
+const keylessLane = '\u0100';
+
+/** The lane of a record: its key byte for byte, so that keys that are no text never share one by accident. */
+export function laneOf({ key }: { readonly key: Buffer | null }): string {
+  return key === null ? keylessLane : key.toString('latin1');
 }
 
 /**
- * The waiting records of one partition, a lane for each key. Pure. **Promise**: of one key at most one record is out at a time, and they come out
- * in the order in which they went in; different keys do not wait for each other.
+ * The keys of one partition of which a record is out, and the records that wait behind them, by number. A key of which nothing is out takes no room here. Pure.
+ * **Promise**: what waits in a lane comes out in the order in which it went in, and only after `release` for the one before.
  */
-export class KeyLanes<Item extends Waiting> {
-  readonly #lanes = new Map<string, Item[]>();
-  /** Keys with something to take and nothing out, oldest first. */
+export class KeyLanes {
+  /** By busy lane: numbers of what waits; undefined where nothing does. */
+  readonly #busy = new Map<string, number[] | undefined>();
+  /** Busy lanes with something to take and nothing out, oldest first. */
   readonly #ready = new Set<string>();
-  readonly #out = new Set<string>();
-  #count = 0;
-  #bytes = 0;
+  #waiting = 0;
 
-  get count(): number {
-    return this.#count;
+  /** How many records wait behind another one of their key. */
+  get waiting(): number {
+    return this.#waiting;
   }
 
-  get bytes(): number {
-    return this.#bytes;
+  get isIdle(): boolean {
+    return this.#busy.size === 0;
   }
 
-  push(item: Item): void {
-    const lane = this.#lanes.get(item.key);
-    if (lane) lane.push(item);
-    else this.#lanes.set(item.key, [item]);
-    if (!this.#out.has(item.key)) this.#ready.add(item.key);
-    this.#count += 1;
-    this.#bytes += item.bytes;
+  /** Puts the record behind the one of its key that is out, and gives true; false if there is none. */
+  queue(lane: string, number: number): boolean {
+    if (!this.#busy.has(lane)) return false;
+    const queue = this.#busy.get(lane);
+    if (queue) queue.push(number);
+    else this.#busy.set(lane, [number]);
+    this.#waiting += 1;
+    return true;
   }
 
-  /** The next record whose key has none out; undefined if there is none. Its key is busy until `release`. */
-  take(): Item | undefined {
-    for (const key of this.#ready) {
-      this.#ready.delete(key);
-      const item = this.#lanes.get(key)?.shift();
-      if (item === undefined) continue;
-      this.#out.add(key);
-      this.#count -= 1;
-      this.#bytes -= item.bytes;
-      return item;
+  /** A record of this lane is out from now on. */
+  occupy(lane: string): void {
+    if (!this.#busy.has(lane)) this.#busy.set(lane, undefined);
+  }
+
+  /** The next record of a lane that was released; it is out from now on. Undefined if there is none. */
+  take(): number | undefined {
+    for (const lane of this.#ready) {
+      this.#ready.delete(lane);
+      const number = this.#busy.get(lane)?.shift();
+      if (number === undefined) continue;
+      this.#waiting -= 1;
+      return number;
     }
     return undefined;
   }
 
-  /** Says that the record of this key that is out is done with. */
-  release(key: string): void {
-    this.#out.delete(key);
-    const lane = this.#lanes.get(key);
-    if (lane === undefined) return;
-    if (lane.length > 0) this.#ready.add(key);
-    else this.#lanes.delete(key);
+  /** The record of this lane that was out is done with. */
+  release(lane: string): void {
+    if (!this.#busy.has(lane)) return;
+    const queue = this.#busy.get(lane);
+    if (queue !== undefined && queue.length > 0) this.#ready.add(lane);
+    else this.#busy.delete(lane);
   }
 }

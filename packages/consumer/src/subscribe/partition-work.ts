@@ -1,14 +1,8 @@
-import { keyText, type KafkaRecord } from '@outbound/kafka';
-import { batchDueInMs, batchLength, type BatchLimits } from './batch-due.ts';
-import { KeyLanes } from './key-lanes.ts';
+import type { KafkaRecord } from '@outbound/kafka';
+import { batchDueInMs, type BatchLimits } from './batch-due.ts';
+import { KeyLanes, laneOf } from './key-lanes.ts';
+import type { Life } from './life.ts';
 import { OffsetTracker } from './offset-tracker.ts';
-
-interface Item {
-  readonly key: string;
-  readonly bytes: number;
-  readonly arrivedMs: number;
-  readonly record: KafkaRecord;
-}
 
 /** How much may wait in one partition before no more is fetched for it. */
 export interface WaitingLimits {
@@ -16,97 +10,152 @@ export interface WaitingLimits {
   readonly maxBytes: number;
 }
 
+/** Events that may be read beyond an unfinished one: they come again after a crash, and each takes 8 bytes here. */
+const maxSpan = 1_000_000;
+
 /**
- * One partition for the time of one assignment: what waits, what is out, and how far it may be committed. Pure but for the clock that it is given. With `batch`
- * the whole partition is one lane; without, each key is.
+ * One partition for one life: what waits, what is out, and how far it may be committed. Pure but for the clock that it is given. With `batch` the whole partition is
+ * one lane; without, each key is. Records are named by their number in `tracker`.
  */
 export class PartitionWork {
   readonly topic: string;
   readonly partition: number;
-  readonly tracker = new OffsetTracker();
-  /** What was committed last by us; undefined before anything was. */
-  committed: bigint | undefined;
-  /** Set once its parked keys are known and nothing of an earlier assignment runs any more. */
-  isReady = false;
-  /** We told Kafka to fetch no more of it. */
+  readonly life: Life;
+  readonly batch: BatchLimits | undefined;
+  readonly tracker: OffsetTracker<KafkaRecord>;
+  /** What the group has committed. */
+  committed: bigint;
+  /** Set once its parked keys are known. */
+  isPrepared = false;
+  /** Deliveries of earlier lives that have not ended: nothing is begun before they have. */
+  leftOver = 0;
+  /** Deliveries of this life that have not ended. */
+  out = 0;
+  /** Nothing of it is begun. */
+  isPaused = false;
+  /** It is about to go to another member. */
+  isRevoking = false;
+  /** Its first commit may be below what the group has: it was begun anew there on purpose. */
+  mayLower = false;
+  /** We told the fetcher to fetch no more of it. */
   isHeldBack = false;
-  readonly #batch: BatchLimits | undefined;
+  /** What Kafka had at the last answer, and when that came; undefined before the first. */
+  highWatermark: { readonly offset: bigint; readonly atMs: number } | undefined;
   readonly #limits: WaitingLimits;
-  readonly #lanes = new KeyLanes<Item>();
-  #queue: Item[] = [];
-  #queueBytes = 0;
-  #isBatchOut = false;
+  readonly #lanes = new KeyLanes();
+  /** Number of the next record that was not looked at. */
+  #cursor = 0;
+  #waitingBytes = 0;
+  readonly #whenIdle: (() => void)[] = [];
+  /** When the records below a number arrived; of those that wait for a batch. */
+  readonly #arrivals: { readonly end: number; readonly atMs: number }[] = [];
 
   constructor(options: {
     readonly topic: string;
     readonly partition: number;
+    readonly start: bigint;
+    readonly life: Life;
     readonly batch: BatchLimits | undefined;
     readonly limits: WaitingLimits;
   }) {
     this.topic = options.topic;
     this.partition = options.partition;
-    this.#batch = options.batch;
+    this.life = options.life;
+    this.batch = options.batch;
+    this.tracker = new OffsetTracker(options.start);
+    this.committed = options.start;
     this.#limits = options.limits;
+  }
+
+  get isReady(): boolean {
+    return this.isPrepared && this.leftOver === 0;
   }
 
   get isFull(): boolean {
     return this.#fill >= 1;
   }
 
-  /** Room for another fetch; well below full, so that Kafka is not told to stop and go at every event. */
+  /** Room for another fetch; well below full, so that the fetcher is not told to stop and go at every event. */
   get hasRoom(): boolean {
     return this.#fill < 0.5;
   }
 
-  push(records: readonly KafkaRecord[], next: bigint, nowMs: number): void {
-    this.tracker.add(records, next);
-    for (const record of records) {
-      const item = {
-        key: laneOf(record),
-        bytes: record.value?.byteLength ?? 0,
-        arrivedMs: nowMs,
-        record,
-      };
-      if (this.#batch) {
-        this.#queue.push(item);
-        this.#queueBytes += item.bytes;
-      } else this.#lanes.push(item);
-    }
+  /** A delivery has ended. */
+  ended(): void {
+    this.out -= 1;
+    if (this.out === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 
-  /** What may be delivered now; undefined if nothing. To be given back with `release`. */
-  take(nowMs: number): readonly KafkaRecord[] | undefined {
-    if (!this.isReady) return undefined;
-    if (!this.#batch) {
-      const item = this.#lanes.take();
-      return item && [item.record];
+  /** Resolves when no delivery of this life runs. */
+  async whenIdle(): Promise<void> {
+    if (this.out > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  /** @throws RangeError for offsets that do not ascend from what was read. */
+  push(records: readonly KafkaRecord[], next: bigint, nowMs: number): void {
+    this.tracker.add(records, next);
+    for (const record of records) this.#waitingBytes += sizeOf(record);
+    if (this.batch && records.length > 0)
+      this.#arrivals.push({ end: this.tracker.end, atMs: nowMs });
+  }
+
+  /** Number of the record that may be handled next; undefined if there is none. To be given back with `release`, unless it is finished at once. */
+  next(): number | undefined {
+    const queued = this.#lanes.take();
+    if (queued !== undefined) return this.#takeOut(queued);
+    while (this.#cursor < this.tracker.end) {
+      const number = this.#cursor;
+      this.#cursor += 1;
+      const record = this.tracker.at(number);
+      if (record === undefined) continue;
+      if (this.#lanes.isIdle || !this.#lanes.queue(laneOf(record), number))
+        return this.#takeOut(number);
     }
-    if (this.dueInMs(nowMs) !== 0) return undefined;
-    const length = batchLength(
-      this.#queue.map(({ bytes }) => bytes),
-      this.#batch,
-    );
-    const items = this.#queue.slice(0, length);
-    this.#queue = this.#queue.slice(length);
-    for (const { bytes } of items) this.#queueBytes -= bytes;
-    this.#isBatchOut = true;
-    return items.map(({ record }) => record);
+    return undefined;
+  }
+
+  /** The record is out until `release`: later ones of its key wait. */
+  occupy(record: KafkaRecord): void {
+    this.#lanes.occupy(laneOf(record));
+  }
+
+  /** The record is done with, finished or not. */
+  release(record: KafkaRecord): void {
+    if (!this.#lanes.isIdle) this.#lanes.release(laneOf(record));
+  }
+
+  /** Numbers of the records of a batch that may be handled now, the last one exclusive; undefined if none is due. */
+  nextBatch(nowMs: number): { readonly from: number; readonly to: number } | undefined {
+    if (!this.batch || this.dueInMs(nowMs) !== 0) return undefined;
+    const { maxEvents, maxBytes } = this.batch;
+    const from = this.#cursor;
+    const end = Math.min(this.tracker.end, from + maxEvents);
+    let bytes = 0;
+    while (this.#cursor < end) {
+      const record = this.tracker.at(this.#cursor);
+      const size = record ? sizeOf(record) : 0;
+      // At least one, however long it is.
+      if (this.#cursor > from && bytes + size > maxBytes) break;
+      bytes += size;
+      this.#cursor += 1;
+    }
+    this.#waitingBytes -= bytes;
+    this.#forgetArrivals();
+    return { from, to: this.#cursor };
   }
 
   /** How long until a batch is due; undefined without batches, with nothing waiting, or while one is out. */
   dueInMs(nowMs: number): number | undefined {
-    const [oldest] = this.#queue;
-    if (!this.#batch || !oldest || this.#isBatchOut || !this.isReady) return undefined;
+    if (!this.batch || this.out > 0 || !this.isReady) return undefined;
     return batchDueInMs(
-      { count: this.#queue.length, bytes: this.#queueBytes, oldestMs: oldest.arrivedMs },
+      {
+        count: this.tracker.end - this.#cursor,
+        bytes: this.#waitingBytes,
+        oldestMs: this.#arrivals[0]?.atMs ?? nowMs,
+      },
       nowMs,
-      this.#batch,
+      this.batch,
     );
-  }
-
-  release([first]: readonly KafkaRecord[]): void {
-    if (this.#batch) this.#isBatchOut = false;
-    else if (first) this.#lanes.release(laneOf(first));
   }
 
   /** The offset to commit, if it is another than the committed one. */
@@ -115,14 +164,26 @@ export class PartitionWork {
     return position === this.committed ? undefined : position;
   }
 
+  #takeOut(number: number): number {
+    const record = this.tracker.at(number);
+    if (record) this.#waitingBytes -= sizeOf(record);
+    return number;
+  }
+
+  #forgetArrivals(): void {
+    while ((this.#arrivals[0]?.end ?? Infinity) <= this.#cursor) this.#arrivals.shift();
+  }
+
   get #fill(): number {
-    const count = this.#lanes.count + this.#queue.length;
-    const bytes = this.#lanes.bytes + this.#queueBytes;
-    return Math.max(count / this.#limits.maxEvents, bytes / this.#limits.maxBytes);
+    const count = this.tracker.end - this.#cursor + this.#lanes.waiting;
+    return Math.max(
+      count / this.#limits.maxEvents,
+      this.#waitingBytes / this.#limits.maxBytes,
+      this.tracker.span / maxSpan,
+    );
   }
 }
 
-/** Records without a key are one lane. */
-function laneOf({ key }: KafkaRecord): string {
-  return key === null ? '' : `k${keyText(key)}`;
+function sizeOf({ key, value }: KafkaRecord): number {
+  return (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
 }

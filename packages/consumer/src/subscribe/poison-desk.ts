@@ -1,5 +1,5 @@
 import { keyText, type KafkaRecord } from '@outbound/kafka';
-import type { KafkaLog } from '@outbound/service-kit';
+import type { Clock, KafkaLog } from '@outbound/service-kit';
 import { deadLetterRecord } from '../dead-letters/dead-letter-record.ts';
 import type { DeadLetterSender } from '../dead-letters/dead-letter-sender.ts';
 import type { ParkedKeys } from '../dead-letters/parked-keys.ts';
@@ -29,26 +29,35 @@ export class PoisonDesk {
   readonly #group: string;
   readonly #policy: FailurePolicy;
   readonly #sender: DeadLetterSender | undefined;
+  readonly #clock: Clock;
   readonly #log: KafkaLog;
   /** Parked keys by topic. Only the owner of a partition parks its keys, so what is not here is not parked, from `load` on. */
   readonly #parked = new Map<string, Set<string>>();
-  #deadLetters = 0;
+  #failed = 0;
+  #behind = 0;
 
   constructor(options: {
     readonly group: string;
     readonly policy: FailurePolicy;
     readonly sender: DeadLetterSender | undefined;
+    readonly clock: Clock;
     readonly log: KafkaLog;
   }) {
     this.#group = options.group;
     this.#policy = options.policy;
     this.#sender = options.sender;
+    this.#clock = options.clock;
     this.#log = options.log;
   }
 
-  /** Dead letters sent since the start. */
+  /** Dead letters sent since the start: events that could not be handled, and those that went behind them. */
   get deadLetters(): number {
-    return this.#deadLetters;
+    return this.#failed + this.#behind;
+  }
+
+  /** Of the dead letters those that were not tried, because an earlier one of their key waits. */
+  get parked(): number {
+    return this.#behind;
   }
 
   /** Reads which keys are parked; **order**: after each assignment, before the first event of it. */
@@ -59,14 +68,19 @@ export class PoisonDesk {
     if (listed) this.#parked.set(topic, new Set([...(this.#parked.get(topic) ?? []), ...listed]));
   }
 
+  /** False for a record whose key is surely not parked. */
+  mayBeParked({ topic, key }: KafkaRecord): boolean {
+    const known = this.#parked.get(topic);
+    return known !== undefined && known.size > 0 && key !== null && known.has(keyText(key));
+  }
+
   /** Sends the record behind the dead letter of its key, and gives true; false if its key is not parked. */
   async takeParked(record: KafkaRecord, eid: string): Promise<boolean> {
+    const { topic, key } = record;
     const keys = this.#keys();
-    const known = this.#parked.get(record.topic);
-    const key = record.key === null ? undefined : keyText(record.key);
-    if (!keys || key === undefined || !known?.has(key)) return false;
-    if (!(await asked(keys.isParked({ group: this.#group, topic: record.topic }, key)))) {
-      known.delete(key);
+    if (!keys || key === null || !this.mayBeParked(record)) return false;
+    if (!(await asked(keys.isParked({ group: this.#group, topic }, keyText(key))))) {
+      this.#parked.get(topic)?.delete(keyText(key));
       return false;
     }
     const error = new ConsumerError(
@@ -112,9 +126,10 @@ export class PoisonDesk {
     cause: { eid: string; reason: 'failed' | 'parked'; attempts: number; error: unknown },
   ): Promise<void> {
     await this.#sender?.send(
-      deadLetterRecord(record, { ...cause, group: this.#group }, new Date()),
+      deadLetterRecord(record, { ...cause, group: this.#group }, new Date(this.#clock.wallMs())),
     );
-    this.#deadLetters += 1;
+    if (cause.reason === 'failed') this.#failed += 1;
+    else this.#behind += 1;
     const { topic, partition, offset } = record;
     const { eid, attempts, error } = cause;
     this.#log.warn(

@@ -1,25 +1,43 @@
-import type { Kafka } from 'kafkajs';
+import type { TopicLog } from '@outbound/kafka';
+import { KafkaError } from '@outbound/kafka';
+import { backoffMs, type Clock } from '@outbound/service-kit';
 import { ConsumerError, type ConsumerErrorCode } from '../errors.ts';
 
+const unknownTopicOrPartition = 3;
+const tries = 8;
+/** A broker that was just started, or a topic that was just made, is not known everywhere at once. */
+const missingTries = 3;
+
 /**
- * Checks that the topics exist, without creating any: kafkajs would wait for a missing one, or make it.
- * @throws ConsumerError with the code that belongs to the first missing one; else whatever kafkajs throws when no broker answers.
+ * Checks that the topics exist, without creating any. Tries again for some 15 s while no broker answers: who starts beside Kafka may be early, and who has the
+ * wrong address wants to know.
+ * @throws ConsumerError with the code that belongs to the first missing one; KafkaError when no broker answers, or Kafka refuses us.
  */
 export async function requireTopics(
-  kafka: Kafka,
+  {
+    log,
+    clock,
+    random,
+  }: { readonly log: TopicLog; readonly clock: Clock; readonly random: () => number },
   topics: readonly { readonly topic: string; readonly missing: ConsumerErrorCode }[],
 ): Promise<void> {
-  const admin = kafka.admin();
-  try {
-    await admin.connect();
-    const existing = new Set(await admin.listTopics());
-    for (const { topic, missing } of topics)
-      if (!existing.has(topic))
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const facts = await log.topics(topics.map(({ topic }) => topic));
+      const absent = topics.find(
+        ({ topic }) =>
+          facts.find((each) => each.topic === topic)?.errorCode === unknownTopicOrPartition,
+      );
+      if (!absent) return;
+      if (attempt >= missingTries)
         throw new ConsumerError(
-          missing,
-          `topic ${topic} does not exist, or this user may not see it: create it (it is never created by reading or writing), or correct the name and its prefix`,
+          absent.missing,
+          `topic ${absent.topic} does not exist, or this user may not see it: create it (it is never created by reading or writing), or correct the name and its prefix`,
         );
-  } finally {
-    await admin.disconnect();
+    } catch (error) {
+      const heals = error instanceof KafkaError && error.code === 'KAFKA_UNAVAILABLE';
+      if (!heals || attempt >= tries) throw error;
+    }
+    await clock.sleep(backoffMs({ attempt, baseMs: 200, maxMs: 3_000, random }));
   }
 }

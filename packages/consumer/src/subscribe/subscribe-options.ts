@@ -1,27 +1,32 @@
 import type { EventType } from '@outbound/schemas';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
-import type { UnknownVersionPolicy } from '../events/parse-record.ts';
-import type { BatchLimits } from './batch-due.ts';
-import type { HandleBatch, HandleEvent, RetryPolicy } from './handler.ts';
 import type { FailurePolicy } from './poison-desk.ts';
+import type { RetryPolicy } from './handler.ts';
+import type { TopicHandling, TopicSubscription } from './topic-handling.ts';
+import type { VersionGap } from './version-gaps.ts';
 
-interface CommonOptions<Type extends EventType> {
-  readonly connection: KafkaConnection;
+/** What a subscription is told, whatever its topics are. */
+export interface GroupOptions {
   /** Members of one group share the partitions; another group gets every event again. */
   readonly groupId: string;
-  /** The declaration that types and checks the events. */
-  readonly eventType: Type;
-  /** Full name, prefix included: one of the topics that the event type is routed to. */
-  readonly topic: string;
+  /**
+   * Makes this a static member: one that is stopped or killed and comes back under the same name within `sessionTimeoutMs` finds its partitions as they were, and nobody
+   * is rebalanced. Another name for each process; a second one under the same name ends the first with KAFKA_FENCED. `stop` leaves its partitions to
+   * it until the session is over.
+   */
+  readonly groupInstanceId?: string;
   readonly log: KafkaLog;
-  /** Where a group begins that has committed nothing. Defaults to the beginning: to miss nothing is the safer surprise. */
+  /** Where a group begins that has committed nothing: it is committed when the member joins. Defaults to the beginning: to miss nothing is the safer surprise. */
   readonly from?: 'beginning' | 'end';
   /** What becomes of events that cannot be handled. Defaults to `{ then: 'stop' }`. */
   readonly onPoison?: FailurePolicy;
   /** Defaults to 5 attempts, from 200 ms to 10 s apart. */
   readonly retry?: Partial<RetryPolicy>;
-  /** Defaults to `fail`. */
-  readonly unknownVersion?: UnknownVersionPolicy;
+  /**
+   * Told when versions of an entity are missing on a change topic: events that this group was never given. What it throws ends the subscription before the event is
+   * handled. It is a proof, not a repair; `counts.versionGaps` counts the same. Known are the last 10,000 keys or more of each partition, since it was assigned.
+   */
+  readonly onVersionGap?: (gap: VersionGap) => void;
   /** Handlers at once in this member, over all its partitions. Defaults to 16. */
   readonly concurrency?: number;
   /** A handler that takes longer ends the subscription with HANDLER_TIMEOUT. Defaults to 5 minutes. */
@@ -32,24 +37,25 @@ interface CommonOptions<Type extends EventType> {
   readonly commitIntervalMs?: number;
   /** A member that Kafka has not heard of for this long is taken for dead. Defaults to 30 s; the broker's bounds apply (6 s to 30 min). */
   readonly sessionTimeoutMs?: number;
-  /** How long a rebalance waits for members; what runs gets half of it to end. Defaults to 60 s. */
+  /** How long a rebalance waits for members; what runs of a partition that goes to another one gets half of it to end. Defaults to 60 s. */
   readonly rebalanceTimeoutMs?: number;
   /** How long `stop` waits for what runs. Defaults to 30 s. */
   readonly stopTimeoutMs?: number;
-  /** A client of which nothing was heard for this long ends the subscription with CONSUMER_STALLED. Defaults to 3 minutes. */
-  readonly stallLimitMs?: number;
+  /** A topic that is gone for this long ends the subscription with TOPIC_MISSING; one that is made again before is read from its beginning. Defaults to a minute. */
+  readonly topicGoneLimitMs?: number;
   /** Stops the subscription when it is aborted. */
   readonly signal?: AbortSignal;
 }
 
-/** What `subscribe` is told: a handler of single events, or of batches with their bounds. */
-export type SubscribeOptions<Type extends EventType> = CommonOptions<Type> &
-  (
-    | { readonly handle: HandleEvent<Type>; readonly handleBatch?: never; readonly batch?: never }
-    | {
-        readonly handleBatch: HandleBatch<Type>;
-        /** Defaults to 500 events, 1 MiB, 1 s. */
-        readonly batch?: BatchLimits;
-        readonly handle?: never;
-      }
-  );
+/** One topic in the place of `topics`, or several, each made by `onTopic`. */
+export type TopicsOptions<Type extends EventType> =
+  | (TopicSubscription<Type> & { readonly topics?: never })
+  | { readonly topics: readonly TopicHandling[]; readonly topic?: never };
+
+/** What `subscribeWith` is told. */
+export type SubscriptionOptions<Type extends EventType> = GroupOptions & TopicsOptions<Type>;
+
+/** What `subscribe` is told: a topic with a handler of single events, or of batches with their bounds; or several topics. */
+export type SubscribeOptions<Type extends EventType> = SubscriptionOptions<Type> & {
+  readonly connection: KafkaConnection;
+};

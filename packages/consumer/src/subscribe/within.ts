@@ -1,15 +1,21 @@
+import type { Clock } from '@outbound/service-kit';
+
 /**
  * Waits for the work, but no longer than `limitMs`; gives whether it ended in time.
  * @throws what the work throws, if it does so in time; later it is not heard of.
  */
-export async function within(limitMs: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), limitMs);
-  });
+export async function within(
+  clock: Clock,
+  limitMs: number,
+  work: Promise<unknown>,
+): Promise<boolean> {
+  const ended = new AbortController();
   try {
-    return await Promise.race([work.then(() => true), limit]);
+    return await Promise.race([
+      work.then(() => true),
+      clock.sleep(limitMs, ended.signal).then(() => false),
+    ]);
   } finally {
-    clearTimeout(timer);
+    ended.abort();
   }
 }

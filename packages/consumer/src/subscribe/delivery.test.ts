@@ -1,0 +1,282 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { KafkaRecord } from '@outbound/kafka';
+import { recordHeader } from '@outbound/schemas';
+import { systemClock } from '@outbound/service-kit';
+import { describe, expect, it } from 'vitest';
+import { note, noteValue, type NoteEvent } from '../../test-support/notes.ts';
+import type { DeadLetterRecord } from '../dead-letters/dead-letter-record.ts';
+import { createMemoryParkedKeys } from '../dead-letters/parked-keys.ts';
+import { Attempts } from './attempts.ts';
+import { Delivery, type DeliveryCounts } from './delivery.ts';
+import type { HandleBatch, HandleEvent, RetryPolicy } from './handler.ts';
+import { Life } from './life.ts';
+import { PoisonDesk, type FailurePolicy } from './poison-desk.ts';
+import { onTopic } from './topic-handling.ts';
+import type { VersionGap } from './version-gaps.ts';
+
+const topic = 'test.note-change';
+
+function record(
+  offset: number,
+  key: string,
+  version: number | 'broken',
+  extra: object = {},
+): KafkaRecord {
+  return {
+    topic,
+    partition: 0,
+    offset: BigInt(offset),
+    timestampMs: 0,
+    key: Buffer.from(key),
+    value: Buffer.from(version === 'broken' ? '{' : noteValue(key, version)),
+    headers: { [recordHeader.type]: note.name, ...extra },
+    headerList: () => [],
+  };
+}
+
+function setUp(
+  handling: { handle: HandleEvent<typeof note> } | { handleBatch: HandleBatch<typeof note> },
+  options: {
+    policy?: FailurePolicy | 'park' | 'continue';
+    retry?: Partial<RetryPolicy>;
+    limitMs?: number;
+    onVersionGap?: (gap: VersionGap) => void;
+    topicName?: string;
+  } = {},
+) {
+  const letters: string[] = [];
+  const late: unknown[] = [];
+  const counts: DeliveryCounts = { handled: 0, ignored: 0, versionGaps: 0 };
+  const ignore = () => undefined;
+  const log = { info: ignore, warn: ignore, error: ignore };
+  const { policy = 'park' } = options;
+  const desk = new PoisonDesk({
+    group: 'g',
+    policy:
+      policy === 'park'
+        ? {
+            then: 'dead-letter',
+            topic: 'dead',
+            laterEvents: { policy, keys: createMemoryParkedKeys() },
+          }
+        : policy === 'continue'
+          ? { then: 'dead-letter', topic: 'dead', laterEvents: { policy } }
+          : policy,
+    sender: {
+      send: ({ key, headers }: DeadLetterRecord) => {
+        const told = (name: string) => String(headers.find((each) => each.name === name)?.value);
+        letters.push(`${String(key)}@${told('dead_letter_offset')} ${told('dead_letter_reason')}`);
+        return Promise.resolve();
+      },
+      close: () => Promise.resolve(),
+    },
+    clock: systemClock,
+    log,
+  });
+  const delivery = new Delivery({
+    handling: onTopic({ topic: options.topicName ?? topic, eventType: note, ...handling }),
+    attempts: new Attempts({
+      retry: { attempts: 1, baseMs: 1, maxMs: 1, ...options.retry },
+      limitMs: options.limitMs ?? 60_000,
+      clock: systemClock,
+      random: () => 0.5,
+      onLate: (error) => late.push(error),
+      over: new AbortController().signal,
+      log,
+    }),
+    desk,
+    onVersionGap: options.onVersionGap,
+    counts,
+    log,
+  });
+  const life = new Life(systemClock, () => true);
+  const finished: number[] = [];
+  const batch = async (records: readonly KafkaRecord[]) => {
+    const delivered = await delivery.batch(records, life, (index) => finished.push(index));
+    if (delivered)
+      for (const index of records.keys()) if (!finished.includes(index)) finished.push(index);
+    return delivered;
+  };
+  return { delivery, desk, life, letters, counts, finished, late, batch };
+}
+
+const names = (events: readonly NoteEvent[]) =>
+  events.map(({ key, version }) => `${key}${version}`);
+
+describe('Delivery of single events', () => {
+  it('is done without a promise where the handler needs none', () => {
+    const seen: string[] = [];
+    const { delivery, life, counts } = setUp({ handle: (event) => void seen.push(event.key) });
+    expect(delivery.one(record(0, 'a', 1), life)).toBe(true);
+    expect(seen).toEqual(['a']);
+    expect(counts).toMatchObject({ handled: 1 });
+  });
+
+  it('tries again what throws before its first await, or rejects, and counts it once', async () => {
+    const attempts: number[] = [];
+    const { delivery, life, counts } = setUp(
+      {
+        handle: (_, { attempt }) => {
+          attempts.push(attempt);
+          if (attempt === 1) throw new Error('at once');
+          return attempt === 2 ? Promise.reject(new Error('later')) : Promise.resolve();
+        },
+      },
+      { retry: { attempts: 3 } },
+    );
+    expect(await delivery.one(record(0, 'a', 1), life)).toBe(true);
+    expect(attempts).toEqual([1, 2, 3]);
+    expect(counts.handled).toBe(1);
+  });
+
+  it('gives up at the end of the life instead of trying again', async () => {
+    const { delivery, life } = setUp(
+      { handle: () => Promise.reject(new Error('no')) },
+      { retry: { attempts: 9, baseMs: 60_000, maxMs: 60_000 } },
+    );
+    const delivered = delivery.one(record(0, 'a', 1), life);
+    await turn();
+    life.end();
+    expect(await delivered).toBe(false);
+  });
+
+  it('abandons the life of a partition whose handler takes too long, and says so', async () => {
+    const { delivery, life, late } = setUp(
+      { handle: () => new Promise(() => undefined) },
+      { limitMs: 20 },
+    );
+    expect(delivery.one(record(0, 'a', 1), life)).toBeInstanceOf(Promise);
+    for (const untilMs = performance.now() + 5_000; late.length < 1 && performance.now() < untilMs;)
+      await turn();
+    expect(late).toMatchObject([{ code: 'HANDLER_TIMEOUT' }]);
+    expect(life.abandoned.aborted).toBe(true);
+  });
+
+  it('puts keys that are no text aside one by one', async () => {
+    const seen: string[] = [];
+    const { delivery, life, letters } = setUp({
+      handle: ({ version, key }) => {
+        if (version === 1) throw new Error('poison');
+        seen.push(key);
+      },
+    });
+    const binary = (offset: number, hex: string, version: number) => ({
+      ...record(offset, 'x', version),
+      key: Buffer.from(hex, 'hex'),
+    });
+    await delivery.one(binary(0, 'fffe0001', 1), life);
+    await delivery.one(binary(1, 'ffff0001', 2), life);
+    await delivery.one(binary(2, 'fffe0001', 2), life);
+    expect(seen).toEqual(['\\xffff0001']);
+    expect(letters.map((each) => each.split(' ')[1])).toEqual(['failed', 'parked']);
+  });
+});
+
+describe('Delivery in batches', () => {
+  it('hands earlier events of a key to the handler before a record that cannot be read parks it', async () => {
+    const batches: string[][] = [];
+    const { batch, letters, finished } = setUp({
+      handleBatch: (events) => void batches.push(names(events)),
+    });
+    const records = [
+      record(0, 'a', 1),
+      record(1, 'b', 1),
+      record(2, 'a', 'broken'),
+      record(3, 'a', 3),
+      record(4, 'b', 2),
+    ];
+    expect(await batch(records)).toBe(true);
+    expect(batches).toEqual([['a1', 'b1'], ['b2']]);
+    expect(letters).toEqual(['a@2 failed', 'a@3 parked']);
+    expect(finished.toSorted()).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it('commits earlier events before a record that cannot be read ends the subscription', async () => {
+    const batches: string[][] = [];
+    const { batch, finished } = setUp(
+      { handleBatch: (events) => void batches.push(names(events)) },
+      { policy: { then: 'stop' } },
+    );
+    await expect(
+      batch([record(0, 'a', 1), record(1, 'a', 'broken'), record(2, 'b', 1)]),
+    ).rejects.toMatchObject({ code: 'EVENT_INVALID' });
+    expect(batches).toEqual([['a1']]);
+    expect(finished).toEqual([0]);
+  });
+
+  it.each([
+    ['parks the later events of its key', 'park' as const, ['a@0 failed', 'a@2 parked'], ['b1']],
+    ['lets the later events of its key pass', 'continue' as const, ['a@0 failed'], ['b1', 'a2']],
+  ])('finds the event that fails a batch, and %s', async (_, policy, expected, handled) => {
+    const seen: string[] = [];
+    const { batch, letters, counts } = setUp(
+      {
+        handleBatch: async (events) => {
+          await turn();
+          if (names(events).includes('a1')) throw new Error('poison');
+          seen.push(...names(events));
+        },
+      },
+      { policy },
+    );
+    expect(await batch([record(0, 'a', 1), record(1, 'b', 1), record(2, 'a', 2)])).toBe(true);
+    expect(letters).toEqual(expected);
+    expect(seen).toEqual(handled);
+    expect(counts.handled).toBe(handled.length);
+  });
+
+  it('leaves out what is of another type, and counts it', async () => {
+    const seen: string[] = [];
+    const { batch, counts } = setUp({ handleBatch: (events) => void seen.push(...names(events)) });
+    const other = { [recordHeader.type]: 'something.else' };
+    expect(await batch([record(0, 'a', 1), record(1, 'a', 7, other)])).toBe(true);
+    expect(seen).toEqual(['a1']);
+    expect(counts).toMatchObject({ handled: 1, ignored: 1 });
+  });
+});
+
+describe('the proof that nothing was missed', () => {
+  it.each(['one', 'batch'] as const)(
+    'tells a missing version before its event is handled (%s)',
+    async (form) => {
+      const happened: unknown[] = [];
+      const { delivery, life, counts, batch } = setUp(
+        form === 'one'
+          ? { handle: ({ version }) => void happened.push(version) }
+          : {
+              handleBatch: (events) => void happened.push(...events.map(({ version }) => version)),
+            },
+        { onVersionGap: (gap) => happened.push(gap) },
+      );
+      const records = [record(0, 'a', 1), record(1, 'b', 9), record(2, 'a', 4)];
+      const gap = { topic, partition: 0, offset: 2n, key: 'a', expected: 2, found: 4 };
+      if (form === 'one') for (const each of records) await delivery.one(each, life);
+      else await batch(records);
+      expect(happened).toEqual(form === 'one' ? [1, 9, gap, 4] : [gap, 1, 9, 4]);
+      expect(counts.versionGaps).toBe(1);
+    },
+  );
+
+  it('ends the subscription with what the hook throws, before the event is handled', async () => {
+    const seen: unknown[] = [];
+    const { delivery, life } = setUp(
+      { handle: ({ version }) => void seen.push(version) },
+      {
+        onVersionGap: () => {
+          throw new Error('missed something');
+        },
+      },
+    );
+    await delivery.one(record(0, 'a', 1), life);
+    expect(() => delivery.one(record(1, 'a', 3), life)).toThrow('missed something');
+    expect(seen).toEqual([1]);
+  });
+
+  it('says nothing of a compacted topic, whose gaps are its nature, nor of a topic that nobody declared', async () => {
+    for (const topicName of ['test.note', 'somewhere.else']) {
+      const { delivery, life, counts } = setUp({ handle: () => undefined }, { topicName });
+      for (const version of [1, 5]) await delivery.one(record(version, 'a', version), life);
+      expect(counts.versionGaps).toBe(0);
+    }
+  });
+});

@@ -1,0 +1,335 @@
+import {
+  Fetcher,
+  GroupMember,
+  KafkaError,
+  partitionKey,
+  type MemberState,
+  type OutOfRange,
+  type TopicPartition,
+} from '@outbound/kafka';
+import type { KafkaLog } from '@outbound/service-kit';
+import { ConsumerError } from '../errors.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import { GoneTopics } from './gone-topics.ts';
+import { Handling } from './handling.ts';
+import type { PartitionLag } from './lag.ts';
+import type { GroupOptions } from './subscribe-options.ts';
+import type { Subscription, SubscriptionCounts, SubscriptionState } from './subscription.ts';
+import type { SubscriptionPorts } from './subscription-ports.ts';
+import type { TopicHandling } from './topic-handling.ts';
+import { WaitWatch } from './wait-watch.ts';
+import { within } from './within.ts';
+import { askedLag, seenLag } from './work-lag.ts';
+
+/** Beyond what handlers may take: commits and the leaving, while Kafka may be away. */
+const leaveLimitMs = 30_000;
+/** A subscription of a group: wires the member, the fetcher and the handling of what they bring, and ends them together. */
+export class GroupSubscription implements Subscription {
+  readonly done: Promise<void>;
+  readonly #ports: SubscriptionPorts;
+  readonly #options: GroupOptions;
+  readonly #log: KafkaLog;
+  readonly #rebalanceTimeoutMs: number;
+  readonly #stopTimeoutMs: number;
+  readonly #handling: Handling;
+  readonly #dispatcher: Dispatcher;
+  readonly #member: GroupMember;
+  readonly #fetcher: Fetcher;
+  readonly #waits: WaitWatch;
+  readonly #goneTopics: GoneTopics;
+  /** Ends the fetching. */
+  readonly #fetchOver = new AbortController();
+  /** Has the member leave. */
+  readonly #leaving = new AbortController();
+  /** Ends every wait of ours. */
+  readonly #over = new AbortController();
+  #runs: Promise<unknown> = Promise.resolve();
+  #resolveDone: () => void = () => undefined;
+  #rejectDone: (error: unknown) => void = () => undefined;
+  #memberState: MemberState = 'joining';
+  #gaps = 0;
+  #abandonedAtStop = 0;
+  #failure: { readonly error: unknown } | undefined;
+  #stopping: Promise<void> | undefined;
+  #isEnded = false;
+
+  constructor(ports: SubscriptionPorts, options: GroupOptions, topics: readonly TopicHandling[]) {
+    const { kafka, clock, random } = ports;
+    const { groupId, log, rebalanceTimeoutMs = 60_000, sessionTimeoutMs = 30_000 } = options;
+    this.#ports = ports;
+    this.#options = options;
+    this.#log = log;
+    this.#rebalanceTimeoutMs = rebalanceTimeoutMs;
+    this.#stopTimeoutMs = options.stopTimeoutMs ?? 30_000;
+    this.done = new Promise((resolve, reject) => {
+      this.#resolveDone = resolve;
+      this.#rejectDone = reject;
+    });
+    const over = this.#over.signal;
+    this.#waits = new WaitWatch({ clock, log, over });
+    this.#goneTopics = new GoneTopics({
+      clock,
+      limitMs: options.topicGoneLimitMs ?? 60_000,
+      onLimit: (topic) => this.#fail(topicMissing(topic)),
+    });
+    this.#handling = new Handling({
+      ports,
+      options,
+      topics,
+      fetch: {
+        pause: (partitions) => this.#fetcher.pause(partitions),
+        resume: (partitions) => this.#fetcher.resume(partitions),
+      },
+      commit: async (positions, mayLower) => {
+        if (mayLower) await this.#member.restartAt(positions);
+        else await this.#member.commit(positions);
+      },
+      mayHandle: (partition) => this.#member.isOurs(partition),
+      onFailure: (error) => this.#fail(error),
+      over,
+    });
+    this.#dispatcher = this.#handling.dispatcher;
+    this.#fetcher = new Fetcher({
+      log: kafka.log,
+      clock,
+      random,
+      onRecords: (fetched) => {
+        this.#waits.end(partitionKey(fetched));
+        this.#topicIsThere(fetched.topic);
+        this.#dispatcher.take(fetched);
+      },
+      onOutOfRange: (partition, range) => this.#outOfRange(partition, range),
+      onTopicChanged: (topic, { kind }) => {
+        if (kind === 'gone') this.#topicIsGone(topic);
+        // The member decides what it means, and tells it.
+        this.#member.lookAtTopics();
+      },
+      onWaiting: (partition, why) => this.#waits.begin(partitionKey(partition), why),
+      onFailed: (error) => this.#fail(error),
+      logger: log,
+    });
+    this.#member = new GroupMember({
+      coordinator: kafka.group(groupId),
+      log: kafka.log,
+      clock,
+      random,
+      topics: topics.map(({ topic }) => topic),
+      startAt: options.from ?? 'beginning',
+      groupInstanceId: options.groupInstanceId,
+      sessionTimeoutMs,
+      rebalanceTimeoutMs,
+      heartbeatMs: Math.min(3_000, Math.floor(sessionTimeoutMs / 4)),
+      onAssigned: (partitions) => {
+        for (const each of partitions) this.#dispatcher.assign(each);
+        this.#fetcher.assign(partitions);
+      },
+      onRevoked: async (partitions) => this.#revoked(partitions),
+      onLost: (partitions) => {
+        this.#letGo(partitions);
+        this.#dispatcher.lose(partitions);
+      },
+      onState: (state) => {
+        this.#memberState = state;
+        if (state === 'waiting') this.#waits.begin('the group', 'its coordinator does not answer');
+        else this.#waits.end('the group');
+      },
+      onTopicChanged: ({ topic, what }) => {
+        if (what === 'gone') this.#topicIsGone(topic);
+        else this.#topicIsThere(topic);
+      },
+      onFailed: (error) => this.#fail(error),
+      logger: log,
+    });
+  }
+
+  /** Begins to join. */
+  start(): void {
+    const run = async (work: Promise<void>): Promise<void> => {
+      try {
+        await work;
+      } catch (error) {
+        this.#fail(crashError(this.#options.groupId, error));
+      }
+    };
+    this.#runs = Promise.all([
+      run(this.#fetcher.run(this.#fetchOver.signal)),
+      run(this.#member.run(this.#leaving.signal)),
+    ]);
+    const { signal } = this.#options;
+    const onAbort = () => {
+      this.stop().catch(() => undefined);
+    };
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+  }
+
+  get state(): SubscriptionState {
+    if (this.#isEnded) return 'ended';
+    if (this.#stopping) return 'stopping';
+    if (this.#waits.isWaiting) return 'waiting';
+    if (this.#memberState === 'joining') return 'joining';
+    return this.#dispatcher.isPaused ? 'paused' : 'running';
+  }
+
+  get partitions(): readonly TopicPartition[] {
+    return this.#dispatcher.works.map(({ topic, partition }) => ({ topic, partition }));
+  }
+
+  get counts(): SubscriptionCounts {
+    const { rebalances, losses } = this.#member.facts;
+    return { ...this.#handling.counts, rebalances, losses, gaps: this.#gaps };
+  }
+
+  pause(partitions?: readonly TopicPartition[]): void {
+    this.#dispatcher.pause(partitions);
+  }
+
+  resume(partitions?: readonly TopicPartition[]): void {
+    this.#dispatcher.resume(partitions);
+  }
+
+  async seek({ topic, partition }: TopicPartition, offset: bigint): Promise<void> {
+    const at = { topic, partition };
+    for (;;) {
+      const work = this.#dispatcher.find(at);
+      if (!work || this.#stopping) throw notOurs(at);
+      if (await this.#dispatcher.restart(work, offset, this.#rebalanceTimeoutMs / 2)) {
+        this.#fetcher.seek({ ...at, offset });
+        return;
+      }
+      if (this.#dispatcher.isOurs(work)) throw notOurs(at);
+    }
+  }
+
+  async lag(): Promise<readonly PartitionLag[]> {
+    const { kafka, clock } = this.#ports;
+    return askedLag(kafka.log, () => this.#dispatcher.works, clock);
+  }
+
+  lagSeen(): readonly PartitionLag[] {
+    return seenLag(this.#dispatcher.works, this.#ports.clock);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const { clock } = this.#ports;
+    this.#dispatcher.close();
+    this.#fetchOver.abort();
+    this.#goneTopics.close();
+    // The member has what runs end and be committed (`onRevoked`), and leaves.
+    this.#leaving.abort();
+    const limitMs = this.#stopTimeoutMs + leaveLimitMs;
+    if (!(await within(clock, limitMs, this.#runs)))
+      this.#log.warn({ durationMs: limitMs }, 'the group was not left in order');
+    this.#over.abort();
+    const closing = within(clock, leaveLimitMs, Promise.resolve(this.#ports.close?.()));
+    await closing.catch((error: unknown) => this.#log.warn({ error }, 'closing failed'));
+    this.#isEnded = true;
+    if (this.#failure) this.#rejectDone(this.#failure.error);
+    else this.#resolveDone();
+    if (this.#abandonedAtStop > 0 && !this.#failure)
+      throw new ConsumerError(
+        'STOP_TIMEOUT',
+        `${this.#abandonedAtStop} handlers of group ${this.#options.groupId} did not end within ${this.#stopTimeoutMs} ms; their events come again`,
+      );
+  }
+
+  /** Ends loudly: what runs may finish and is committed, then `done` rejects. */
+  #fail(error: unknown): void {
+    // Closed at once: after a failed event no later one of its key may be begun.
+    this.#dispatcher.close();
+    if (this.#failure || this.#isEnded) return;
+    this.#failure = { error };
+    this.#log.error({ error }, 'the subscription ends');
+    this.stop().catch(() => undefined);
+  }
+
+  async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
+    this.#letGo(partitions);
+    const limitMs = this.#stopping ? this.#stopTimeoutMs : this.#rebalanceTimeoutMs / 2;
+    const abandoned = await this.#dispatcher.revoke(partitions, limitMs);
+    if (this.#stopping) this.#abandonedAtStop += abandoned;
+    else if (abandoned > 0)
+      this.#log.warn(
+        { durationMs: limitMs, abandoned },
+        'handlers did not end before their partitions went: their events are delivered again, perhaps while they still run',
+      );
+  }
+
+  /** Nothing more of them is fetched. */
+  #letGo(partitions: readonly TopicPartition[]): void {
+    this.#fetcher.revoke(partitions);
+    for (const each of partitions) this.#waits.end(partitionKey(each));
+  }
+
+  #topicIsGone(topic: string): void {
+    this.#goneTopics.gone(topic);
+    this.#waits.begin(`topic ${topic}`, 'it was deleted');
+  }
+
+  #topicIsThere(topic: string): void {
+    if (this.#goneTopics.back(topic)) this.#waits.end(`topic ${topic}`);
+  }
+
+  /** Kafka does not have our position: some of what this group was to read is gone, and it goes on with the first that is there. */
+  #outOfRange({ topic, partition }: TopicPartition, { position, logStart, end }: OutOfRange): void {
+    const at = { topic, partition };
+    const work = this.#dispatcher.find(at);
+    if (!work) return;
+    this.#gaps += 1;
+    const fields = {
+      ...at,
+      position: String(position),
+      logStart: String(logStart),
+      end: String(end),
+    };
+    if (position < logStart) {
+      this.#log.error(
+        fields,
+        'events were removed before this group read them: build the state anew from the compacted topic, and raise the retention',
+      );
+      this.#dispatcher.skip(at, logStart);
+      this.#fetcher.seek({ ...at, offset: logStart });
+      return;
+    }
+    this.#log.error(
+      fields,
+      'the partition is shorter than what this group has read of it: it was cut off, or is another one, and is read from its beginning',
+    );
+    this.#member.lookAtTopics();
+    this.#dispatcher
+      .restart(work, logStart, this.#rebalanceTimeoutMs / 2)
+      .then((isBegun) => {
+        if (isBegun) this.#fetcher.seek({ ...at, offset: logStart });
+      })
+      .catch((error: unknown) => this.#fail(error));
+  }
+}
+
+/** A defect, of ours or of a callback. */
+function crashError(groupId: string, cause: unknown): ConsumerError | KafkaError {
+  if (cause instanceof ConsumerError || cause instanceof KafkaError) return cause;
+  return new ConsumerError(
+    'CONSUMER_CRASHED',
+    `the reader of group ${groupId} has ended: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause },
+  );
+}
+
+function topicMissing(topic: string): ConsumerError {
+  return new ConsumerError(
+    'TOPIC_MISSING',
+    `topic ${topic} was deleted, and has not been made again: make it, or read another one`,
+  );
+}
+
+function notOurs(partition: TopicPartition): ConsumerError {
+  return new ConsumerError(
+    'PARTITION_NOT_OURS',
+    `partition ${partitionKey(partition)} is not ours now: see \`partitions\``,
+  );
+}

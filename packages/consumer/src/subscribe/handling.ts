@@ -1,0 +1,95 @@
+import type { TopicPartition } from '@outbound/kafka';
+import { Attempts } from './attempts.ts';
+import { Committer, type SendCommit } from './committer.ts';
+import { Delivery, type DeliveryCounts } from './delivery.ts';
+import { Dispatcher, type FetchPort } from './dispatcher.ts';
+import { defaultRetry } from './handler.ts';
+import { PoisonDesk } from './poison-desk.ts';
+import type { GroupOptions } from './subscribe-options.ts';
+import type { SubscriptionCounts } from './subscription.ts';
+import type { SubscriptionPorts } from './subscription-ports.ts';
+import type { TopicHandling } from './topic-handling.ts';
+
+/** The half of a subscription that knows no Kafka: from fetched records to handlers, dead letters and the positions to commit. */
+export class Handling {
+  readonly dispatcher: Dispatcher;
+  readonly #committer: Committer;
+  readonly #attempts: Attempts;
+  readonly #desk: PoisonDesk;
+  readonly #counts: DeliveryCounts = { handled: 0, ignored: 0, versionGaps: 0 };
+
+  constructor(parts: {
+    readonly ports: SubscriptionPorts;
+    readonly options: GroupOptions;
+    readonly topics: readonly TopicHandling[];
+    readonly fetch: FetchPort;
+    readonly commit: SendCommit;
+    readonly mayHandle: (partition: TopicPartition) => boolean;
+    /** The subscription has to end with this. */
+    readonly onFailure: (error: unknown) => void;
+    /** Ends every wait. */
+    readonly over: AbortSignal;
+  }) {
+    const { options, topics, onFailure, over } = parts;
+    const { clock, random, deadLetters } = parts.ports;
+    const { groupId, log, onPoison = { then: 'stop' } } = options;
+    const common = { clock, over, log };
+    this.#desk = new PoisonDesk({
+      ...common,
+      group: groupId,
+      policy: onPoison,
+      sender: deadLetters,
+    });
+    this.#attempts = new Attempts({
+      ...common,
+      random,
+      retry: { ...defaultRetry, ...options.retry },
+      limitMs: options.handlerTimeoutMs ?? 300_000,
+      onLate: onFailure,
+    });
+    this.#committer = new Committer({
+      ...common,
+      intervalMs: options.commitIntervalMs ?? 500,
+      send: parts.commit,
+      isOurs: (work) => this.dispatcher.isOurs(work),
+      ours: () => this.dispatcher.works,
+      onRefused: onFailure,
+    });
+    const deliver = (handling: TopicHandling): Delivery =>
+      new Delivery({
+        handling,
+        attempts: this.#attempts,
+        desk: this.#desk,
+        onVersionGap: options.onVersionGap,
+        counts: this.#counts,
+        log,
+      });
+    this.dispatcher = new Dispatcher({
+      ...common,
+      topics: new Map(
+        topics.map((handling) => [
+          handling.topic,
+          { batch: handling.batch, deliver: deliver(handling) },
+        ]),
+      ),
+      prepare: async (topic) => this.#desk.load(topic),
+      fetch: parts.fetch,
+      committer: this.#committer,
+      mayHandle: parts.mayHandle,
+      concurrency: options.concurrency ?? 16,
+      limits: options.maxWaiting ?? { maxEvents: 1_000, maxBytes: 8 << 20 },
+      onFailure,
+    });
+  }
+
+  get counts(): Omit<SubscriptionCounts, 'rebalances' | 'losses' | 'gaps'> {
+    return {
+      ...this.#counts,
+      finished: this.dispatcher.finished,
+      retried: this.#attempts.retried,
+      deadLetters: this.#desk.deadLetters,
+      parked: this.#desk.parked,
+      commits: this.#committer.commits,
+    };
+  }
+}
