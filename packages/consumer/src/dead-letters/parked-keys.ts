@@ -6,7 +6,7 @@ export interface ParkScope {
 
 /**
  * The keys of which a dead letter is waiting. Must outlive the process where order matters: a member that forgot a parked key would handle
- * its later events before the dead letter.
+ * its later events before the dead letter. A key is the text that `keyText` of `@outbound/kafka` makes of its bytes, and events have as `key`.
  */
 export interface ParkedKeys {
   list(scope: ParkScope): Promise<ReadonlySet<string>>;
