@@ -38,6 +38,9 @@ export interface ServerProcess {
   resume(): Promise<void>;
 }
 
+/** A killed process is gone at once, unless the machine has much else to do. */
+const killLimitMs = 30_000;
+
 /** Starts a server, gated, in a session of its own (a Ctrl-C at the terminal is for us, not for it), with its output in its log file. */
 export async function launch(options: Launch): Promise<ServerProcess> {
   const { what, command, cwd, env, logFile, demotion, guardian } = options;
@@ -100,7 +103,7 @@ export async function launch(options: Launch): Promise<ServerProcess> {
       if (stop === 'ready') return;
       const how = `${child.signalCode ?? `exit code ${child.exitCode ?? '?'}`}`;
       if (isRunning()) await killTree(pid);
-      await ended(1_000);
+      await ended(killLimitMs);
       const log = `Its log ends with:\n${await logEnd(logFile)}`;
       if (await portTaken())
         throw new PortTakenError(`${what} found its port taken: Address already in use. ${log}`);
@@ -115,7 +118,7 @@ export async function launch(options: Launch): Promise<ServerProcess> {
     },
     kill: async () => {
       await killTree(pid);
-      await ended(1_000);
+      await ended(killLimitMs);
     },
     pause: async () => {
       await freezeTree(pid);
