@@ -1,6 +1,7 @@
 import { KafkaError } from '../kafka-error.ts';
 import type { FetchedPartition } from '../ports/topic-log.ts';
 import type { FetchedRecord } from './fetched-record.ts';
+import { MessageSet } from './message-set.ts';
 import { OpenAborts } from './open-aborts.ts';
 import { RecordBatch } from './record-batch.ts';
 import { Unreadable, unreadableAt } from './unreadable.ts';
@@ -56,8 +57,10 @@ export function decodeRecords(
   return { records, next };
 }
 
-function readBatch(recordSet: Buffer, at: number, end: number): RecordBatch {
+function readBatch(recordSet: Buffer, at: number, end: number): RecordBatch | MessageSet {
   const magic = recordSet.readInt8(at + magicAt);
-  if (magic !== 2) throw new Unreadable(`its records are of format ${magic}`);
-  return new RecordBatch(recordSet.subarray(at, end));
+  const bytes = recordSet.subarray(at, end);
+  if (magic === 2) return new RecordBatch(bytes);
+  if (magic === 0 || magic === 1) return new MessageSet(bytes);
+  throw new Unreadable(`its records are of format ${magic}, and 0 to 2 is what can be read`);
 }
