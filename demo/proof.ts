@@ -1,4 +1,4 @@
-import { readTopics, type TopicRecord } from '@outbound/consumer';
+import { readTopics, type KafkaRecord } from '@outbound/consumer';
 import { recordHeader } from '@outbound/schemas';
 import type { KafkaConnection } from '@outbound/service-kit';
 import type pg from 'pg';
@@ -32,7 +32,7 @@ export async function prove({
     connectTimeoutMs: 10_000,
     silenceLimitMs: 5000,
   };
-  const readToEnd = (topic: string, take: (record: TopicRecord) => void) =>
+  const readToEnd = (topic: string, take: (record: KafkaRecord) => void) =>
     readTopics({
       connection,
       topics: [topic],
@@ -62,7 +62,7 @@ export async function prove({
   return judgement.verdict();
 }
 
-function toReadRecord({ key, value, headers }: TopicRecord): ReadRecord {
+function toReadRecord({ key, value, headers }: KafkaRecord): ReadRecord {
   const content = value === null ? undefined : contentOfValue(value);
   return {
     key: key?.toString() ?? '(no key)',

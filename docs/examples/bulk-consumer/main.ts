@@ -1,4 +1,4 @@
-import { readTopics, type TopicRecord } from '@outbound/consumer';
+import { readTopics, type KafkaRecord } from '@outbound/consumer';
 import { eventTypes, productChange, recordHeader, withTopicPrefix } from '@outbound/schemas';
 import {
   createLogger,
@@ -50,7 +50,7 @@ logger.info({ recordCount, isCaughtUp }, 'loaded');
 // What retention removed before it was loaded is missing: the interval between two loads has to be shorter than the topic's retention.
 if (overtaken > 0n) throw new Error(`${overtaken} changes were removed before they were loaded`);
 
-async function load(records: readonly TopicRecord[]): Promise<void> {
+async function load(records: readonly KafkaRecord[]): Promise<void> {
   const events = records.filter(({ value }) => value !== null);
   const last = records.at(-1);
   await client.query('begin');

@@ -8,6 +8,7 @@ const codesBelow: Readonly<Record<string, ExitCode>> = {
   STORE_UNUSABLE: exitCodes.usage,
   STORE_UNAVAILABLE: exitCodes.unavailable,
   READER_STALLED: exitCodes.unavailable,
+  TRANSACTION_OPEN: exitCodes.unavailable,
   READ_REFUSED: exitCodes.unavailable,
   KAFKA_UNAVAILABLE: exitCodes.unavailable,
   KAFKA_PARTITION_UNAVAILABLE: exitCodes.unavailable,

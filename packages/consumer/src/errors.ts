@@ -19,6 +19,8 @@ export const consumerRemedies = {
   PARTITION_NOT_OURS: 'Ask for partitions that the subscription has now: see its `partitions`.',
   STOP_TIMEOUT: 'Handlers did not end in time; their events come again.',
   READER_STALLED: 'See that the leader of the named partition is up.',
+  TRANSACTION_OPEN:
+    'Find the open transaction of the named partition (kafka-transactions.sh describe-producers), and let its producer end it, or abort it; then read again.',
   POSITION_UNKNOWN:
     'The topic was made anew, or has lost its end: begin again from nothing (rebuild --restart).',
   READ_REFUSED: "Kafka refuses to be read: check the ACLs, and the message's code.",

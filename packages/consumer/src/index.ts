@@ -18,16 +18,16 @@ export { inboxDdl, type InboxTables } from './inbox/inbox-ddl.ts';
 export { inboxHousekeeping } from './inbox/inbox-housekeeping.ts';
 export { createMemoryInbox, type MemoryInbox } from './inbox/memory-inbox.ts';
 export type { ApplyOutcome, SeenEvent } from './inbox/seen-event.ts';
+export { partitionKey, type KafkaRecord } from '@outbound/kafka';
 export {
   readTopics,
+  readTopicsWith,
+  type ReadOptions,
   type ReadSummary,
   type ReadTopicsOptions,
 } from './topic-reader/read-topics.ts';
-export {
-  partitionKey,
-  type PartitionRange,
-  type TopicRecord,
-} from './topic-reader/topic-record.ts';
+export type { ReadPorts } from './topic-reader/topic-reading.ts';
+export type { PartitionRange } from './topic-reader/topic-record.ts';
 export { deadLetterHeader } from './dead-letters/dead-letter-record.ts';
 export {
   createMemoryParkedKeys,

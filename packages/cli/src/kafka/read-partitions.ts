@@ -1,4 +1,4 @@
-import { readTopics, type TopicRecord } from '@outbound/consumer';
+import { readTopics, type KafkaRecord } from '@outbound/consumer';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { kafkaCliError } from './kafka-cli-error.ts';
 
@@ -11,7 +11,7 @@ export interface ReadPartitions {
   /** `end`: up to the ends that the partitions had at the start. */
   readonly until: 'end' | 'forever';
   /** One partition's records in order of offset; the next come when this one is done. */
-  readonly onRecords: (records: readonly TopicRecord[]) => void | Promise<void>;
+  readonly onRecords: (records: readonly KafkaRecord[]) => void | Promise<void>;
   readonly signal: AbortSignal;
 }
 

@@ -1,4 +1,4 @@
-import type { TopicRecord } from '@outbound/consumer';
+import type { KafkaRecord } from '@outbound/consumer';
 import { keyBytes, keyText } from '@outbound/kafka';
 import { eventTypes, murmur2 } from '@outbound/schemas';
 import type { CliContext } from '../context.ts';
@@ -23,7 +23,7 @@ interface Options {
 interface Reading {
   readonly topic: string;
   readonly from: ReadonlyMap<number, bigint>;
-  readonly onRecords: (records: readonly TopicRecord[]) => void;
+  readonly onRecords: (records: readonly KafkaRecord[]) => void;
 }
 
 /** `outbound latest TOPIC [KEY…]`: the current value of each key of a compacted topic. */
@@ -109,7 +109,7 @@ async function ofKeys(
   const partitions = new Set(
     asked.keys.map((key) => (murmur2(keyBytes(key)) & 0x7fffffff) % lows.size),
   );
-  const found = new Map<string, TopicRecord>();
+  const found = new Map<string, KafkaRecord>();
   await asked.read({
     topic,
     from: new Map([...lows].filter(([partition]) => partitions.has(partition))),
@@ -145,7 +145,7 @@ async function ofAll(
   },
 ): Promise<ExitCode> {
   const { deleted, conditions } = asked;
-  const isShown = (record: TopicRecord) =>
+  const isShown = (record: KafkaRecord) =>
     (record.value === null) === deleted &&
     (conditions.length === 0 || meets(entityOf(jsonValueOf(record)), conditions));
   let shown = 0;
@@ -184,12 +184,19 @@ async function ofAll(
 }
 
 /** A copy: the record's bytes are views of a whole answer of the broker's, which would stay in memory with it. */
-function kept(record: TopicRecord): TopicRecord {
+function kept(record: KafkaRecord): KafkaRecord {
   const copy = (bytes: Buffer | null) => bytes && Buffer.from(bytes);
-  return { ...record, key: copy(record.key), value: copy(record.value) };
+  const { topic, partition, offset, timestampMs, headers } = record;
+  const headerList = record.headerList().map(({ name, value }) => ({ name, value: copy(value) }));
+  return {
+    ...{ topic, partition, offset, timestampMs, headers },
+    key: copy(record.key),
+    value: copy(record.value),
+    headerList: () => headerList,
+  };
 }
 
-function textOf(output: CliContext['output'], record: TopicRecord): string {
+function textOf(output: CliContext['output'], record: KafkaRecord): string {
   const value = jsonValueOf(record);
   return `${output.isJson ? recordJson(record, value) : readableLine(record, value, output.colors)}\n`;
 }

@@ -1,4 +1,4 @@
-import type { TopicRecord } from '@outbound/consumer';
+import type { KafkaRecord } from '@outbound/consumer';
 import { recordHeader, stringifyJson, type JsonObject, type JsonValue } from '@outbound/schemas';
 import type { Output } from '../console/output.ts';
 import { timestampText } from './record-json.ts';
@@ -13,7 +13,7 @@ const valueCharacters = 160;
  * holds, the line has no control character in it.
  */
 export function readableLine(
-  record: TopicRecord,
+  record: KafkaRecord,
   value: JsonValue | undefined,
   colors: Output['colors'],
 ): string {

@@ -1,4 +1,4 @@
-import type { TopicRecord } from '@outbound/consumer';
+import type { KafkaRecord } from '@outbound/consumer';
 import { stringifyJson, type JsonValue } from '@outbound/schemas';
 import { utf8Text } from './safe-text.ts';
 
@@ -7,7 +7,7 @@ import { utf8Text } from './safe-text.ts';
  * that it had. Bytes that are no text become `key_base64`, a value that is not JSON `value_base64`. Offsets above 2^53 are text, so that no reader rounds them.
  * @param value the record's value as `jsonValueOf` gives it
  */
-export function recordJson(record: TopicRecord, value: JsonValue | undefined): string {
+export function recordJson(record: KafkaRecord, value: JsonValue | undefined): string {
   const envelope = JSON.stringify({
     topic: record.topic,
     partition: record.partition,

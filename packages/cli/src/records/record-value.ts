@@ -8,11 +8,11 @@ import {
   withoutSchemaId,
   type JsonValue,
 } from '@outbound/schemas';
-import type { TopicRecord } from '@outbound/consumer';
+import type { KafkaRecord } from '@outbound/consumer';
 import { utf8Text } from './safe-text.ts';
 
 /** The record's value, no digit lost, if it is JSON that keeps our rules (UTF-8, no key twice), also behind the id of its schema; undefined for a tombstone and for anything else. */
-export function jsonValueOf({ value }: Pick<TopicRecord, 'value'>): JsonValue | undefined {
+export function jsonValueOf({ value }: Pick<KafkaRecord, 'value'>): JsonValue | undefined {
   const text = value === null ? undefined : utf8Text(withoutSchemaId(value).json);
   if (text === undefined) return undefined;
   try {
@@ -38,7 +38,7 @@ export function versionOf(entity: JsonObject | undefined): string | undefined {
 
 /** C, U, D or S: of the header, else of the value; D for a tombstone without any. */
 export function dataOpOf(
-  record: Pick<TopicRecord, 'headers' | 'value'>,
+  record: Pick<KafkaRecord, 'headers' | 'value'>,
   value: JsonValue | undefined,
 ): string | undefined {
   const header = record.headers[recordHeader.dataOp];

@@ -1,5 +1,5 @@
 import { schemaIdPrefix, stringifyJson } from '@outbound/schemas';
-import type { TopicRecord } from '@outbound/consumer';
+import type { KafkaRecord } from '@outbound/consumer';
 import pc from 'picocolors';
 import { describe, expect, test } from 'vitest';
 import { readableLine, sizeText } from './readable-line.ts';
@@ -7,7 +7,7 @@ import { recordJson } from './record-json.ts';
 import { entityOf, fieldText, jsonValueOf } from './record-value.ts';
 
 const colors = pc.createColors(false);
-const record: TopicRecord = {
+const record: KafkaRecord = {
   topic: 'catalog.product',
   partition: 3,
   offset: 1042n,
@@ -17,12 +17,13 @@ const record: TopicRecord = {
     '{"metadata":{"eid":"e1"},"data_op":"U","data_type":"catalog.product","data":{"id":"p1","version":12,"price":{"amount":1.50},"name":"Nut","tags":null}}',
   ),
   headers: { data_op: 'U' },
+  headerList: () => [],
 };
-const line = (over: Partial<TopicRecord> = {}) => {
+const line = (over: Partial<KafkaRecord> = {}) => {
   const each = { ...record, ...over };
   return readableLine(each, jsonValueOf(each), colors);
 };
-const json = (over: Partial<TopicRecord> = {}) => {
+const json = (over: Partial<KafkaRecord> = {}) => {
   const each = { ...record, ...over };
   return recordJson(each, jsonValueOf(each));
 };

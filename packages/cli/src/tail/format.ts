@@ -1,12 +1,12 @@
-import type { TopicRecord } from '@outbound/consumer';
+import type { KafkaRecord } from '@outbound/consumer';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { anyText, safeText } from '../records/safe-text.ts';
 
 /** Gives a record's text. */
-export type Formatter = (record: TopicRecord) => string;
-type Part = string | ((record: TopicRecord) => string);
+export type Formatter = (record: KafkaRecord) => string;
+type Part = string | ((record: KafkaRecord) => string);
 
-const tokens: Readonly<Record<string, (record: TopicRecord) => string>> = {
+const tokens: Readonly<Record<string, (record: KafkaRecord) => string>> = {
   t: ({ topic }) => topic,
   p: ({ partition }) => String(partition),
   o: ({ offset }) => String(offset),

@@ -1,4 +1,4 @@
-import type { TopicRecord } from '@outbound/consumer';
+import type { KafkaRecord } from '@outbound/consumer';
 
 /**
  * True for the records to show: of one key, if one is given (compared as bytes), and with a text somewhere in key, headers or value. No pattern, no case
@@ -10,7 +10,7 @@ export function recordFilter({
 }: {
   readonly key?: string | undefined;
   readonly text?: string | undefined;
-}): (record: TopicRecord) => boolean {
+}): (record: KafkaRecord) => boolean {
   const keyBytes = key === undefined ? undefined : Buffer.from(key);
   const textBytes = text === undefined ? undefined : Buffer.from(text);
   return (record) => {

@@ -1,4 +1,4 @@
-import type { TopicRecord } from '@outbound/consumer';
+import type { KafkaRecord } from '@outbound/consumer';
 import { eventTypes } from '@outbound/schemas';
 import { InvalidArgumentError } from 'commander';
 import type { CliContext } from '../context.ts';
@@ -76,7 +76,7 @@ async function tail(context: CliContext, name: string, options: Options): Promis
     ...(options.partition === undefined ? {} : { partition: options.partition }),
   });
   const isShown = recordFilter({ key: options.key, text: options.grep });
-  const textOf = (record: TopicRecord) => {
+  const textOf = (record: KafkaRecord) => {
     if (output.isJson) return `${recordJson(record, jsonValueOf(record))}\n`;
     if (format) return format(record);
     return `${readableLine(record, jsonValueOf(record), output.colors)}\n`;

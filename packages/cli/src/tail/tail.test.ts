@@ -1,4 +1,4 @@
-import type { TopicRecord } from '@outbound/consumer';
+import type { KafkaRecord } from '@outbound/consumer';
 import { partitionOf } from '@outbound/schemas';
 import { describe, expect, test } from 'vitest';
 import { compileFormat } from './format.ts';
@@ -6,7 +6,7 @@ import { parseOffsetSpec, startOffset } from './offset-spec.ts';
 import { recordFilter } from './record-filter.ts';
 import { tailPlan } from './tail-plan.ts';
 
-const record: TopicRecord = {
+const record: KafkaRecord = {
   topic: 'catalog.product',
   partition: 3,
   offset: 1042n,
@@ -14,6 +14,7 @@ const record: TopicRecord = {
   key: Buffer.from('abc'),
   value: Buffer.from('{"a":"ü"}'),
   headers: { ce_id: 'event-1', data_op: 'U' },
+  headerList: () => [],
 };
 
 describe('-o', () => {
@@ -94,7 +95,7 @@ describe('what is shown', () => {
 });
 
 describe('-f', () => {
-  const text = (format: string, over: Partial<TopicRecord> = {}, toTerminal = false) =>
+  const text = (format: string, over: Partial<KafkaRecord> = {}, toTerminal = false) =>
     compileFormat(format, { toTerminal })({ ...record, ...over });
 
   test("has kcat's tokens", () => {

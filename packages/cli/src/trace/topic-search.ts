@@ -1,4 +1,4 @@
-import type { TopicRecord } from '@outbound/consumer';
+import type { KafkaRecord } from '@outbound/consumer';
 import { isJsonObject, partitionOf, recordHeader, type Route } from '@outbound/schemas';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { CliError } from '../exit-codes.ts';
@@ -74,7 +74,7 @@ export async function searchTopic(
   };
 }
 
-function foundRecord(record: TopicRecord): FoundRecord {
+function foundRecord(record: KafkaRecord): FoundRecord {
   const value = jsonValueOf(record);
   const version = versionOf(entityOf(value)) ?? record.headers[recordHeader.dataVersion];
   const metadata = isJsonObject(value) ? value['metadata'] : undefined;

@@ -1,7 +1,8 @@
 import type { Clock, KafkaLog } from '@outbound/service-kit';
 import type { StateStore, StorePositions } from '../stores/state-store.ts';
 import type { ReadSummary } from '../topic-reader/read-topics.ts';
-import type { PartitionRange, TopicRecord } from '../topic-reader/topic-record.ts';
+import type { KafkaRecord } from '@outbound/kafka';
+import type { PartitionRange } from '../topic-reader/topic-record.ts';
 import type { ReadTopic } from './read-topic.ts';
 import type { ProgressCounter } from './rebuild-progress.ts';
 import type { CaughtUp } from './rebuild-options.ts';
@@ -128,7 +129,7 @@ export class RebuildAttempt {
     );
   }
 
-  async #take(records: readonly TopicRecord[]): Promise<void> {
+  async #take(records: readonly KafkaRecord[]): Promise<void> {
     this.#requireCurrent();
     const last = records.at(-1);
     if (!last) return;

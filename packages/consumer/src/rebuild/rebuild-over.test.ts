@@ -3,7 +3,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ConsumerError } from '../errors.ts';
 import { createMemoryStore, type MemoryStore } from '../stores/memory-store.ts';
 import type { ReadSummary } from '../topic-reader/read-topics.ts';
-import type { PartitionRange, TopicRecord } from '../topic-reader/topic-record.ts';
+import type { KafkaRecord } from '@outbound/kafka';
+import type { PartitionRange } from '../topic-reader/topic-record.ts';
 import type { ReadTopic } from './read-topic.ts';
 import type { RebuildWithOptions } from './rebuild-options.ts';
 import { rebuildOver } from './rebuild-over.ts';
@@ -11,7 +12,7 @@ import { rebuildOver } from './rebuild-over.ts';
 /** One partition of a topic, as it is now; tests change it while it is read. */
 interface Topic {
   id: string | undefined;
-  records: TopicRecord[];
+  records: KafkaRecord[];
   end: bigint;
 }
 
@@ -38,6 +39,7 @@ function append(key: string, version: number | null): void {
     key: Buffer.from(key),
     value: version === null ? null : Buffer.from('{}'),
     headers: version === null ? {} : { data_version: String(version) },
+    headerList: () => [],
   });
   topic.end += 1n;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { TopicRecord } from '../topic-reader/topic-record.ts';
+import type { KafkaRecord } from '@outbound/kafka';
 import { ProgressCounter, ProgressEstimator, type RebuildProgress } from './rebuild-progress.ts';
 
 const sample = (atMs: number, offsets: number) => ({
@@ -58,7 +58,7 @@ describe('the progress of a rebuild', () => {
       ],
       new Map([[1, 5n]]),
     );
-    const record = (partition: number, offset: bigint): TopicRecord => ({
+    const record = (partition: number, offset: bigint): KafkaRecord => ({
       topic: 't',
       partition,
       offset,
@@ -66,6 +66,7 @@ describe('the progress of a rebuild', () => {
       key: Buffer.from('k'),
       value: null,
       headers: {},
+      headerList: () => [],
     });
     counter.add([record(0, 12n)], record(0, 12n));
     counter.add([record(1, 30n)], record(1, 30n));

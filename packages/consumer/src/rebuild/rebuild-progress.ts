@@ -1,4 +1,5 @@
-import type { PartitionRange, TopicRecord } from '../topic-reader/topic-record.ts';
+import type { KafkaRecord } from '@outbound/kafka';
+import type { PartitionRange } from '../topic-reader/topic-record.ts';
 
 /** How far a rebuild is. */
 export interface RebuildProgress {
@@ -92,7 +93,7 @@ export class ProgressCounter {
   }
 
   /** Records of one partition, `last` being the last of them. */
-  add(records: readonly TopicRecord[], { partition, offset }: TopicRecord): void {
+  add(records: readonly KafkaRecord[], { partition, offset }: KafkaRecord): void {
     if (this.#hasEnded) return;
     const next = this.#next.get(partition) ?? offset;
     const end = this.#ends.get(partition) ?? offset + 1n;

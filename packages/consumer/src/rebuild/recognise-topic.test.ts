@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { TopicRecord } from '../topic-reader/topic-record.ts';
+import type { KafkaRecord } from '@outbound/kafka';
 import type { ReadTopic } from './read-topic.ts';
 import { recogniseById, recogniseByRecords } from './recognise-topic.ts';
 import { topicMark } from './topic-mark.ts';
 
-const record = (partition: number, offset: bigint, timestampMs = 1000, key = 'k'): TopicRecord => ({
-  ...{ topic: 't', partition, offset, timestampMs, headers: {} },
+const record = (partition: number, offset: bigint, timestampMs = 1000, key = 'k'): KafkaRecord => ({
+  ...{ topic: 't', partition, offset, timestampMs, headers: {}, headerList: () => [] },
   key: Buffer.from(key),
   value: null,
 });
@@ -47,7 +47,7 @@ describe('a topic by its id', () => {
 describe('a topic by the records that were read of it', () => {
   /** A topic with these records, read as `readTopics` does. */
   const topicOf =
-    (...records: TopicRecord[]): ReadTopic =>
+    (...records: KafkaRecord[]): ReadTopic =>
     async ({ from, onBatch, signal }) => {
       for (const partition of [0, 1]) {
         const start = from?.(range(partition, 100n));
@@ -59,7 +59,7 @@ describe('a topic by the records that were read of it', () => {
       return {} as Awaited<ReturnType<ReadTopic>>;
     };
   const positions = [position(0, 5n), position(1, 8n)];
-  const recognised = (...records: TopicRecord[]) =>
+  const recognised = (...records: KafkaRecord[]) =>
     recogniseByRecords(topicOf(...records), positions, undefined);
 
   it('is the same if one of them is what it was, and compaction took the others', async () => {

@@ -18,6 +18,7 @@ const entry = (
       key: key === null ? null : Buffer.from(key),
       value: value === null ? null : Buffer.from(value),
       headers,
+      headerList: () => [],
     },
     ['data', 'version'],
   );

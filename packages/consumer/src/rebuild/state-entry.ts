@@ -1,15 +1,14 @@
-import { keyText } from '@outbound/kafka';
+import { keyText, partitionKey, type KafkaRecord } from '@outbound/kafka';
 import { recordHeader, withoutSchemaId } from '@outbound/schemas';
 import { ConsumerError } from '../errors.ts';
 import type { StateEntry } from '../stores/state-store.ts';
-import { partitionKey, type TopicRecord } from '../topic-reader/topic-record.ts';
 
 /**
  * What a record of a compacted topic says of its key. The record's `data_version` header says the version; where it has none, the value is parsed for it.
  * @param versionPath where the value says the version, the names as in `data.version`.
  * @throws ConsumerError STATE_UNREADABLE for a record without a key: it is no state of anything.
  */
-export function stateEntry(record: TopicRecord, versionPath: readonly string[]): StateEntry {
+export function stateEntry(record: KafkaRecord, versionPath: readonly string[]): StateEntry {
   const { key, value, headers, partition, offset } = record;
   if (key === null)
     throw new ConsumerError(

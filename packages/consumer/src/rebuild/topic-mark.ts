@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
-import type { TopicRecord } from '../topic-reader/topic-record.ts';
+import type { KafkaRecord } from '@outbound/kafka';
 
 /** What a topic is recognised by, later: its id where the broker gives one, and the last record that was read of a partition. */
 export interface TopicMark {
@@ -19,7 +19,7 @@ const markSchema = z.object({
 });
 
 /** As text, for a store to keep. */
-export function topicMark(record: TopicRecord, topicId: string | undefined): string {
+export function topicMark(record: KafkaRecord, topicId: string | undefined): string {
   const { offset, timestampMs, key } = record;
   return JSON.stringify({
     ...(topicId === undefined ? {} : { topic_id: topicId }),
@@ -40,7 +40,7 @@ export function readTopicMark(text: string): TopicMark | undefined {
 }
 
 /** True if the record is the one that the mark was made of. */
-export function isMarkOf({ offset, timestampMs, keyHash: marked }: TopicMark, record: TopicRecord) {
+export function isMarkOf({ offset, timestampMs, keyHash: marked }: TopicMark, record: KafkaRecord) {
   return (
     record.offset === offset && record.timestampMs === timestampMs && keyHash(record.key) === marked
   );

@@ -1,22 +1,23 @@
-import type { PartitionRange, TopicRecord } from './topic-record.ts';
+import type { FetchedRecords, KafkaRecord } from '@outbound/kafka';
+import type { PartitionRange } from './topic-record.ts';
 
 /** A partition while it is read. */
-export interface Lane {
-  readonly topic: string;
-  readonly partition: number;
-  /** As the partition was when reading began. */
-  readonly low: bigint;
+export interface Lane extends PartitionRange {
+  /** The end to reach; to be caught up is to have everything below it handed out. */
   readonly end: bigint;
-  /** Where the next fetch begins. */
-  fetchOffset: bigint;
   /** Everything below it has been handed out. */
   doneOffset: bigint;
+  /** Answers that wait to be handed out, or are worked on. */
+  waiting: number;
   /** When a broker last answered with more of it, or that there is no more; monotonic ms. */
   goodAtMs: number;
   /** When everything in it had been handed out, last; ms since 1970. 0 if never yet. */
-  endAtMs: number;
-  /** An answer for it is on its way, or not yet queued to be handed out. */
-  isAsked: boolean;
+  currentAtMs: number;
+  /** As the last answer said; −1 before it. */
+  highWatermark: bigint;
+  lastStableOffset: bigint;
+  /** Why a broker gave nothing, last. */
+  trouble: string | undefined;
 }
 
 /**
@@ -36,15 +37,15 @@ export function openLane(
   const start = from < low ? low : from;
   return {
     lane: {
-      topic,
-      partition,
-      low,
+      ...range,
       end: high,
-      fetchOffset: start,
       doneOffset: start,
+      waiting: 0,
       goodAtMs: nowMs,
-      endAtMs: 0,
-      isAsked: false,
+      currentAtMs: 0,
+      highWatermark: -1n,
+      lastStableOffset: -1n,
+      trouble: undefined,
     },
     overtaken: start - from,
   };
@@ -55,8 +56,19 @@ export function isCaughtUp({ doneOffset, end }: Pick<Lane, 'doneOffset' | 'end'>
   return doneOffset >= end;
 }
 
+/**
+ * True for an answer that shows that reading goes on: it brought more, or there is no more. That an open transaction holds back what is below the end to reach,
+ * or that the log ends before it, is no such answer.
+ */
+export function isGood(
+  { from, next, lastStableOffset }: Pick<FetchedRecords, 'from' | 'next' | 'lastStableOffset'>,
+  { end }: Pick<Lane, 'end'>,
+): boolean {
+  return next > from || (next >= end && next >= lastStableOffset);
+}
+
 /** The records below `end`: what was in the partition when reading began. */
-export function recordsBelow(records: readonly TopicRecord[], end: bigint): readonly TopicRecord[] {
+export function recordsBelow(records: readonly KafkaRecord[], end: bigint): readonly KafkaRecord[] {
   const last = records.at(-1);
   return last && last.offset >= end ? records.filter(({ offset }) => offset < end) : records;
 }

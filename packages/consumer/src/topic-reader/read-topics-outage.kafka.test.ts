@@ -1,8 +1,8 @@
+import type { KafkaRecord } from '@outbound/kafka';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTopics } from './read-topics.ts';
 import { append, connectionTo, newTopic } from './test-support/test-topics.ts';
-import type { TopicRecord } from './topic-record.ts';
 
 let kafka: KafkaCluster;
 beforeAll(async () => {
@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => kafka.close());
 
 const reading = (topic: string) => ({ connection: connectionTo(kafka), topics: [topic] });
-const values = (records: readonly TopicRecord[]) => records.map(({ value }) => value?.toString());
+const values = (records: readonly KafkaRecord[]) => records.map(({ value }) => value?.toString());
 const numbered = (count: number, from = 0) =>
   Array.from({ length: count }, (_, index) => ({
     key: `k${from + index}`,

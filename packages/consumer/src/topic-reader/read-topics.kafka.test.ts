@@ -1,3 +1,4 @@
+import type { KafkaRecord } from '@outbound/kafka';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
@@ -9,7 +10,6 @@ import {
   plainClient,
   removeBefore,
 } from './test-support/test-topics.ts';
-import type { TopicRecord } from './topic-record.ts';
 
 let kafka: KafkaCluster;
 beforeAll(async () => {
@@ -23,8 +23,8 @@ afterAll(() => kafka.close());
 async function read(
   topic: string,
   options: Partial<ReadTopicsOptions> = {},
-): Promise<{ records: TopicRecord[]; summary: ReadSummary }> {
-  const records: TopicRecord[] = [];
+): Promise<{ records: KafkaRecord[]; summary: ReadSummary }> {
+  const records: KafkaRecord[] = [];
   const summary = await readTopics({
     connection: connectionTo(kafka),
     topics: [topic],
@@ -36,7 +36,7 @@ async function read(
   });
   return { records, summary };
 }
-const values = (records: readonly TopicRecord[]) =>
+const values = (records: readonly KafkaRecord[]) =>
   records.map(({ value }) => value?.toString() ?? null);
 const numbered = (count: number, from = 0) =>
   Array.from({ length: count }, (_, index) => ({
@@ -61,9 +61,13 @@ describe('reading topics', () => {
     const { records, summary } = await read(topic);
     expect(
       records.map((each) => ({
-        ...each,
+        topic: each.topic,
+        partition: each.partition,
+        offset: each.offset,
+        timestampMs: each.timestampMs,
         key: each.key?.toString(),
         value: each.value?.toString(),
+        headers: each.headers,
       })),
     ).toEqual(
       expect.arrayContaining([

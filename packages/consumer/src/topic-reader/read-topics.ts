@@ -1,10 +1,10 @@
-import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
-import { TopicCluster } from './topic-cluster.ts';
-import { TopicReading } from './topic-reading.ts';
-import type { PartitionRange, TopicRecord } from './topic-record.ts';
+import { openKafkaReads, type KafkaRecord } from '@outbound/kafka';
+import { systemClock, type KafkaConnection, type KafkaLog } from '@outbound/service-kit';
+import { topicRanges } from './topic-ranges.ts';
+import { TopicReading, type ReadPorts } from './topic-reading.ts';
+import type { PartitionRange } from './topic-record.ts';
 
-export interface ReadTopicsOptions {
-  readonly connection: KafkaConnection;
+export interface ReadOptions {
   readonly topics: readonly string[];
   /** Called once with what is there, before anything is read, and before `from`. */
   readonly onOpen?: (ranges: readonly PartitionRange[]) => void | Promise<void>;
@@ -16,10 +16,15 @@ export interface ReadTopicsOptions {
   /** `end`: up to what was the end when reading began, not one record more. `forever`: on, until `signal`. */
   readonly until: 'end' | 'forever';
   /**
+   * Called between two batches with partitions that were added to a topic while it is read `forever`; they are then read from their beginning, unless `from`
+   * leaves them out.
+   */
+  readonly onGrown?: (added: readonly PartitionRange[]) => void | Promise<void>;
+  /**
    * Records of one partition, in offset order, at least one. The next call is made when this one's promise has resolved, whichever the partition:
    * this is the back-pressure, and may take as long as it likes.
    */
-  readonly onBatch: (records: readonly TopicRecord[]) => void | Promise<void>;
+  readonly onBatch: (records: readonly KafkaRecord[]) => void | Promise<void>;
   /**
    * Called exactly once, between two batches, when everything has been handed out that was there when reading began; also when there was nothing.
    * Not called if reading ends before.
@@ -34,9 +39,16 @@ export interface ReadTopicsOptions {
   readonly currentEveryMs?: number;
   /** Ends reading quickly: the batch that is worked on is waited for, and the promise resolves. */
   readonly signal?: AbortSignal;
-  /** How long a partition may go without an answer that brings more of it, or says that there is no more; 30 s. */
+  /**
+   * How long a partition may go without an answer that brings more of it, or says that there is no more; 30 s. While it has not caught up, this is also how long an open
+   * transaction may hold back what lies behind it.
+   */
   readonly silenceMs?: number;
   readonly log?: KafkaLog;
+}
+
+export interface ReadTopicsOptions extends ReadOptions {
+  readonly connection: KafkaConnection;
 }
 
 /** What was read. */
@@ -44,7 +56,7 @@ export interface ReadSummary {
   readonly recordCount: number;
   /** Keys and values. */
   readonly byteCount: number;
-  /** As they were when reading began. */
+  /** As they were when reading began, and when each was added. */
   readonly partitions: readonly PartitionRange[];
   /** Where reading would go on, per `topic/partition`. */
   readonly positions: ReadonlyMap<string, bigint>;
@@ -65,19 +77,26 @@ const silentLog: KafkaLog = {
 /**
  * Reads topics from a position on, as a reader of its own: it joins no group, commits nothing and leaves nothing behind. Gives committed records
  * only, each once; gaps of compaction and markers of transactions are passed over. Order: as in each partition, and so per key; between
- * partitions none. Survives brokers that restart and leaders that move.
- * @throws ConsumerError TOPIC_MISSING at once for a topic that does not exist; READER_STALLED after `silenceMs` without an answer, or with answers that bring nothing while there is more, naming the partitions; POSITION_UNKNOWN if the log ends before the position; READ_REFUSED if a broker refuses; and whatever `onBatch` or `onCaughtUp` throws, after which nothing more
- * is handed out.
+ * partitions none. Survives brokers that restart and leaders that move. The end to reach is the end for everybody (high watermark): where an open transaction holds
+ * readers of committed records below it, reading waits for it.
+ * @throws ConsumerError TOPIC_MISSING at once for a topic that does not exist, or as soon as it was deleted; READER_STALLED after `silenceMs` without an answer, or with answers that bring nothing
+ * while there is more, naming the partitions; TRANSACTION_OPEN if it is an open transaction that holds the rest back; POSITION_UNKNOWN if the log ends before the position, or the topic was made again;
+ * READ_REFUSED if a broker refuses; KafkaError KAFKA_RECORDS_UNREADABLE for a broken batch, after everything before it; and whatever
+ * one of the functions throws, after which nothing more is handed out.
  */
 export async function readTopics(options: ReadTopicsOptions): Promise<ReadSummary> {
-  const { connection, topics, log = silentLog } = options;
-  const cluster = await TopicCluster.open(connection, [...new Set(topics)], log);
+  const kafka = await openKafkaReads(options.connection, options.log ?? silentLog);
   try {
-    const ranges = await cluster.ranges();
-    await options.onOpen?.(ranges);
-    const reading = new TopicReading(cluster, ranges, { ...options, log });
-    return await reading.run();
+    return await readTopicsWith({ kafka, clock: systemClock, random: Math.random }, options);
   } finally {
-    await cluster.close();
+    await kafka.close();
   }
+}
+
+/** `readTopics` over ports, which stay open. */
+export async function readTopicsWith(ports: ReadPorts, options: ReadOptions): Promise<ReadSummary> {
+  const { topics, log = silentLog } = options;
+  const ranges = await topicRanges(ports.kafka.log, [...new Set(topics)], ports.clock);
+  await options.onOpen?.(ranges);
+  return new TopicReading(ports, ranges, { ...options, log }).run();
 }

@@ -19,6 +19,8 @@ export interface DecodedRecords {
    * batch's bounds, or an empty batch. `from` if there was no complete batch.
    */
   readonly next: bigint;
+  /** Of the batches that the records are views of, decompressed. */
+  readonly byteCount: number;
 }
 
 /**
@@ -34,6 +36,7 @@ export function decodeRecords(
   const aborts = new OpenAborts(fetched.aborted);
   const records: FetchedRecord[] = [];
   let next = from;
+  let byteCount = 0;
   let at = 0;
   while (at + magicAt < recordSet.length) {
     const end = at + prefixBytes + recordSet.readInt32BE(at + prefixBytes - 4);
@@ -43,7 +46,7 @@ export function decodeRecords(
     try {
       const batch = readBatch(recordSet, at, end);
       if (!aborts.covers(batch) && !batch.isControl && batch.lastOffset >= next)
-        batch.readInto(records, { topic, partition, from });
+        byteCount += batch.readInto(records, { topic, partition, from });
       if (batch.lastOffset >= next) next = batch.lastOffset + 1n;
     } catch (cause) {
       if (cause instanceof KafkaError) throw cause;
@@ -54,7 +57,7 @@ export function decodeRecords(
     }
     at = end;
   }
-  return { records, next };
+  return { records, next, byteCount };
 }
 
 function readBatch(recordSet: Buffer, at: number, end: number): RecordBatch | MessageSet {

@@ -11,6 +11,8 @@ export interface FetchedRecords extends TopicPartition {
   readonly from: bigint;
   /** Where the next fetch begins: behind the last record, or further where compaction or transactions have left a gap. */
   readonly next: bigint;
+  /** What the records keep in memory, about: their batches, decompressed. */
+  readonly byteCount: number;
   readonly highWatermark: bigint;
   /** With `next` at it or behind it, the broker had no more for readers of committed records when it answered. */
   readonly lastStableOffset: bigint;

@@ -243,7 +243,7 @@ export class Fetcher {
       this.#lanes.refuse(lane, error);
       return;
     }
-    const { records, next } = decoded;
+    const { records, next, byteCount } = decoded;
     const isStarved = next === from && from < lastStableOffset;
     lane.starved = isStarved ? lane.starved + 1 : 0;
     lane.position = next;
@@ -257,6 +257,7 @@ export class Fetcher {
       records,
       from,
       next,
+      byteCount,
       highWatermark,
       lastStableOffset,
       askedAtMs,

@@ -56,12 +56,13 @@ export class MessageSet implements TransactionalBatch {
 
   /**
    * Adds the records from offset `from` on.
+   * @returns the bytes of the set, decompressed
    * @throws Unreadable, or the codec's error
    */
   readInto(
     records: FetchedRecord[],
     { topic, partition, from }: { topic: string; partition: number; from: bigint },
-  ): void {
+  ): number {
     const add = (bytes: Buffer, message: Message, offset: bigint, timestampMs: number) => {
       if (offset < from) return;
       const { keyAt, keyLength, valueAt, valueLength, end } = message;
@@ -80,7 +81,7 @@ export class MessageSet implements TransactionalBatch {
     const outer = this.#message;
     if (outer.codec === 0) {
       add(this.#bytes, outer, outer.offset, outer.timestampMs);
-      return;
+      return this.#bytes.length;
     }
     if (outer.valueLength < 0) throw new Unreadable('its message is compressed, and has no value');
     const bytes = decompress(
@@ -96,6 +97,7 @@ export class MessageSet implements TransactionalBatch {
         base + message.offset,
         outer.isLogAppendTime ? outer.timestampMs : message.timestampMs,
       );
+    return bytes.length;
   }
 }
 

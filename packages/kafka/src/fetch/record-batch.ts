@@ -53,18 +53,19 @@ export class RecordBatch implements TransactionalBatch {
 
   /**
    * Adds the batch's records from offset `from` on; compaction may have taken any of them, or all.
+   * @returns the bytes of the batch, decompressed
    * @throws Unreadable, or the codec's error
    */
   readInto(
     records: FetchedRecord[],
     { topic, partition, from }: { topic: string; partition: number; from: bigint },
-  ): void {
+  ): number {
     const head = this.#bytes;
     const attributes = head.readInt16BE(attributesAt);
     const isLogAppendTime = (attributes & logAppendTimeFlag) !== 0;
     const count = head.readInt32BE(recordCountAt);
     if (count < 0) throw new Unreadable(`a batch says that it holds ${count} records`);
-    if (count === 0) return;
+    if (count === 0) return 0;
     const timestampMs = Number(
       head.readBigInt64BE(isLogAppendTime ? maxTimestampAt : firstTimestampAt),
     );
@@ -115,5 +116,6 @@ export class RecordBatch implements TransactionalBatch {
     }
     if (cursor.at !== bytes.length)
       throw new Unreadable(`its batch has more bytes than its ${count} records`);
+    return bytes.length;
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { KafkaCluster } from '@outbound/local-stack';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { Kafka, logLevel, Partitioners, type Message } from 'kafkajs';
+import { eventually } from '../../../../../test/support/eventually.ts';
 
 /** How tests reach a cluster. */
 export function connectionTo(kafka: Pick<KafkaCluster, 'bootstrap'>): KafkaConnection {
@@ -34,7 +35,8 @@ export async function newTopic(
   await admin.connect();
   try {
     await admin.createTopics({
-      waitForLeaders: true,
+      // kafkajs' own waiting fails where a broker has not heard of the topic yet.
+      waitForLeaders: false,
       topics: [
         {
           topic,
@@ -43,6 +45,11 @@ export async function newTopic(
           configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })),
         },
       ],
+    });
+    await eventually(async () => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      const known = topics[0]?.partitions ?? [];
+      return known.length === partitions && known.every(({ leader }) => leader >= 0);
     });
   } finally {
     await admin.disconnect();
