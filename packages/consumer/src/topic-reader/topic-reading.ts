@@ -164,12 +164,9 @@ export class TopicReading {
     while (!this.#stop.signal.aborted) {
       const step = this.#steps.shift();
       if (step) {
-        this.#isHandingOut = true;
         await step();
         await this.#tellIfCaughtUp();
         await this.#tellIfCurrent();
-        this.#isHandingOut = false;
-        this.#handedOutAtMs = this.#ports.clock.nowMs();
       } else
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
@@ -177,11 +174,19 @@ export class TopicReading {
     }
   }
 
+  /** Runs a function of the caller's, which may take as long as it likes: brokers are not silent meanwhile. */
+  async #call(work: () => void | Promise<void>): Promise<void> {
+    this.#isHandingOut = true;
+    await work();
+    this.#isHandingOut = false;
+    this.#handedOutAtMs = this.#ports.clock.nowMs();
+  }
+
   async #handOutOne(lane: Lane, fetched: FetchedRecords): Promise<void> {
     const { until, onBatch } = this.#options;
     const { records, next, highWatermark, askedAtMs } = fetched;
     const wanted = until === 'end' ? recordsBelow(records, lane.end) : records;
-    if (wanted.length > 0) await onBatch(wanted);
+    if (wanted.length > 0) await this.#call(() => onBatch(wanted));
     this.#recordCount += wanted.length;
     for (const { key, value } of wanted)
       this.#byteCount += (key?.length ?? 0) + (value?.length ?? 0);
@@ -194,7 +199,7 @@ export class TopicReading {
     if (this.#isCaughtUpTold || this.#stop.signal.aborted) return;
     for (const lane of this.#lanes.values()) if (!isCaughtUp(lane)) return;
     this.#isCaughtUpTold = true;
-    await this.#options.onCaughtUp?.(this.#summary());
+    await this.#call(() => this.#options.onCaughtUp?.(this.#summary()));
     if (this.#options.until === 'end') this.#end();
   }
 
@@ -205,7 +210,7 @@ export class TopicReading {
     for (const lane of this.#lanes.values()) atMs = Math.min(atMs, lane.currentAtMs);
     if (atMs - this.#currentToldAtMs < currentEveryMs) return;
     this.#currentToldAtMs = atMs;
-    await onCurrent(atMs);
+    await this.#call(() => onCurrent(atMs));
   }
 
   #followRetention(partition: TopicPartition, { position, logStart, end }: OutOfRange): void {
@@ -267,7 +272,7 @@ export class TopicReading {
       'partitions were added, and are read from their beginning',
     );
     this.#ranges.push(...added);
-    await onGrown?.(added);
+    await this.#call(() => onGrown?.(added));
     const lanes = added
       .filter((range) => !from || from(range) !== undefined)
       .map((range) => openLane({ ...range, high: range.low }, range.low, clock.nowMs()).lane);
