@@ -82,6 +82,7 @@ export function startDispatcher(
       next,
       highWatermark: next,
       lastStableOffset: next,
+      byteCount: records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0),
       askedAtMs: 0,
     });
   };
