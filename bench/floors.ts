@@ -13,6 +13,9 @@ export interface Floor {
   readonly unit: string;
 }
 
+/** Records a second. */
+const rebuildBounds = { memory: 150_000, postgres: 40_000, file: 100_000 } as const;
+
 const mebibyte = 1024 * 1024;
 
 /** The floors that this result can speak for; what was not measured has none. */
@@ -65,6 +68,14 @@ export function floors(result: BenchResult): readonly Floor[] {
       unit: '',
     });
     found.push(memory(`rebuild of ${rebuild.keys} keys`, rebuild.rebuilder.peakResidentBytes));
+    for (const { into, records, seconds } of rebuild.alone)
+      found.push({
+        name: `rebuild alone, into ${into}`,
+        side: 'above',
+        bound: rebuildBounds[into],
+        measured: records / seconds,
+        unit: 'records/s',
+      });
   }
   if (reading) found.push(...readingFloors(reading));
   if (idle)

@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import pg from 'pg';
 import { TestPipeline } from '../test/support/test-pipeline.ts';
@@ -18,7 +19,8 @@ import {
   writeEvents,
 } from './latency.ts';
 import { readProcessorTime } from './machine.ts';
-import { readProcessUsage, type ProcessUsage } from './process-usage.ts';
+import type { ProcessUsage } from './process-usage.ts';
+import { rebuildInto, type Rebuilt } from './rebuild-process.ts';
 import { confirmed, measureRelay } from './relay-run.ts';
 import { summarizeLatency, type LatencySummary } from './statistics.ts';
 
@@ -41,6 +43,13 @@ export interface RebuildRun {
   readonly rebuiltRows: number;
   readonly judgement: Judgement;
   readonly stolenCores: number;
+  /** The same topic once more, into each target, with the machine to itself. */
+  readonly alone: readonly RebuildAlone[];
+}
+
+/** One rebuild with nothing beside it. */
+export interface RebuildAlone extends Rebuilt {
+  readonly into: 'memory' | 'postgres' | 'file';
 }
 
 const warmUpSeconds = 5;
@@ -92,7 +101,10 @@ export async function runRebuild(
   const before = await readProcessorTime();
   const startedMs = Date.now();
   say('rebuilding');
-  const rebuilt = await rebuild(pipeline, warehouse);
+  const rebuilt = await rebuildInto(['postgres', '--table', 'product_copy'], {
+    pipeline,
+    warehouse,
+  });
   const endedMs = Date.parse(rebuilt.at);
   const after = await readProcessorTime();
   stop.abort();
@@ -131,55 +143,34 @@ export async function runRebuild(
     rebuiltRows: await rebuiltRows(warehouse),
     judgement,
     stolenCores: (after.steal - before.steal) / wallSeconds,
+    alone: await rebuildAlone(pipeline, warehouse, say),
   };
 }
 
-interface Rebuilt {
-  readonly at: string;
-  readonly seconds: number;
-  readonly records: number;
-  readonly bytes: number;
-  readonly usage: ProcessUsage;
-}
-
-/** Runs the built command line, as a user would, and watches it. @throws Error if it does not end with 0 */
-async function rebuild(pipeline: TestPipeline, warehouse: PostgresServer): Promise<Rebuilt> {
-  const child = spawn(
-    process.execPath,
-    [
-      // As in a container of 256 MB: left alone, the heap grows towards the machine's memory before it is collected.
-      '--max-old-space-size=128',
-      'packages/cli/dist/main.js',
-      ...['rebuild', 'catalog.product', '--into', 'postgres', '--table', 'product_copy', '--json'],
-    ],
-    {
-      env: {
-        OUTBOUND_DATABASE_URL: warehouse.url,
-        OUTBOUND_KAFKA_BROKERS: pipeline.stack.kafka.bootstrap.join(','),
-        OUTBOUND_TOPIC_PREFIX: pipeline.topicPrefix,
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
-  let out = '';
-  child.stdout.on('data', (text: Buffer) => (out += text.toString()));
-  let usage: ProcessUsage = { peakResidentBytes: 0, cpuSeconds: 0 };
-  const watch = setInterval(() => {
-    if (child.pid === undefined) return;
-    readProcessUsage(child.pid).then(
-      (now) => (usage = now),
-      // It has just ended.
-      () => undefined,
-    );
-  }, 100);
+async function rebuildAlone(
+  pipeline: TestPipeline,
+  warehouse: PostgresServer,
+  say: (what: string) => void,
+): Promise<RebuildAlone[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'rebuild-'));
+  const targets = [
+    { into: 'memory', options: [] },
+    { into: 'postgres', options: ['--table', 'alone'] },
+    { into: 'file', options: ['--file', join(folder, 'state.ndjson')] },
+  ] as const;
+  const found: RebuildAlone[] = [];
   try {
-    const [code] = (await once(child, 'close')) as [number | null];
-    if (code !== 0) throw new Error(`outbound rebuild ended with ${code}: ${out}`);
+    for (const { into, options } of targets) {
+      say(`rebuilding into ${into}, alone`);
+      found.push({
+        into,
+        ...(await rebuildInto([into, ...options], { pipeline, warehouse })),
+      });
+    }
   } finally {
-    clearInterval(watch);
-    child.kill();
+    await rm(folder, { recursive: true, force: true });
   }
-  return { ...(JSON.parse(out) as Omit<Rebuilt, 'usage'>), usage };
+  return found;
 }
 
 async function rebuiltRows({ url }: PostgresServer): Promise<number> {

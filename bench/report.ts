@@ -154,6 +154,17 @@ function rebuildTable(run: RebuildRun, payloadBytes: number): string {
     `Rebuild: ${whole(records)} records (${megabytes(bytes)} MB) in ${fixed(1)(seconds)} s, ${whole(records / seconds)} records/s; caught up at ${run.caughtUpAt}, ` +
       `${fixed(1)(wallSeconds)} s after its process was started. ${whole(rebuiltRows)} of ${whole(keys)} keys in the table. ` +
       `Rebuilder: ${megabytes(rebuilder.peakResidentBytes)} MB at the peak, ${fixed(1)(rebuilder.cpuSeconds)} s of processor time. Stolen cores: ${fixed(2)(run.stolenCores)}.`,
+    '',
+    row('alone, into', 'records/s', 'peak MB', 'CPU µs a record'),
+    rule(4),
+    ...run.alone.map((each) =>
+      row(
+        each.into,
+        whole(each.records / each.seconds),
+        megabytes(each.usage.peakResidentBytes),
+        fixed(1)((each.usage.cpuSeconds * 1e6) / each.records),
+      ),
+    ),
   ].join('\n');
 }
 
