@@ -55,7 +55,13 @@ export type {
 } from './subscribe/subscription.ts';
 export { onTopic, type TopicHandling, type TopicSubscription } from './subscribe/topic-handling.ts';
 export type { VersionGap } from './subscribe/version-gaps.ts';
-export { rebuildAndFollow, type RebuildOptions } from './rebuild/rebuild-and-follow.ts';
+export type { ReadTopic } from './rebuild/read-topic.ts';
+export {
+  rebuildAndFollow,
+  rebuildWith,
+  type RebuildOptions,
+  type RebuildPorts,
+} from './rebuild/rebuild-and-follow.ts';
 export type { CaughtUp, RebuildWithOptions } from './rebuild/rebuild-options.ts';
 export type { RebuildProgress } from './rebuild/rebuild-progress.ts';
 export type { ResumePlan } from './rebuild/resume-plan.ts';

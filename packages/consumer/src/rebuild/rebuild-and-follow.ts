@@ -1,5 +1,10 @@
-import { openKafkaReads } from '@outbound/kafka';
-import { systemClock, type KafkaConnection, type KafkaLog } from '@outbound/service-kit';
+import { openKafkaReads, type KafkaReads } from '@outbound/kafka';
+import {
+  systemClock,
+  type Clock,
+  type KafkaConnection,
+  type KafkaLog,
+} from '@outbound/service-kit';
 import { readTopics, type ReadSummary } from '../topic-reader/read-topics.ts';
 import type { ReadTopic } from './read-topic.ts';
 import type { RebuildWithOptions } from './rebuild-options.ts';
@@ -22,21 +27,40 @@ export interface RebuildOptions extends RebuildWithOptions {
 export async function rebuildAndFollow(options: RebuildOptions): Promise<ReadSummary> {
   const { connection, topic, log = silentLog, silenceMs } = options;
   const kafka = await openKafkaReads(connection, log);
-  const read: ReadTopic = (each) =>
-    readTopics({
-      ...each,
-      ...{ connection, log, topics: [topic] },
-      ...(silenceMs === undefined ? {} : { silenceMs }),
-    });
-  const clock = systemClock;
   try {
-    return await rebuildOver(
-      { clock, read: watchTopic(read, { log: kafka.log, clock, topic }) },
+    return await rebuildWith(
+      {
+        kafka,
+        clock: systemClock,
+        read: (each) =>
+          readTopics({
+            ...each,
+            ...{ connection, log, topics: [topic] },
+            ...(silenceMs === undefined ? {} : { silenceMs }),
+          }),
+      },
       options,
     );
   } finally {
     await kafka.close();
   }
+}
+
+/** What a rebuild needs of the world. */
+export interface RebuildPorts {
+  readonly kafka: Pick<KafkaReads, 'log'>;
+  readonly clock: Clock;
+  /** How the topic is read: with `readTopics`, over the same cluster. */
+  readonly read: ReadTopic;
+}
+
+/** `rebuildAndFollow` over ports: the same core, for a world of its own. Closes nothing. @throws as `rebuildAndFollow` */
+export function rebuildWith(
+  { kafka, clock, read }: RebuildPorts,
+  options: RebuildWithOptions,
+): Promise<ReadSummary> {
+  const { topic } = options;
+  return rebuildOver({ clock, read: watchTopic(read, { log: kafka.log, clock, topic }) }, options);
 }
 
 const silentLog: KafkaLog = {
