@@ -55,12 +55,10 @@ export type {
 } from './subscribe/subscription.ts';
 export { onTopic, type TopicHandling, type TopicSubscription } from './subscribe/topic-handling.ts';
 export type { VersionGap } from './subscribe/version-gaps.ts';
-export type { ReadTopic } from './rebuild/read-topic.ts';
 export {
   rebuildAndFollow,
   rebuildWith,
   type RebuildOptions,
-  type RebuildPorts,
 } from './rebuild/rebuild-and-follow.ts';
 export type { CaughtUp, RebuildWithOptions } from './rebuild/rebuild-options.ts';
 export type { RebuildProgress } from './rebuild/rebuild-progress.ts';

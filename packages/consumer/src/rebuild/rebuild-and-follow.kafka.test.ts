@@ -302,7 +302,6 @@ describe('rebuilding a state', () => {
     await following;
     expect(began).toEqual([
       { from: 'beginning', why: 'empty' },
-      { from: 'positions' },
       { from: 'beginning', why: 'topic-made-again' },
     ]);
   });
@@ -323,6 +322,33 @@ describe('rebuilding a state', () => {
       ['\\x00', 3],
       ['\ufffd', 4],
     ]);
+  });
+
+  it('does not say that it is complete while an open transaction hides committed records', async () => {
+    const topic = await compacted();
+    await append(kafka, topic, [state('a', 1)]);
+    const producer = plainClient(kafka).producer({
+      transactionalId: topic,
+      idempotent: true,
+      maxInFlightRequests: 1,
+    });
+    await producer.connect();
+    const transaction = await producer.transaction();
+    await transaction.send({ topic, messages: [state('hides', 1)] });
+    await append(kafka, topic, [state('hidden', 1)]);
+    const store = createMemoryStore();
+    let isComplete = false;
+    const options = { onCaughtUp: () => void (isComplete = true) };
+    await expect(rebuild(topic, store, { ...options, silenceMs: 1500 })).rejects.toMatchObject({
+      code: 'TRANSACTION_OPEN',
+    });
+    expect(isComplete).toBe(false);
+    const waiting = rebuild(topic, store, options);
+    await transaction.abort();
+    await waiting;
+    await producer.disconnect();
+    expect(versions(store)).toEqual({ a: 1, hidden: 1 });
+    expect(isComplete).toBe(true);
   });
 
   it('refuses a topic of events without keys', async () => {

@@ -1,15 +1,9 @@
-import { openKafkaReads, type KafkaReads } from '@outbound/kafka';
-import {
-  systemClock,
-  type Clock,
-  type KafkaConnection,
-  type KafkaLog,
-} from '@outbound/service-kit';
-import { readTopics, type ReadSummary } from '../topic-reader/read-topics.ts';
-import type { ReadTopic } from './read-topic.ts';
+import { openKafkaReads } from '@outbound/kafka';
+import { systemClock, type KafkaConnection, type KafkaLog } from '@outbound/service-kit';
+import { readTopicsWith, type ReadSummary } from '../topic-reader/read-topics.ts';
+import type { ReadPorts } from '../topic-reader/topic-reading.ts';
 import type { RebuildWithOptions } from './rebuild-options.ts';
 import { rebuildOver } from './rebuild-over.ts';
-import { watchTopic } from './watch-topic.ts';
 
 export interface RebuildOptions extends RebuildWithOptions {
   readonly connection: KafkaConnection;
@@ -25,42 +19,30 @@ export interface RebuildOptions extends RebuildWithOptions {
  * store throws: its last step does not count then.
  */
 export async function rebuildAndFollow(options: RebuildOptions): Promise<ReadSummary> {
-  const { connection, topic, log = silentLog, silenceMs } = options;
-  const kafka = await openKafkaReads(connection, log);
+  const kafka = await openKafkaReads(options.connection, options.log ?? silentLog);
   try {
-    return await rebuildWith(
-      {
-        kafka,
-        clock: systemClock,
-        read: (each) =>
-          readTopics({
-            ...each,
-            ...{ connection, log, topics: [topic] },
-            ...(silenceMs === undefined ? {} : { silenceMs }),
-          }),
-      },
-      options,
-    );
+    return await rebuildWith({ kafka, clock: systemClock, random: Math.random }, options);
   } finally {
     await kafka.close();
   }
 }
 
-/** What a rebuild needs of the world. */
-export interface RebuildPorts {
-  readonly kafka: Pick<KafkaReads, 'log'>;
-  readonly clock: Clock;
-  /** How the topic is read: with `readTopics`, over the same cluster. */
-  readonly read: ReadTopic;
-}
-
-/** `rebuildAndFollow` over ports: the same core, for a world of its own. Closes nothing. @throws as `rebuildAndFollow` */
-export function rebuildWith(
-  { kafka, clock, read }: RebuildPorts,
-  options: RebuildWithOptions,
-): Promise<ReadSummary> {
-  const { topic } = options;
-  return rebuildOver({ clock, read: watchTopic(read, { log: kafka.log, clock, topic }) }, options);
+/** `rebuildAndFollow` over ports, which stay open. @throws as `rebuildAndFollow` */
+export function rebuildWith(ports: ReadPorts, options: RebuildWithOptions): Promise<ReadSummary> {
+  const { topic, log, silenceMs } = options;
+  return rebuildOver(
+    {
+      clock: ports.clock,
+      read: (each) =>
+        readTopicsWith(ports, {
+          ...each,
+          topics: [topic],
+          ...(log ? { log } : {}),
+          ...(silenceMs === undefined ? {} : { silenceMs }),
+        }),
+    },
+    options,
+  );
 }
 
 const silentLog: KafkaLog = {

@@ -5,10 +5,9 @@ import type { ReadTopic } from './read-topic.ts';
 import { DeletionsMissed, RebuildAttempt } from './rebuild-attempt.ts';
 import type { RebuildWithOptions } from './rebuild-options.ts';
 import { ProgressCounter } from './rebuild-progress.ts';
-import { TopicChanged } from './watch-topic.ts';
 
 /**
- * The core of `rebuildAndFollow`: attempts, one after the other, until one ends in good order. A topic that was made again, has more partitions or has lost its end, and a reader that was behind for longer
+ * The core of `rebuildAndFollow`: attempts, one after the other, until one ends in good order. A topic that was made again or has lost its end, and a reader that was behind for longer
  * than tombstones live, end an attempt; the next one looks at the store and the topic, and goes on from the positions or begins again, as it would in a new process.
  * @throws as `rebuildAndFollow`.
  */
@@ -42,7 +41,7 @@ export async function rebuildOver(
       } else if (isOfAnotherTopic(thrown)) {
         refused = attempt.hasProgress ? 0 : refused + 1;
         if (refused > 2) throw thrown;
-      } else if (!(thrown instanceof TopicChanged)) throw thrown;
+      } else throw thrown;
       log?.warn(
         { component: 'rebuild', topic, error: String(thrown) },
         'reading cannot simply go on; looking at store and topic again',
