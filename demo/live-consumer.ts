@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { Kafka, logLevel, type KafkaMessage } from 'kafkajs';
+import { readTopics, type KafkaRecord } from '@outbound/consumer';
 import { recordHeader } from '@outbound/schemas';
+import { demoConnection } from './demo-connection.ts';
 import { LagWindow } from './lag-window.ts';
 
 /** A subscriber that follows a topic while the demo writes. */
@@ -10,14 +10,15 @@ export interface LiveConsumer extends AsyncDisposable {
 }
 
 /** A record as one line: what changed, where it is, how long it took. Never its content. */
-export function describeRecord(topic: string, partition: number, message: KafkaMessage): string {
-  const header = (name: string) => String(message.headers?.[name] ?? '?');
-  return `${header(recordHeader.dataOp)} ${header(recordHeader.subject)} on ${topic}/${partition} at offset ${message.offset}`;
+export function describeRecord({ topic, partition, offset, headers }: KafkaRecord): string {
+  const header = (name: string) => headers[name] ?? '?';
+  return `${header(recordHeader.dataOp)} ${header(recordHeader.subject)} on ${topic}/${partition} at offset ${offset}`;
 }
 
 /**
- * Follows the topic from its end. Comes back when its partitions are assigned, so that nothing that is written afterwards is missed.
+ * Follows the topic from its end. Comes back when the ends are known, so that nothing that is written afterwards is missed.
  * @param options.onFirst called once, with the first record as a line, at the moment it is visible.
+ * @throws what `readTopics` throws before that; `close` throws what it throws later.
  */
 export async function followTopic({
   brokers,
@@ -28,40 +29,31 @@ export async function followTopic({
   readonly topic: string;
   readonly onFirst: (line: string) => void;
 }): Promise<LiveConsumer> {
-  const kafka = new Kafka({
-    clientId: 'outbound-demo-live',
-    brokers: [...brokers],
-    logLevel: logLevel.NOTHING,
-  });
-  // A group of its own each time: nothing is committed, so the next run begins at the end again.
-  const consumer = kafka.consumer({
-    groupId: `outbound-demo-live-${randomBytes(6).toString('hex')}`,
-    allowAutoTopicCreation: false,
-    maxWaitTimeInMs: 100,
-  });
   const lags = new LagWindow();
-  const joined = new Promise<void>((resolve) => {
-    const stopListening = consumer.on(consumer.events.FETCH, () => {
-      stopListening();
-      resolve();
-    });
-  });
-  await consumer.connect();
-  await consumer.subscribe({ topics: [topic], fromBeginning: false });
-  await consumer.run({
-    autoCommit: false,
-    eachBatch: ({ batch }) => {
+  const stop = new AbortController();
+  let known: () => void = () => undefined;
+  const begun = new Promise<void>((resolve) => (known = resolve));
+  const reading = readTopics({
+    connection: demoConnection(brokers, 'outbound-demo-live'),
+    topics: [topic],
+    from: ({ high }) => high,
+    until: 'forever',
+    signal: stop.signal,
+    onCaughtUp: known,
+    onBatch: (records) => {
       const nowMs = Date.now();
-      const [first] = batch.messages;
-      if (lags.count === 0 && first) onFirst(describeRecord(topic, batch.partition, first));
+      const [first] = records;
+      if (lags.count === 0 && first) onFirst(describeRecord(first));
       // The relay stamps a record with its commit time.
-      for (const { timestamp } of batch.messages) lags.add(nowMs - Number(timestamp));
-      return Promise.resolve();
+      for (const { timestampMs } of records) lags.add(nowMs - timestampMs);
     },
   });
-  await joined;
+  await Promise.race([begun, reading]);
+  // Seen at the end; until then its rejection has a handler.
+  reading.catch(() => undefined);
   const close = async () => {
-    await consumer.disconnect();
+    stop.abort();
+    await reading;
   };
   return { lags, close, [Symbol.asyncDispose]: close };
 }

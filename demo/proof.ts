@@ -1,7 +1,7 @@
 import { readTopics, type KafkaRecord } from '@outbound/consumer';
 import { recordHeader } from '@outbound/schemas';
-import type { KafkaConnection } from '@outbound/service-kit';
 import type pg from 'pg';
+import { demoConnection } from './demo-connection.ts';
 import { Judgement, type ReadRecord, type Verdict } from './judgement.ts';
 import { contentOfValue, hashOfRow, productRows, type ProductRow } from './product-content.ts';
 
@@ -24,14 +24,7 @@ export async function prove({
   readonly stateTopic: string;
 }): Promise<Verdict> {
   const judgement = new Judgement();
-  const connection: KafkaConnection = {
-    brokers,
-    clientId: 'outbound-demo-proof',
-    tls: undefined,
-    sasl: undefined,
-    connectTimeoutMs: 10_000,
-    silenceLimitMs: 5000,
-  };
+  const connection = demoConnection(brokers, 'outbound-demo-proof');
   const readToEnd = (topic: string, take: (record: KafkaRecord) => void) =>
     readTopics({
       connection,

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { Kafka, logLevel } from 'kafkajs';
+import { readTopics } from '@outbound/consumer';
 import { holderOf } from './claim.ts';
 import { dataDirectory } from './data-directory.ts';
+import { demoConnection } from './demo-connection.ts';
 import { describeRecord } from './live-consumer.ts';
 
 /** `npm run tail`: follows a topic of the stack that `npm start` keeps up, a record a line with its value, until Ctrl-C. */
@@ -23,29 +23,20 @@ if (values.help) {
 } else {
   const holder = await holderOf(dataDirectory(process.env['OUTBOUND_DATA_DIR']));
   if (holder?.kafka) {
-    const kafka = new Kafka({ brokers: [...holder.kafka], logLevel: logLevel.NOTHING });
-    const consumer = kafka.consumer({
-      groupId: `outbound-tail-${randomBytes(6).toString('hex')}`,
-      allowAutoTopicCreation: false,
-      maxWaitTimeInMs: 100,
-    });
-    process.once('SIGINT', () => {
-      consumer.disconnect().then(
-        () => process.exit(0),
-        () => process.exit(1),
-      );
-    });
-    await consumer.connect();
-    await consumer.subscribe({ topics: [topic], fromBeginning: values['from-beginning'] });
-    await consumer.run({
-      autoCommit: false,
-      eachMessage: ({ partition, message }) => {
-        const value = message.value?.toString() ?? '(tombstone)';
-        console.log(`${describeRecord(topic, partition, message)} ${value}`);
-        return Promise.resolve();
+    const stop = new AbortController();
+    process.once('SIGINT', () => stop.abort());
+    await readTopics({
+      connection: demoConnection(holder.kafka, 'outbound-tail'),
+      topics: [topic],
+      from: ({ low, high }) => (values['from-beginning'] ? low : high),
+      until: 'forever',
+      signal: stop.signal,
+      onOpen: () => console.error(`following ${topic}; Ctrl-C ends it`),
+      onBatch: (records) => {
+        for (const record of records)
+          console.log(`${describeRecord(record)} ${record.value?.toString() ?? '(tombstone)'}`);
       },
     });
-    console.error(`following ${topic}; Ctrl-C ends it`);
   } else {
     console.error('no stack is up: run npm start first');
     process.exitCode = 1;

@@ -34,7 +34,6 @@ export const consumerRemedies = {
     'The topic holds no states of the declared form, or the named record is not JSON: name a compacted topic of ours, or mend its producer.',
   REBUILD_OVERTAKEN:
     "Raise the topic's delete.retention.ms above the time that a rebuild takes, or rebuild into a faster store.",
-  KAFKAJS_VERSION: 'Install the version of kafkajs that the lock file names.',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type ConsumerErrorCode = keyof typeof consumerRemedies;

@@ -1,5 +1,4 @@
 export { ConsumerError, consumerRemedies, type ConsumerErrorCode } from './errors.ts';
-export { createKafkaClient } from './kafka-client.ts';
 export type {
   ConsumedEvent,
   DataOf,
