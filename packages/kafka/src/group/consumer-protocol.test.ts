@@ -36,7 +36,7 @@ describe("the consumer protocol's subscription", () => {
   it('has the bytes of ConsumerProtocolSubscription.json', () => {
     const bytes = encodeSubscription({
       topics: ['t'],
-      userData: undefined,
+      userData: Buffer.alloc(0),
       owned: [{ topic: 't', partition: 5 }],
       generationId: 3,
       rackId: undefined,
@@ -45,7 +45,7 @@ describe("the consumer protocol's subscription", () => {
       '0003' +
         '00000001' +
         '000174' +
-        'ffffffff' + // version, topics, no user data
+        '00000000' + // version, topics, no user data
         '00000001' +
         '000174' +
         '00000001' +
@@ -89,9 +89,9 @@ describe('the generation of what a member owns', () => {
   });
 
   it('is none where nobody says it', () => {
-    expect(ownedGeneration({ ...old, userData: undefined })).toBe(-1);
     expect(ownedGeneration({ ...old, userData: Buffer.alloc(0) })).toBe(-1);
-    expect(ownedGeneration({ ...old, userData: Buffer.from('something else') })).toBe(-1);
+    for (const noise of ['else', 'something else', '\0\0\0\0'])
+      expect(ownedGeneration({ ...old, userData: Buffer.from(`${noise}.`) })).toBe(-1);
   });
 });
 
