@@ -1,5 +1,6 @@
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { systemClock } from '@outbound/service-kit';
+import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
 import { partitionKey } from '../ports/partition.ts';
@@ -169,6 +170,24 @@ it('is fenced by another with its instance id, and says so', async () => {
   expect(one.failures).toMatchObject([{ code: 'KAFKA_FENCED', kafkaCode: 82 }]);
   expect(one.told).toEqual(['+0', '!0']);
   await two.commit(topic, 0, 1n);
+});
+
+it('does not join members that only know other assignors, and says what to do', async () => {
+  const group = anyName('group');
+  const topic = await stranger.topic(1);
+  const other = new Kafka({ brokers: kafka.bootstrap, logLevel: logLevel.NOTHING }).consumer({
+    groupId: group,
+  });
+  onTestFinished(async () => other.disconnect());
+  await other.connect();
+  await other.subscribe({ topics: [topic] });
+  const isIn = new Promise((resolve) => other.on(other.events.GROUP_JOIN, resolve));
+  await other.run({ eachMessage: () => Promise.resolve() });
+  await isIn;
+  const one = await start(group, [topic]);
+  await one.done;
+  expect(one.failures).toMatchObject([{ code: 'KAFKA_REJECTED', kafkaCode: 23 }]);
+  expect(one.failures[0]?.message).toContain('cooperative-sticky');
 });
 
 it('goes on with the same identity, and commits, when the coordinator was away', async () => {

@@ -69,8 +69,9 @@ async function joinAndSync(parts: RebalanceParts): Promise<readonly TopicPartiti
   if (!joined) return undefined;
   const shares = membership.isLeader ? await lead(parts, joined) : [];
   const { identity } = membership;
+  // Of a sync that is sent again perhaps only the first was counted as a sign of life.
+  const sentMs = parts.clock.nowMs();
   while (shares && membership.isNow(identity) && !over.aborted) {
-    const sentMs = parts.clock.nowMs();
     try {
       const answer = await unlessAborted(parts.coordinator.sync(identity, shares), over);
       if (!answer || !membership.isNow(identity)) return undefined;

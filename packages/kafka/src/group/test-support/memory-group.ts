@@ -20,6 +20,11 @@ interface Member {
   session?: ReturnType<ManualClock['after']>;
 }
 
+/** What is between one member and the group. */
+export interface Fault {
+  isCutOff: boolean;
+}
+
 type Call = 'join' | 'sync' | 'heartbeat' | 'leave' | 'commit' | 'committed';
 
 /** One group with the rules of Kafka's classic coordinator, as far as a member sees them. */
@@ -38,6 +43,8 @@ export class MemoryGroup {
   losesAnswerOf: Call | undefined;
   /** Answers to these wait until released. */
   readonly held = new Map<Call, (() => void)[]>();
+  /** What no member may do: a position was lowered. */
+  readonly faults: string[] = [];
   #names = 0;
   #deadline: ReturnType<ManualClock['after']> | undefined;
 
@@ -59,7 +66,7 @@ export class MemoryGroup {
     for (const id of this.memberIds) this.#remove(id);
   }
 
-  port(): GroupCoordinator {
+  port(fault: Fault = { isCutOff: false }): GroupCoordinator {
     const call = async <Answer>(
       what: Call,
       refused: (code: number) => Answer,
@@ -68,11 +75,12 @@ export class MemoryGroup {
       await Promise.resolve();
       this.calls.push(what);
       const lost = new KafkaError('KAFKA_UNAVAILABLE', `connection lost during ${what}`);
-      if (this.answerWith === 'silence') throw lost;
+      if (this.answerWith === 'silence' || fault.isCutOff) throw lost;
       if (this.answerWith !== undefined) return refused(this.answerWith);
       const answer = await work();
       const waiting = this.held.get(what);
       if (waiting) await new Promise<void>((resolve) => waiting.push(resolve));
+      if (fault.isCutOff) throw lost;
       if (this.losesAnswerOf === what) {
         this.losesAnswerOf = undefined;
         throw lost;
@@ -288,8 +296,12 @@ export class MemoryGroup {
     const code = this.#check(identity);
     if (code !== 0) return code;
     if (this.state === 'Completing') return 27;
-    for (const { offset, metadata, ...partition } of entries)
-      this.offsets.set(partitionKey(partition), { offset, metadata });
+    for (const { offset, metadata, ...partition } of entries) {
+      const key = partitionKey(partition);
+      const before = this.offsets.get(key)?.offset ?? -1n;
+      if (offset < before) this.faults.push(`${key}: ${before} was lowered to ${offset}`);
+      this.offsets.set(key, { offset, metadata });
+    }
     return 0;
   }
 

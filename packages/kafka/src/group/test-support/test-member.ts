@@ -14,6 +14,7 @@ export class TestMember {
   readonly owned = new Map<string, bigint>();
   readonly states: MemberState[] = [];
   readonly said: string[] = [];
+  readonly fault = { isCutOff: false };
   failed: KafkaError | undefined;
   /** What the owner does before it lets go. */
   drain: (partitions: readonly TopicPartition[]) => Promise<void> = async () => Promise.resolve();
@@ -29,7 +30,7 @@ export class TestMember {
       this.said.push(message);
     };
     this.member = new GroupMember({
-      coordinator: group.port(),
+      coordinator: group.port(this.fault),
       log: topics,
       clock,
       random: () => 0.5,
