@@ -47,7 +47,7 @@ export async function startSharingMember(make: Make, place: Place): Promise<Shar
             'SharingMember',
             ...args,
           ]
-        : [await pythonWithKafka(), resolve('test/outsiders/python/sharing_member.py'), ...args],
+        : [await pythonWithKafka(), resolve('test/outsiders/sharing/sharing_member.py'), ...args],
   });
   return {
     make,
@@ -63,7 +63,7 @@ export async function startSharingMember(make: Make, place: Place): Promise<Shar
 }
 
 async function classPath(): Promise<string> {
-  return javaClassPath('test/outsiders/java/SharingMember.java', {
+  return javaClassPath('test/outsiders/sharing/SharingMember.java', {
     name: `kafka-clients-${kafkaVersion}`,
     what: `Kafka's Java client ${kafkaVersion}`,
     artifacts: [['org.apache.kafka', 'kafka-clients', kafkaVersion], slf4jBinding],
