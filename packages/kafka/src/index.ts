@@ -9,11 +9,8 @@ export {
 } from './fetch/fetcher-options.ts';
 export { Fetcher, type FetchStart } from './fetch/fetcher.ts';
 export type { Position } from './group/committer.ts';
-export {
-  GroupMember,
-  type AssignedPartition,
-  type GroupMemberOptions,
-} from './group/group-member.ts';
+export type { AssignedPartition, GroupMemberOptions } from './group/group-member-options.ts';
+export { GroupMember } from './group/group-member.ts';
 export type { MemberFacts, MemberState } from './group/member-state.ts';
 export type { GroupTopicChange, TopicEvent } from './group/topic-view.ts';
 export { KafkaError, kafkaRemedies, type KafkaErrorCode } from './kafka-error.ts';

@@ -132,4 +132,35 @@ describe("a member's topics", () => {
     await world.clock.advance(10_000);
     expect(one.partitions).toEqual(['later/0']);
   });
+
+  it('may go while something else is drained, which goes on being drained', async () => {
+    world.topics.create('u', 'id-u', [0n, 0n]);
+    const one = await world.join({ topics: ['t', 'u'] });
+    let finish = (): void => undefined;
+    one.drain = async () => new Promise((resolve) => (finish = resolve));
+    const two = await world.join({ topics: ['t'] });
+    const draining = one.told.filter((line) => line.startsWith('-')).map((line) => line.slice(1));
+    expect(draining.length).toBeGreaterThan(0);
+    world.topics.topicsByName.delete('u');
+    one.member.lookAtTopics();
+    await world.clock.advance(1);
+    await world.clock.advance(6000);
+    one.member.lookAtTopics();
+    await world.clock.advance(5000);
+    expect(one.told.filter((line) => line.startsWith('!')).length).toBeGreaterThan(0);
+    const [first = ''] = draining;
+    await one.commit(Number(first.slice(2)), 3n);
+    expect(two.partitions).toEqual([]);
+    finish();
+    await world.clock.advance(10_000);
+    expect(two.told).toContain(`+${first}@3`);
+  });
+
+  it('may be forbidden, which only a person changes', async () => {
+    world.topics.codes.set('t', 29);
+    const one = await world.join();
+    await one.done;
+    expect(one.failed).toMatchObject({ code: 'KAFKA_FORBIDDEN', kafkaCode: 29 });
+    expect(one.failed?.message).toContain('topic t');
+  });
 });

@@ -142,7 +142,7 @@ describe('members of one group, whatever happens to them', () => {
         expect(crowd.members.flatMap(({ failed }) => failed ?? [])).toEqual([]);
         expect(crowd.faults.concat(crowd.world.group.faults)).toEqual([]);
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   }, 60_000);
 });

@@ -6,7 +6,8 @@ import { eventually } from '../../../../test/support/eventually.ts';
 import { partitionKey } from '../ports/partition.ts';
 import { openKafkaReads } from '../reads/open-kafka-reads.ts';
 import { anyName, connectionTo, silentLog, Stranger } from '../test-support/test-topics.ts';
-import { GroupMember, type GroupMemberOptions } from './group-member.ts';
+import type { GroupMemberOptions } from './group-member-options.ts';
+import { GroupMember } from './group-member.ts';
 
 let kafka: KafkaCluster;
 let stranger: Stranger;

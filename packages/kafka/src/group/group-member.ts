@@ -1,10 +1,9 @@
-import type { Clock, KafkaLog } from '@outbound/service-kit';
 import { KafkaError } from '../kafka-error.ts';
-import type { GroupCoordinator, MemberIdentity } from '../ports/group-coordinator.ts';
+import type { MemberIdentity } from '../ports/group-coordinator.ts';
 import type { TopicPartition } from '../ports/partition.ts';
-import type { TopicLog } from '../ports/topic-log.ts';
 import { Committer, type Position } from './committer.ts';
 import { groupCode, groupFailure, groupVerdict } from './group-codes.ts';
+import type { GroupMemberOptions } from './group-member-options.ts';
 import { heartbeatLoop } from './heartbeats.ts';
 import { HeldPartitions, names, type Held } from './held-partitions.ts';
 import { leaveGroup } from './leave-group.ts';
@@ -13,49 +12,9 @@ import { Membership } from './membership.ts';
 import { rebalance } from './rebalance.ts';
 import { Retry } from './retry.ts';
 import { startPartitions } from './starter.ts';
-import { describeChange, type GroupTopicChange } from './topic-view.ts';
+import { describeChange } from './topic-view.ts';
 import { TopicWatch } from './topic-watch.ts';
 import { unlessAborted, Wake } from './wake.ts';
-
-/** A partition that is ours from now on. */
-export interface AssignedPartition extends TopicPartition {
-  /** Where reading begins: what the group has committed. */
-  readonly offset: bigint;
-}
-
-export interface GroupMemberOptions {
-  readonly coordinator: GroupCoordinator;
-  readonly log: TopicLog;
-  readonly clock: Clock;
-  /** In [0, 1). */
-  readonly random: () => number;
-  readonly topics: readonly string[];
-  /** Where a partition begins of which the group has committed nothing. */
-  readonly startAt: 'beginning' | 'end';
-  /** Set: a static member. It keeps its place, and its partitions, over a restart within the session timeout. */
-  readonly groupInstanceId?: string | undefined;
-  /** A static member leaves the group when it stops; every other one does in any case. */
-  readonly leavesForGood?: boolean;
-  /** A member that is not heard of for this long has lost its partitions. */
-  readonly sessionTimeoutMs: number;
-  /** How long the group waits for a member that drains what it must give up; above the bound of `onRevoked`. */
-  readonly rebalanceTimeoutMs: number;
-  readonly heartbeatMs: number;
-  /** How often the topics are looked at; default 30 s. */
-  readonly topicsMs?: number;
-  /** May be called several times for one rebalance, as positions get known. */
-  onAssigned(partitions: readonly AssignedPartition[]): void;
-  /** The owner drains and commits, and bounds that itself: the next owner waits for it. The rest goes on meanwhile. */
-  onRevoked(partitions: readonly TopicPartition[]): Promise<void>;
-  /** Not ours any more: nothing of it may be handed out or committed. Also those that are being revoked. */
-  onLost(partitions: readonly TopicPartition[]): void;
-  onState?(state: MemberState, facts: MemberFacts): void;
-  /** Told to people already, in one sentence. */
-  onTopicChanged?(change: GroupTopicChange): void;
-  /** The member has ended for a reason that only a person can change. */
-  onFailed(error: KafkaError): void;
-  readonly logger: KafkaLog;
-}
 
 /**
  * A member of a consumer group: cooperative-sticky, as Java's and librdkafka's clients speak it, so that all of them can share one group.
@@ -226,12 +185,19 @@ export class GroupMember {
   async #revoke(lives: readonly Held[]): Promise<void> {
     const present = lives.filter((life) => this.#held.has(life));
     if (present.length === 0) return;
-    const lost = this.#lostWake.signal;
     const revocation = this.#options.onRevoked(names(present));
     this.#revocation = revocation;
-    await unlessAborted(revocation, lost);
+    await this.#drained(revocation, present);
     this.#held.giveUp(present);
     this.#committer.wake();
+  }
+
+  /** Waits for the owner, as long as one of these is ours. */
+  async #drained(revocation: Promise<void>, lives: readonly Held[]): Promise<void> {
+    let isDone = false;
+    const done = revocation.then(() => (isDone = true));
+    while (!isDone && lives.some((life) => this.#held.has(life)))
+      await unlessAborted(done, this.#lostWake.signal);
   }
 
   /** Finds where these begin, beside everything else. */
@@ -291,6 +257,8 @@ export class GroupMember {
 
   /** What an answer to a heartbeat or a commit means beyond itself. */
   #takeCode(code: number, identity: MemberIdentity): void {
+    // What a place that we have left is told: as a static member's that has joined anew, which is fenced by ourselves.
+    if (identity.memberId !== this.#membership.memberId) return;
     const verdict = groupVerdict(code);
     if (verdict === 'fail') return this.#fail(groupFailure(code, this.#options));
     const isIn = this.#membership.phase === 'in';
@@ -338,9 +306,9 @@ export class GroupMember {
     const all = this.#held.all();
     this.#held.giveUp(all.filter(({ phase }) => phase === 'starting'));
     const rest = all.filter(({ phase }) => phase === 'running');
+    const others = all.filter(({ phase }) => phase === 'revoking');
     for (const held of rest) held.phase = 'revoking';
-    const lost = this.#lostWake.signal;
-    await Promise.all([before && unlessAborted(before, lost), this.#revoke(rest)]);
+    await Promise.all([before && this.#drained(before, others), this.#revoke(rest)]);
   }
 
   readonly #fail = (error: unknown): void => {

@@ -1,6 +1,8 @@
 import type { Clock } from '@outbound/service-kit';
+import { KafkaError } from '../kafka-error.ts';
 import type { TopicFacts } from '../ports/topic-facts.ts';
 import type { TopicLog } from '../ports/topic-log.ts';
+import { groupCode } from './group-codes.ts';
 import type { Held, HeldPartitions } from './held-partitions.ts';
 import { mustHeal } from './retry.ts';
 import { TopicView, type GroupTopicChange } from './topic-view.ts';
@@ -67,9 +69,13 @@ export class TopicWatch {
     }
   }
 
-  /** Takes in what somebody has just been told of the topics. */
+  /**
+   * Takes in what somebody has just been told of the topics.
+   * @throws KafkaError KAFKA_FORBIDDEN, KAFKA_REJECTED for a topic of ours that can't be described until a person changes something.
+   */
   learn(facts: readonly TopicFacts[]): void {
-    const { held, clock } = this.#parts;
+    const { held, clock, topics } = this.#parts;
+    for (const one of facts) if (topics.includes(one.topic)) refuseTopic(one);
     for (const change of this.view.learn(facts, clock.nowMs())) {
       this.#parts.onChanged(change);
       const lives =
@@ -79,4 +85,19 @@ export class TopicWatch {
       else this.#unsharedSince = this.#parts.rebalances();
     }
   }
+}
+
+const invalidTopic = 17;
+
+function refuseTopic({ topic, errorCode }: TopicFacts): void {
+  if (errorCode === groupCode.topicForbidden)
+    throw new KafkaError(
+      'KAFKA_FORBIDDEN',
+      `this user may not read the topic ${topic}: grant READ and DESCRIBE on it`,
+      { kafkaCode: errorCode },
+    );
+  if (errorCode === invalidTopic)
+    throw new KafkaError('KAFKA_REJECTED', `"${topic}" is no name that a topic may have`, {
+      kafkaCode: errorCode,
+    });
 }

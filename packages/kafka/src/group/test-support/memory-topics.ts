@@ -5,6 +5,8 @@ import type { TopicLog } from '../../ports/topic-log.ts';
 export class MemoryTopics implements TopicLog {
   readonly topicsByName = new Map<string, { topicId: string; ends: bigint[] }>();
   isAway = false;
+  /** Codes instead of a description, by topic. */
+  readonly codes = new Map<string, number>();
   /** Partitions without a leader. */
   readonly leaderless = new Set<string>();
 
@@ -15,11 +17,12 @@ export class MemoryTopics implements TopicLog {
   async topics(names: readonly string[]): ReturnType<TopicLog['topics']> {
     await this.#answer();
     return names.map((topic) => {
-      const known = this.topicsByName.get(topic);
+      const code = this.codes.get(topic);
+      const known = code === undefined ? this.topicsByName.get(topic) : undefined;
       return {
         topic,
         topicId: known?.topicId,
-        errorCode: known ? 0 : 3,
+        errorCode: known ? 0 : (code ?? 3),
         partitions: (known?.ends ?? []).map((_, partition) => ({
           partition,
           leader: this.leaderless.has(`${topic}/${partition}`) ? -1 : 1,

@@ -1,6 +1,7 @@
 import { partitionKey, type TopicPartition } from '../../ports/partition.ts';
 import type { KafkaError } from '../../kafka-error.ts';
-import { GroupMember, type GroupMemberOptions } from '../group-member.ts';
+import type { GroupMemberOptions } from '../group-member-options.ts';
+import { GroupMember } from '../group-member.ts';
 import type { MemberState } from '../member-state.ts';
 import type { ManualClock } from './manual-clock.ts';
 import type { MemoryGroup } from './memory-group.ts';

@@ -1,4 +1,4 @@
-import type { GroupMemberOptions } from '../group-member.ts';
+import type { GroupMemberOptions } from '../group-member-options.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryGroup } from './memory-group.ts';
 import { MemoryTopics } from './memory-topics.ts';
