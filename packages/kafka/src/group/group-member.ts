@@ -7,10 +7,11 @@ import type { GroupMemberOptions } from './group-member-options.ts';
 import { heartbeatLoop } from './heartbeats.ts';
 import { HeldPartitions, names, type Held } from './held-partitions.ts';
 import { leaveGroup } from './leave-group.ts';
-import type { MemberFacts, MemberState } from './member-state.ts';
+import type { MemberFacts } from './member-state.ts';
 import { Membership } from './membership.ts';
 import { rebalance } from './rebalance.ts';
 import { Retry } from './retry.ts';
+import { StateTeller } from './state-teller.ts';
 import { startPartitions } from './starter.ts';
 import { describeChange } from './topic-view.ts';
 import { TopicWatch } from './topic-watch.ts';
@@ -29,6 +30,7 @@ export class GroupMember {
   readonly #options: GroupMemberOptions;
   readonly #held = new HeldPartitions();
   readonly #watch: TopicWatch;
+  readonly #teller: StateTeller;
   readonly #membership: Membership;
   readonly #committer: Committer;
   readonly #over = new AbortController();
@@ -39,9 +41,6 @@ export class GroupMember {
   #revocation: Promise<void> | undefined;
   #wantsRejoin = false;
   #isStopping = false;
-  #isWaiting = false;
-  #phase: MemberState = 'joining';
-  #told: MemberState | undefined;
   #rebalances = 0;
   #losses = 0;
   #defect: { readonly reason: unknown } | undefined;
@@ -58,8 +57,9 @@ export class GroupMember {
       held: this.#held,
       membership,
       onCode: (code, identity) => this.#takeCode(code, identity),
-      onUnavailable: (error) => this.#waiting(error),
+      onUnavailable: (error) => this.#teller.waiting(error),
     });
+    this.#teller = new StateTeller(() => this.facts, options);
     this.#watch = new TopicWatch({
       ...options,
       topicsMs: options.topicsMs ?? 30_000,
@@ -103,7 +103,7 @@ export class GroupMember {
       await ended;
       await Promise.all(this.#starting);
       await leaveGroup(this.#options, this.#membership.identity);
-      this.#setState('stopped');
+      this.#teller.set('stopped');
     }
     if (this.#defect) throw this.#defect.reason;
   }
@@ -143,7 +143,7 @@ export class GroupMember {
     const retry = new Retry(clock, random);
     while (!this.#isOver && !this.#isStopping) {
       this.#wantsRejoin = false;
-      this.#setState(this.#rebalances === 0 ? 'joining' : 'rebalancing');
+      this.#teller.set(this.#rebalances === 0 ? 'joining' : 'rebalancing');
       const assigned = await rebalance({
         ...this.#options,
         retry,
@@ -158,7 +158,7 @@ export class GroupMember {
           // They are shared out now.
           this.#wantsRejoin = false;
         },
-        onWaiting: (error) => this.#waiting(error),
+        onWaiting: (error) => this.#teller.waiting(error),
       });
       this.#committer.wake();
       if (!assigned || this.#isOver) return;
@@ -177,7 +177,7 @@ export class GroupMember {
     this.#start(added);
     if (revoked.length > 0) await this.#revoke(revoked);
     if (mustRejoin) return;
-    this.#setState('running');
+    this.#teller.set('running');
     while (!this.#wantsRejoin && !this.#isStopping && !this.#isOver)
       await this.#options.clock.sleep(60_000, this.#roundWake.signal);
   }
@@ -234,7 +234,7 @@ export class GroupMember {
       over: this.#over.signal,
       expire: () => this.#expire(),
       onCode: (code, identity) => this.#takeCode(code, identity),
-      onWaiting: (error) => this.#waiting(error),
+      onWaiting: (error) => this.#teller.waiting(error),
     });
   }
 
@@ -300,7 +300,7 @@ export class GroupMember {
   /** The owner drains everything, in the middle of whatever goes on. */
   async #drain(): Promise<void> {
     this.#isStopping = true;
-    this.#setState('stopping');
+    this.#teller.set('stopping');
     this.#roundWake.wake();
     const before = this.#revocation;
     const all = this.#held.all();
@@ -328,26 +328,5 @@ export class GroupMember {
     this.#roundWake.wake();
     this.#sessionWake.wake();
     this.#watch.wake();
-  }
-
-  #waiting(error: KafkaError | undefined): void {
-    const isWaiting = error !== undefined;
-    if (isWaiting === this.#isWaiting) return;
-    this.#isWaiting = isWaiting;
-    if (error) this.#options.logger.warn({}, `waiting for the coordinator: ${error.message}`);
-    this.#tellState();
-  }
-
-  #setState(state: MemberState): void {
-    this.#phase = state;
-    this.#tellState();
-  }
-
-  #tellState(): void {
-    const isGoing = this.#phase !== 'stopping' && this.#phase !== 'stopped';
-    const state = this.#isWaiting && isGoing ? 'waiting' : this.#phase;
-    if (state === this.#told && state !== 'running') return;
-    this.#told = state;
-    this.#options.onState?.(state, this.facts);
   }
 }
