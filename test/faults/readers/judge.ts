@@ -1,5 +1,5 @@
 import type { Handling } from './handled-file.ts';
-import { longestPause, pausesOf, type Disturbance, type Pause } from './pauses.ts';
+import { courseOf, longestPause, pausesOf, type Disturbance, type Pause } from './pauses.ts';
 import type { LogRecord } from './topic-log.ts';
 
 /** What a round left behind. */
@@ -36,6 +36,8 @@ export interface Verdict {
   /** The longest of those that began with a disturbance: in the partitions that it met, and in the others. */
   readonly pauseTouchedMs: number;
   readonly pauseOthersMs: number;
+  /** The disturbances and the longest pauses with their times, for the eye. */
+  readonly course: readonly string[];
   /** Some of what was lost, for the eye. */
   readonly examples: readonly string[];
 }
@@ -93,6 +95,7 @@ export function judgeRound(facts: RoundFacts): Verdict {
     pauseAllMs: longestPause(pauses.all),
     pausePartitionMs: longestPause(pauses.partitions),
     ...bySide(pauses.partitions, facts.disturbances),
+    course: courseOf(pauses.partitions, facts.disturbances),
     examples: lost
       .slice(0, 5)
       .map(({ key, version, ...at }) => `${key} version ${version} at ${place(at)}`),

@@ -79,12 +79,9 @@ export class Members {
     clearTimeout(limit);
   }
 
-  /** How much has been written: it grows while something is handled. */
-  get progress(): number {
-    return this.#all.reduce(
-      (sum, { file }) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0),
-      0,
-    );
+  /** How much each of them has written: it grows while something is handled. */
+  get progress(): readonly number[] {
+    return this.#all.map(({ file }) => statSync(file, { throwIfNoEntry: false })?.size ?? 0);
   }
 
   /** What each member handled, one list a process. */

@@ -56,3 +56,22 @@ export function longestPause(pauses: readonly Pause[]): number {
   for (const { fromUs, untilUs } of pauses) longestUs = Math.max(longestUs, untilUs - fromUs);
   return Math.round(longestUs / 1000);
 }
+
+/** What happened when: each disturbance, and the ten longest pauses, in seconds from the first of all. */
+export function courseOf(
+  pauses: readonly Pause[],
+  disturbances: readonly Disturbance[],
+): readonly string[] {
+  const longest = [...pauses]
+    .sort((one, other) => other.untilUs - other.fromUs - (one.untilUs - one.fromUs))
+    .slice(0, 10)
+    .map(({ partition, fromUs, untilUs }) => ({ what: `partition ${partition}`, fromUs, untilUs }));
+  const done = disturbances.map(({ what, beganUs, endedUs }) => ({
+    what,
+    fromUs: beganUs,
+    untilUs: endedUs,
+  }));
+  const all = [...longest, ...done].sort((one, other) => one.fromUs - other.fromUs);
+  const seconds = (us: number) => ((us - (all[0]?.fromUs ?? 0)) / 1e6).toFixed(1);
+  return all.map(({ what, fromUs, untilUs }) => `${seconds(fromUs)}–${seconds(untilUs)} ${what}`);
+}

@@ -12,6 +12,7 @@ import { KcatProducer, VersionCounter } from './kcat-producer.ts';
 import { keyCount, plainTraffic, type LiveTraffic } from './live-traffic.ts';
 import { Members } from './member-process.ts';
 import { Nemesis } from './nemesis.ts';
+import { calmMs } from './nemesis-kinds.ts';
 import type { RoundPlan } from './round-plan.ts';
 import { partitions } from './soak-event.ts';
 import { TopicAdmin } from './topic-admin.ts';
@@ -67,8 +68,11 @@ export async function runRound(
   const live: LiveTraffic =
     plan.kind === 'transactions' ? new TransactionalTraffic(traffic) : plainTraffic(traffic);
   try {
-    await eventually(() => members.progress > 0, { timeoutMs: 240_000, intervalMs: 50 });
     const { replicas, kind } = plan;
+    // Disturbed while they still share out the work, unless it is the pauses of a group at work that are measured.
+    const isAtWork = (sizes: readonly number[]) =>
+      calmMs[kind] === undefined ? sizes.some(Boolean) : sizes.every(Boolean);
+    await eventually(() => isAtWork(members.progress), { timeoutMs: 240_000, intervalMs: 50 });
     const nemesis = new Nemesis({
       ...{ kafka, admin, members, folder, random, sessionTimeoutMs, replicas, group: name },
     });
@@ -134,7 +138,7 @@ async function settled(
       ([partition, offset]) => (committed?.get(partition) ?? 0) <= offset,
     );
     if (behind.length === 0) return undefined;
-    const now = `${members.progress}, ${behind.map(([each]) => committed?.get(each)).join()}`;
+    const now = `${members.progress.join()}, ${behind.map(([each]) => committed?.get(each)).join()}`;
     if (now !== seen) movedMs = performance.now();
     seen = now;
     if (performance.now() - movedMs > silenceMs)
