@@ -1,4 +1,4 @@
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 /** What is bundled: workspaces with their entry points. */
 export const bundled = {
@@ -8,6 +8,16 @@ export const bundled = {
 } as const;
 
 export type BundledWorkspace = keyof typeof bundled;
+
+/** Workspace packages are compiled in; everything from npm stays an import. */
+export const npmStaysOutside: Plugin = {
+  name: 'npm-stays-outside',
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+      kind === 'entry-point' || path.startsWith('@outbound/') ? null : { path, external: true },
+    );
+  },
+};
 
 /**
  * Bundles entry points of services and of the command line into their dist/ folders (about a second). Workspace packages are
@@ -24,18 +34,7 @@ export async function bundle(workspaces: readonly BundledWorkspace[]): Promise<v
       format: 'esm',
       sourcemap: true,
       logLevel: 'warning',
-      plugins: [
-        {
-          name: 'npm-stays-outside',
-          setup(esbuild) {
-            esbuild.onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
-              kind === 'entry-point' || path.startsWith('@outbound/')
-                ? null
-                : { path, external: true },
-            );
-          },
-        },
-      ],
+      plugins: [npmStaysOutside],
     });
   }
 }

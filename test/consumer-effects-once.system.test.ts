@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { inboxDdl } from '@outbound/consumer';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { npmStaysOutside } from '../scripts/bundle.ts';
 import { EntityWriter } from './support/entity-writer.ts';
 import { eventually } from './support/eventually.ts';
 import { runSeed, seededRandom } from './support/random.ts';
@@ -32,7 +33,7 @@ describe('effects of a consumer', () => {
       platform: 'node',
       format: 'esm',
       logLevel: 'warning',
-      external: ['kafkajs', 'pg', 'pino', 'prom-client', 'zod', 'drizzle-orm', 'lossless-json'],
+      plugins: [npmStaysOutside],
     });
     // A killed member is missed after its session timeout: two seconds, so that fifty kills fit in a minute.
     stack = await startTestStack({

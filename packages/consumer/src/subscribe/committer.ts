@@ -16,8 +16,9 @@ export type SendCommit = (positions: readonly CommitPosition[], mayLower: boolea
 const retryMs = 200;
 
 /**
- * Commits how far the partitions are finished: a while after something was, and at once where a partition is about to go. One commit at a time, so that none
- * overtakes another. One that fails is made again with what is finished by then, for as long as the partition is ours: a coordinator that is away comes back.
+ * Commits how far the partitions are finished: a while after something was, and at once where a partition is about to go. One commit at a
+ * time, so that none overtakes another. One that fails is made again with what is finished by then, for as long as the partition is ours: a
+ * coordinator that is away comes back.
  */
 export class Committer {
   readonly #clock: Clock;

@@ -28,13 +28,16 @@ const counters = {
 
 /** The metrics of a process's subscriptions. */
 export interface ConsumerMetrics {
-  /** Shows this subscription from now on; one that has ended keeps its counts. A later one of the same group takes its place, and its counts begin again. */
+  /**
+   * Shows this subscription from now on; one that has ended keeps its counts. A later one of the same group takes its place, and its counts
+   * begin again.
+   */
   watch(groupId: string, subscription: Subscription): void;
 }
 
 /**
- * Registers the metrics of subscriptions, all named `consumer_…` and labelled by `group`. They are read when they are scraped and cost nothing else; no question goes to
- * a broker. What is not known is NaN, never 0 (I11): alert on it as well. Labels never hold a key.
+ * Registers the metrics of subscriptions, all named `consumer_…` and labelled by `group`. They are read when they are scraped and cost
+ * nothing else; no question goes to a broker. What is not known is NaN, never 0 (I11): alert on it as well. Labels never hold a key.
  * @throws Error when the registry has them already: one call for each registry
  */
 export function consumerMetrics(registry: Registry): ConsumerMetrics {

@@ -8,8 +8,8 @@ export interface Call {
 }
 
 /**
- * Watches that no handler takes longer than `limitMs`: one sleep for all of them, until the oldest is due, because a timer for each event would cost more than
- * most handlers. Handlers that return without a promise are not watched: nothing of ours runs beside them.
+ * Watches that no handler takes longer than `limitMs`: one sleep for all of them, until the oldest is due, because a timer for each event
+ * would cost more than most handlers. Handlers that return without a promise are not watched: nothing of ours runs beside them.
  */
 export class DeadlineWatch {
   readonly #clock: Clock;

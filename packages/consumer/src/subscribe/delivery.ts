@@ -29,9 +29,9 @@ interface Part {
 const maxLoggedGaps = 100;
 
 /**
- * Takes the records of one topic from Kafka's form to the handler, with repetitions, and to the dead-letter topic where that is of no use. What needs no waiting
- * is done at once, without a promise. Throws and rejects with what has to end the subscription: HANDLER_FAILED and the event's own errors by
- * policy, DEAD_LETTER_FAILED, and whatever `onVersionGap` throws.
+ * Takes the records of one topic from Kafka's form to the handler, with repetitions, and to the dead-letter topic where that is of no use.
+ * What needs no waiting is done at once, without a promise. Throws and rejects with what has to end the subscription: HANDLER_FAILED and
+ * the event's own errors by policy, DEAD_LETTER_FAILED, and whatever `onVersionGap` throws.
  */
 export class Delivery {
   readonly #handling: TopicHandling;
@@ -86,8 +86,8 @@ export class Delivery {
   }
 
   /**
-   * Delivers records of one partition, in order, as one batch, and calls `finish` with the index of each that is finished before the rest is; with `true` in
-   * the end all are.
+   * Delivers records of one partition, in order, as one batch, and calls `finish` with the index of each that is finished before the rest
+   * is; with `true` in the end all are.
    */
   batch(records: readonly KafkaRecord[], life: Life, finish: (index: number) => void): Delivered {
     const part: Part = { events: [], at: [] };
@@ -175,8 +175,8 @@ export class Delivery {
   }
 
   /**
-   * With poison or a parked key among them: what comes before goes to the handler first, in its order. Otherwise a record that cannot be read would park
-   * earlier events of its key that nobody has tried.
+   * With poison or a parked key among them: what comes before goes to the handler first, in its order. Otherwise a record that cannot be
+   * read would park earlier events of its key that nobody has tried.
    */
   async #inParts(
     records: readonly KafkaRecord[],

@@ -50,8 +50,8 @@ interface DispatcherOptions {
 const turnLength = 64;
 
 /**
- * Hands records to the handlers: up to `concurrency` at once, partitions in turn, keys in order. Partitions come and go one by one; nothing of one life of a
- * partition is committed in another.
+ * Hands records to the handlers: up to `concurrency` at once, partitions in turn, keys in order. Partitions come and go one by one; nothing
+ * of one life of a partition is committed in another.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -120,8 +120,8 @@ export class Dispatcher {
   }
 
   /**
-   * Takes a fetch. What does not follow the last one is a defect, which ends the subscription before anything behind it is handled: to commit over it would
-   * lose what is missing, without a word.
+   * Takes a fetch. What does not follow the last one is a defect, which ends the subscription before anything behind it is handled: to
+   * commit over it would lose what is missing, without a word.
    */
   take({ topic, partition, records, from, next, highWatermark }: FetchedRecords): void {
     const work = this.find({ topic, partition });
@@ -147,7 +147,10 @@ export class Dispatcher {
     this.#pumpSoon();
   }
 
-  /** Nothing more of these is handed out until `resume`, over rebalances too; without an argument, nothing at all. What runs goes on, what is fetched waits. */
+  /**
+   * Nothing more of these is handed out until `resume`, over rebalances too; without an argument, nothing at all. What runs goes on, what
+   * is fetched waits.
+   */
   pause(partitions?: readonly TopicPartition[]): void {
     if (!partitions) this.#isPaused = true;
     else this.#setPaused(partitions, true);
@@ -169,8 +172,9 @@ export class Dispatcher {
   }
 
   /**
-   * Ends the lives of these partitions: begins nothing more of them, waits up to `limitMs` for what runs, commits what is finished (for up to half as long once more),
-   * and forgets what waits. What still runs then is abandoned: its signal is aborted and its result does not count. Other partitions go on.
+   * Ends the lives of these partitions: begins nothing more of them, waits up to `limitMs` for what runs, commits what is finished (for up
+   * to half as long once more), and forgets what waits. What still runs then is abandoned: its signal is aborted and its result does not
+   * count. Other partitions go on.
    * @returns how many deliveries were abandoned.
    */
   async revoke(partitions: readonly TopicPartition[], limitMs: number): Promise<number> {
@@ -190,8 +194,8 @@ export class Dispatcher {
   }
 
   /**
-   * Begins a new life of one of our partitions at another offset, which is committed even if it is lower. Waits up to `limitMs` for what runs in the old one. **Order**:
-   * the fetcher is to be sought in the same turn in which this resolves.
+   * Begins a new life of one of our partitions at another offset, which is committed even if it is lower. Waits up to `limitMs` for what
+   * runs in the old one. **Order**: the fetcher is to be sought in the same turn in which this resolves.
    * @returns false if the old life is not ours any more, or about to go.
    */
   async restart(work: PartitionWork, offset: bigint, limitMs: number): Promise<boolean> {

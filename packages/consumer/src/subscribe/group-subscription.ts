@@ -194,7 +194,7 @@ export class GroupSubscription implements Subscription {
       const work = this.#dispatcher.find(at);
       if (!work || this.#stopping) throw notOurs(at);
       if (await this.#dispatcher.restart(work, offset, this.#rebalanceTimeoutMs / 2)) {
-        this.#fetcher.seek({ ...at, offset });
+        this.#fetchFrom(at, offset);
         return;
       }
       if (this.#dispatcher.isOurs(work)) throw notOurs(at);
@@ -266,6 +266,13 @@ export class GroupSubscription implements Subscription {
     for (const each of partitions) this.#waits.end(partitionKey(each));
   }
 
+  /** A new life of the partition has begun at this offset. */
+  #fetchFrom(at: TopicPartition, offset: bigint): void {
+    this.#fetcher.seek({ ...at, offset });
+    // The old life may have been held back; this one has nothing yet.
+    this.#fetcher.resume([at]);
+  }
+
   #topicIsGone(topic: string): void {
     this.#goneTopics.gone(topic);
     this.#waits.begin(`topic ${topic}`, 'it was deleted');
@@ -304,7 +311,7 @@ export class GroupSubscription implements Subscription {
     this.#dispatcher
       .restart(work, logStart, this.#rebalanceTimeoutMs / 2)
       .then((isBegun) => {
-        if (isBegun) this.#fetcher.seek({ ...at, offset: logStart });
+        if (isBegun) this.#fetchFrom(at, logStart);
       })
       .catch((error: unknown) => this.#fail(error));
   }

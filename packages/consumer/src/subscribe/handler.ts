@@ -6,15 +6,15 @@ export interface HandlerContext {
   /** From 1. */
   readonly attempt: number;
   /**
-   * Aborted when the result no longer counts: the partition goes to another member before the handler ended, or a handler of it took too long. Stop
-   * writing then.
+   * Aborted when the result no longer counts: the partition goes to another member before the handler ended, or a handler of it took too
+   * long. Stop writing then.
    */
   readonly signal: AbortSignal;
 }
 
 /**
- * Handles one event. To return is to say that it is dealt with; to throw, that it shall be tried again. One that returns no promise is done when it returns: the
- * next event follows at once, which is the fast way for effects within the process.
+ * Handles one event. To return is to say that it is dealt with; to throw, that it shall be tried again. One that returns no promise is done
+ * when it returns: the next event follows at once, which is the fast way for effects within the process.
  */
 export type HandleEvent<Type extends EventType> = (
   event: ConsumedEvent<Type>,

@@ -7,7 +7,8 @@ export function laneOf({ key }: { readonly key: Buffer | null }): string {
 }
 
 /**
- * The keys of one partition of which a record is out, and the records that wait behind them, by number. A key of which nothing is out takes no room here. Pure.
+ * The keys of one partition of which a record is out, and the records that wait behind them, by number. A key of which nothing is out takes
+ * no room here. Pure.
  * **Promise**: what waits in a lane comes out in the order in which it went in, and only after `release` for the one before.
  */
 export class KeyLanes {

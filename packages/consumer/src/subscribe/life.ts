@@ -2,7 +2,10 @@ import type { Clock } from '@outbound/service-kit';
 import type { HandlerContext } from './handler.ts';
 import { VersionMemory } from './version-gaps.ts';
 
-/** The time in which a partition is ours: from its assignment, or a seek in it, to its end. What was handled in one life is never committed in another. */
+/**
+ * The time in which a partition is ours: from its assignment, or a seek in it, to its end. What was handled in one life is never committed
+ * in another.
+ */
 export class Life {
   /** Of a first attempt; one for all of them, because most handlers never look at it. */
   readonly firstAttempt: HandlerContext;

@@ -8,8 +8,9 @@ export interface Tracked {
 const cutAt = 4_096;
 
 /**
- * The records of one partition from the first unfinished one on, and how far that may be committed. Pure: no clock, no Kafka. Records are named by their number,
- * counted from 0 in the order in which they were added: plain numbers and one array, because this is touched for every event.
+ * The records of one partition from the first unfinished one on, and how far that may be committed. Pure: no clock, no Kafka. Records are
+ * named by their number, counted from 0 in the order in which they were added: plain numbers and one array, because this is touched for
+ * every event.
  * **Promise**: `position` never passes a record that is not finished, and never goes back.
  */
 export class OffsetTracker<Record extends Tracked = Tracked> {

@@ -14,8 +14,8 @@ export interface WaitingLimits {
 const maxSpan = 1_000_000;
 
 /**
- * One partition for one life: what waits, what is out, and how far it may be committed. Pure but for the clock that it is given. With `batch` the whole partition is
- * one lane; without, each key is. Records are named by their number in `tracker`.
+ * One partition for one life: what waits, what is out, and how far it may be committed. Pure but for the clock that it is given. With
+ * `batch` the whole partition is one lane; without, each key is. Records are named by their number in `tracker`.
  */
 export class PartitionWork {
   readonly topic: string;
@@ -99,7 +99,10 @@ export class PartitionWork {
       this.#arrivals.push({ end: this.tracker.end, atMs: nowMs });
   }
 
-  /** Number of the record that may be handled next; undefined if there is none. To be given back with `release`, unless it is finished at once. */
+  /**
+   * Number of the record that may be handled next; undefined if there is none. To be given back with `release`, unless it is finished at
+   * once.
+   */
   next(): number | undefined {
     const queued = this.#lanes.take();
     if (queued !== undefined) return this.#takeOut(queued);

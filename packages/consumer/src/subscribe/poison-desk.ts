@@ -7,12 +7,12 @@ import { ConsumerError } from '../errors.ts';
 
 /**
  * What becomes of an event that cannot be handled.
- * - `stop`: the subscription ends with HANDLER_FAILED (or the event's own error); nothing after the event is committed in its partition. Order is kept, and
- *   everything waits for a person.
- * - `dead-letter` with `park`: the event goes to the dead-letter topic, and every later event of its key goes there behind it, until the key is
- *   released. Order per key is kept; other keys flow.
- * - `dead-letter` with `continue`: only the event goes there; later events of its key are handled. For handlers that take each event as the full
- *   state, where a later one makes the missing one good.
+ * - `stop`: the subscription ends with HANDLER_FAILED (or the event's own error); nothing after the event is committed in its partition.
+ *   Order is kept, and everything waits for a person.
+ * - `dead-letter` with `park`: the event goes to the dead-letter topic, and every later event of its key goes there behind it, until the
+ *   key is released. Order per key is kept; other keys flow.
+ * - `dead-letter` with `continue`: only the event goes there; later events of its key are handled. For handlers that take each event as the
+ *   full state, where a later one makes the missing one good.
  */
 export type FailurePolicy =
   | { readonly then: 'stop' }
@@ -148,7 +148,9 @@ export class PoisonDesk {
   }
 }
 
-/** @throws ConsumerError DEAD_LETTER_FAILED where the store of the parked keys does not answer: without it the order of a key is not known. */
+/**
+ * @throws ConsumerError DEAD_LETTER_FAILED where the store of the parked keys does not answer: without it the order of a key is not known.
+ */
 async function asked<Answer>(answer: Promise<Answer>): Promise<Answer> {
   try {
     return await answer;

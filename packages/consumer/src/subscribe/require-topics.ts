@@ -9,8 +9,8 @@ const tries = 8;
 const missingTries = 3;
 
 /**
- * Checks that the topics exist, without creating any. Tries again for some 15 s while no broker answers: who starts beside Kafka may be early, and who has the
- * wrong address wants to know.
+ * Checks that the topics exist, without creating any. Tries again for some 15 s while no broker answers: who starts beside Kafka may be
+ * early, and who has the wrong address wants to know.
  * @throws ConsumerError with the code that belongs to the first missing one; KafkaError when no broker answers, or Kafka refuses us.
  */
 export async function requireTopics(

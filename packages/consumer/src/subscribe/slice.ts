@@ -4,8 +4,8 @@ import type { Clock } from '@outbound/service-kit';
 const sliceMs = 5;
 
 /**
- * Shares the process: work that never waits stops after a few milliseconds, so that answers of brokers, heartbeats and the host's own affairs have their turn, and
- * goes on in the next turn of the event loop.
+ * Shares the process: work that never waits stops after a few milliseconds, so that answers of brokers, heartbeats and the host's own
+ * affairs have their turn, and goes on in the next turn of the event loop.
  */
 export class Slice {
   readonly #clock: Clock;

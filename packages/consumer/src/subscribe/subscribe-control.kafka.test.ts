@@ -25,13 +25,16 @@ describe('a subscription in somebody’s hands', () => {
     const seen: (number | undefined)[] = [];
     const handle = ({ version }: NoteEvent) => void seen.push(version);
     await groups.write(topic, versions(5));
-    const subscription = await groups.join({ topic, groupId, handle });
+    // So little may wait that fetching is held back when it is told to go elsewhere.
+    const maxWaiting = { maxEvents: 1, maxBytes: 1 << 20 };
+    const subscription = await groups.join({ topic, groupId, maxWaiting, handle });
     await eventually(async () => (await groups.committed(groupId, topic))[0] === 5);
     await subscription.seek({ topic, partition: 0 }, 3n);
     await eventually(() => seen.length === 7);
     subscription.pause();
     await subscription.seek({ topic, partition: 0 }, 1n);
     await eventually(async () => (await groups.committed(groupId, topic))[0] === 1);
+    await eventually(() => subscription.lagSeen()[0]?.records === 4n);
     await subscription.seek({ topic, partition: 0 }, 4n);
     subscription.resume();
     await eventually(() => seen.length === 8);

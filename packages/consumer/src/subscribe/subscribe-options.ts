@@ -10,21 +10,25 @@ export interface GroupOptions {
   /** Members of one group share the partitions; another group gets every event again. */
   readonly groupId: string;
   /**
-   * Makes this a static member: one that is stopped or killed and comes back under the same name within `sessionTimeoutMs` finds its partitions as they were, and nobody
-   * is rebalanced. Another name for each process; a second one under the same name ends the first with KAFKA_FENCED. `stop` leaves its partitions to
-   * it until the session is over.
+   * Makes this a static member: one that is stopped or killed and comes back under the same name within `sessionTimeoutMs` finds its
+   * partitions as they were, and nobody is rebalanced. Another name for each process; a second one under the same name ends the first with
+   * KAFKA_FENCED. `stop` leaves its partitions to it until the session is over.
    */
   readonly groupInstanceId?: string;
   readonly log: KafkaLog;
-  /** Where a group begins that has committed nothing: it is committed when the member joins. Defaults to the beginning: to miss nothing is the safer surprise. */
+  /**
+   * Where a group begins that has committed nothing: it is committed when the member joins. Defaults to the beginning: to miss nothing is
+   * the safer surprise.
+   */
   readonly from?: 'beginning' | 'end';
   /** What becomes of events that cannot be handled. Defaults to `{ then: 'stop' }`. */
   readonly onPoison?: FailurePolicy;
   /** Defaults to 5 attempts, from 200 ms to 10 s apart. */
   readonly retry?: Partial<RetryPolicy>;
   /**
-   * Told when versions of an entity are missing on a change topic: events that this group was never given. What it throws ends the subscription before the event is
-   * handled. It is a proof, not a repair; `counts.versionGaps` counts the same. Known are the last 10,000 keys or more of each partition, since it was assigned.
+   * Told when versions of an entity are missing on a change topic: events that this group was never given. What it throws ends the
+   * subscription before the event is handled. It is a proof, not a repair; `counts.versionGaps` counts the same. Known are the last 10,000
+   * keys or more of each partition, since it was assigned.
    */
   readonly onVersionGap?: (gap: VersionGap) => void;
   /** Handlers at once in this member, over all its partitions. Defaults to 16. */
@@ -41,7 +45,10 @@ export interface GroupOptions {
   readonly rebalanceTimeoutMs?: number;
   /** How long `stop` waits for what runs. Defaults to 30 s. */
   readonly stopTimeoutMs?: number;
-  /** A topic that is gone for this long ends the subscription with TOPIC_MISSING; one that is made again before is read from its beginning. Defaults to a minute. */
+  /**
+   * A topic that is gone for this long ends the subscription with TOPIC_MISSING; one that is made again before is read from its beginning.
+   * Defaults to a minute.
+   */
   readonly topicGoneLimitMs?: number;
   /** Stops the subscription when it is aborted. */
   readonly signal?: AbortSignal;

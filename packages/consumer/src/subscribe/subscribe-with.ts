@@ -8,8 +8,10 @@ import type { SubscriptionPorts } from './subscription-ports.ts';
 import { onTopic, type TopicHandling } from './topic-handling.ts';
 
 /**
- * `subscribe` over given ports: the same core for production and simulation. Whoever gives the ports closes them, after `done`, or by `ports.close`.
- * @throws ConsumerError TOPIC_MISSING, DEAD_LETTER_TOPIC_MISSING, SUBSCRIPTION_INVALID; KafkaError when no broker answers, or Kafka refuses us
+ * `subscribe` over given ports: the same core for production and simulation. Whoever gives the ports closes them, after `done`, or by
+ * `ports.close`.
+ * @throws ConsumerError TOPIC_MISSING, DEAD_LETTER_TOPIC_MISSING, SUBSCRIPTION_INVALID; KafkaError when no broker answers, or Kafka refuses
+ * us
  */
 export async function subscribeWith<Type extends EventType>(
   ports: SubscriptionPorts,

@@ -7,10 +7,12 @@ import { checkOptions, subscribeWith } from './subscribe-with.ts';
 import type { Subscription } from './subscription.ts';
 
 /**
- * Subscribes a member of a group to one topic or several, and gives the running subscription once the topics were seen and it has begun to join. Every event is delivered
- * at least once, events of one key in order and one at a time; offsets are committed only up to the first event that is not finished. After a crash, or when a
- * partition goes to another member, what was not committed comes again: see `applyOnce`. Await `done`: it rejects when the subscription ends by itself.
- * @throws ConsumerError TOPIC_MISSING, DEAD_LETTER_TOPIC_MISSING, SUBSCRIPTION_INVALID; KafkaError when no broker answers, or Kafka refuses us
+ * Subscribes a member of a group to one topic or several, and gives the running subscription once the topics were seen and it has begun to
+ * join. Every event is delivered at least once, events of one key in order and one at a time; offsets are committed only up to the first
+ * event that is not finished. After a crash, or when a partition goes to another member, what was not committed comes again: see
+ * `applyOnce`. Await `done`: it rejects when the subscription ends by itself.
+ * @throws ConsumerError TOPIC_MISSING, DEAD_LETTER_TOPIC_MISSING, SUBSCRIPTION_INVALID; KafkaError when no broker answers, or Kafka refuses
+ * us
  */
 export async function subscribe<Type extends EventType>(
   options: SubscribeOptions<Type>,

@@ -12,8 +12,8 @@ export interface VersionGap {
 }
 
 /**
- * The last version of the keys seen lately in one partition. Bounded: it holds the last `maxKeys` keys at least and twice as many at most; of a key that is
- * forgotten the next event is a first sight.
+ * The last version of the keys seen lately in one partition. Bounded: it holds the last `maxKeys` keys at least and twice as many at most;
+ * of a key that is forgotten the next event is a first sight.
  */
 export class VersionMemory {
   readonly #maxKeys: number;
@@ -25,9 +25,9 @@ export class VersionMemory {
   }
 
   /**
-   * Notes the event, and gives the version that should have come instead, if one is missing. Versions of an entity are contiguous on a change topic
-   * (docs/semantics.md), so a higher one than the next proves that something in between was not seen. No gaps are: the first event of a key, a
-   * repetition, a replay, and a snapshot (S), which tells a state and no change.
+   * Notes the event, and gives the version that should have come instead, if one is missing. Versions of an entity are contiguous on a
+   * change topic (docs/semantics.md), so a higher one than the next proves that something in between was not seen. No gaps are: the first
+   * event of a key, a repetition, a replay, and a snapshot (S), which tells a state and no change.
    */
   missing({ key, version, isReplay, dataOp }: ConsumedEvent): number | undefined {
     if (version === undefined || isReplay) return undefined;

@@ -4,8 +4,8 @@ import { WaitNotice } from './wait-notice.ts';
 const lookMs = 1_000;
 
 /**
- * What a subscription waits for that heals by itself: the coordinator, leaders of partitions, topics that are gone. Says so in the log, ever more rarely, from the
- * first second on: most waits are shorter.
+ * What a subscription waits for that heals by itself: the coordinator, leaders of partitions, topics that are gone. Says so in the log,
+ * ever more rarely, from the first second on: most waits are shorter.
  */
 export class WaitWatch {
   readonly #clock: Clock;
