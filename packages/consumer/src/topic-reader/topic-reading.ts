@@ -18,7 +18,7 @@ import type { PartitionRange } from './topic-record.ts';
 
 /** Of one partition, one answer is worked on and one waits; more is not asked for, nor while this much waits in all. */
 const answersPerLane = 2;
-const waitingBytes = 16 * 1024 * 1024;
+const waitingBytes = 4 * 1024 * 1024;
 
 export interface ReadPorts {
   readonly kafka: Pick<KafkaReads, 'log'>;
