@@ -105,13 +105,17 @@ describe('a login', () => {
       },
       login,
     );
-    await Promise.all([link.request(metadataApi, []), link.request(metadataApi, [])]);
     await link.request(metadataApi, []);
-    expect(broker.keys).toEqual([
+    // The first login lasts a millisecond; on a slow machine the first request has renewed it already.
+    const loggedInMs = performance.now();
+    while (performance.now() < loggedInMs + 2);
+    await Promise.all([link.request(metadataApi, []), link.request(metadataApi, [])]);
+    expect(broker.keys.filter((key) => key !== metadata)).toEqual([
       ...[handshake, authenticate],
       ...[handshake, authenticate],
-      ...[metadata, metadata, metadata],
     ]);
+    expect(broker.keys.slice(-2)).toEqual([metadata, metadata]);
+    expect(broker.keys).toHaveLength(7);
   });
 });
 
