@@ -1,7 +1,8 @@
 import { openSync, writeSync } from 'node:fs';
+import type { VersionGap } from '@outbound/consumer';
 import { connectionTo } from '../../support/read-topics.ts';
 import { handledLine } from './handled-file.ts';
-import type { MemberSetting } from './member-process.ts';
+import { versionGapMessage, type MemberSetting } from './member-process.ts';
 import { readerCode, schemaCode } from './reader-code.ts';
 import { soakEvent } from './soak-event.ts';
 
@@ -27,6 +28,9 @@ const common = {
   eventType,
   sessionTimeoutMs: setting.sessionTimeoutMs,
   rebalanceTimeoutMs: 30_000,
+  onVersionGap: ({ partition, key, expected, found }: VersionGap) => {
+    say('error')({ partition, key, expected, found }, versionGapMessage);
+  },
   log: { info: () => undefined, warn: say('warn'), error: say('error') },
 };
 const subscription = await subscribe(

@@ -17,6 +17,9 @@ export interface MemberSetting {
   readonly sessionTimeoutMs: number;
 }
 
+/** What a member says when it is told of a version gap. */
+export const versionGapMessage = 'versions are missing';
+
 const entry = fileURLToPath(new URL('member-main.ts', import.meta.url));
 
 /** The members of one group over a round: each a process with a file of its own. One that ends by itself is replaced. */
@@ -77,6 +80,13 @@ export class Members {
     }, 60_000);
     await member.terminate();
     clearTimeout(limit);
+  }
+
+  /** How often a member was told that it missed versions. */
+  get alarms(): number {
+    return this.#all
+      .flatMap(({ process }) => process.logs)
+      .filter(({ message }) => message === versionGapMessage).length;
   }
 
   /** How much each of them has written: it grows while something is handled. */

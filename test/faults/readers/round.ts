@@ -25,6 +25,8 @@ export interface RoundResult extends Verdict {
   readonly moves: number;
   /** Members that ended by themselves, with the end of what each said. */
   readonly crashes: readonly string[];
+  /** Version gaps that the readers themselves told of. */
+  readonly alarms: number;
   /** Why it never came to the end of the topic. */
   readonly stuck: string | undefined;
   readonly seconds: number;
@@ -90,7 +92,15 @@ export async function runRound(
     });
     const seconds = Math.round((performance.now() - startedMs) / 1000);
     const { moves } = nemesis;
-    return { ...verdict, plan, moves, crashes: members.crashed, stuck, seconds };
+    return {
+      ...verdict,
+      plan,
+      moves,
+      crashes: members.crashed,
+      alarms: members.alarms,
+      stuck,
+      seconds,
+    };
   } finally {
     live.kill();
     await admin.delete();

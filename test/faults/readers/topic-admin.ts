@@ -15,6 +15,13 @@ export type Reassignment = ReadonlyMap<number, readonly number[]>;
 
 const patience = { timeoutMs: 180_000, intervalMs: 150 };
 
+const topicConfigs = {
+  // Writing goes on with a broker away.
+  'min.insync.replicas': '1',
+  // When a record is there for readers is what pauses are measured from, not when its producer had it.
+  'message.timestamp.type': 'LogAppendTime',
+};
+
 /** What the harness asks of the brokers about one topic, again and again while brokers come and go. */
 export class TopicAdmin {
   readonly topic: string;
@@ -39,7 +46,7 @@ export class TopicAdmin {
     return new TopicAdmin(topic, admin);
   }
 
-  /** Makes the topic, its leaders spread over the brokers. Min ISR is 1, so that writing goes on with a broker away. */
+  /** Makes the topic, its leaders spread over the brokers. */
   async create(
     assignment: Reassignment,
     configs: Readonly<Record<string, string>> = {},
@@ -54,9 +61,10 @@ export class TopicAdmin {
             partition,
             replicas: [...replicas],
           })),
-          configEntries: Object.entries({ 'min.insync.replicas': '1', ...configs }).map(
-            ([name, value]) => ({ name, value }),
-          ),
+          configEntries: Object.entries({ ...topicConfigs, ...configs }).map(([name, value]) => ({
+            name,
+            value,
+          })),
         },
       ],
     });

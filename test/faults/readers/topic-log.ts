@@ -6,7 +6,7 @@ export interface LogRecord {
   readonly offset: number;
   readonly key: string;
   readonly version: number;
-  /** When it was produced, milliseconds since 1970. */
+  /** When its leader appended it, milliseconds since 1970. */
   readonly atMs: number;
 }
 
