@@ -28,6 +28,7 @@ describe('a group of readers on three brokers', () => {
         rounds: 1,
         kinds: [kind],
         events: 60_000,
+        handlerMs: 2,
       });
       if (!plan) throw new Error('no round was planned');
       const result = await runRound(cluster, plan, root);

@@ -16,7 +16,7 @@ export function someKeys(random: () => number, count: number, of = keyCount): st
   return Array.from({ length: count }, () => `k-${Math.floor(random() * of)}`);
 }
 
-/** Up to 500 events a second of random keys, through kcat. */
+/** Up to 2,000 events a second of random keys, through kcat. */
 export function plainTraffic(options: {
   readonly bootstrap: readonly string[];
   readonly topic: string;
@@ -28,7 +28,7 @@ export function plainTraffic(options: {
   const ended = new AbortController();
   const write = async () => {
     while (!ended.signal.aborted) {
-      await producer.write(someKeys(random, 10));
+      await producer.write(someKeys(random, 40));
       await delay(20);
     }
   };

@@ -1,4 +1,5 @@
 import { openSync, writeSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { VersionGap } from '@outbound/consumer';
 import { connectionTo } from '../../support/read-topics.ts';
 import { handledLine } from './handled-file.ts';
@@ -33,14 +34,24 @@ const common = {
   },
   log: { info: () => undefined, warn: say('warn'), error: say('error') },
 };
+const work = async () => (setting.handlerMs > 0 ? delay(setting.handlerMs) : undefined);
 const subscription = await subscribe(
   setting.form === 'batches'
     ? {
         ...common,
-        handleBatch: (events) => void writeSync(file, events.map(handledLine).join('')),
+        handleBatch: async (events) => {
+          await work();
+          writeSync(file, events.map(handledLine).join(''));
+        },
         batch: { maxEvents: 500, maxBytes: 1 << 20, maxWaitMs: 20 },
       }
-    : { ...common, handle: (event) => void writeSync(file, handledLine(event)) },
+    : {
+        ...common,
+        handle: async (event) => {
+          await work();
+          writeSync(file, handledLine(event));
+        },
+      },
 );
 process.once('SIGTERM', () => {
   subscription.stop().catch((error: unknown) => say('error')({ error }, 'stop failed'));

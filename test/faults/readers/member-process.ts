@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '../../support/eventually.ts';
 import { ServiceProcess } from '../../support/service-process.ts';
 import { readHandled, type Handling } from './handled-file.ts';
 
@@ -14,6 +15,8 @@ export interface MemberSetting {
   /** Where it writes what it handles. */
   readonly file: string;
   readonly form: 'single' | 'batches';
+  /** How long a handler waits before it is done, as one that writes into a database. */
+  readonly handlerMs: number;
   readonly sessionTimeoutMs: number;
 }
 
@@ -97,6 +100,13 @@ export class Members {
   /** What each member handled, one list a process. */
   handled(): Handling[][] {
     return this.#all.map(({ file }) => readHandled(file));
+  }
+
+  /** Resolves when this member has handled something; after 20 s also if it has not. */
+  async atWork(member: ServiceProcess): Promise<void> {
+    const isAtWork = () =>
+      (this.progress[this.#all.findIndex((each) => each.process === member)] ?? 0) > 0;
+    await eventually(isAtWork, { timeoutMs: 20_000 }).catch(() => undefined);
   }
 
   /** The partitions whose last event this member handled. */

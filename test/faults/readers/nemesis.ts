@@ -160,6 +160,7 @@ export class Nemesis {
     const { members, sessionTimeoutMs } = this.#options;
     await eventually(() => members.running.length > 0);
     const member = this.#one(members.running);
+    await members.atWork(member);
     const partitions = members.partitionsOf(member);
     switch (members.running.length > 3 && act === 'add' ? 'restart' : act) {
       case 'add':

@@ -10,6 +10,8 @@ export interface RoundPlan {
   readonly form: 'single' | 'batches';
   /** Waiting before the first member starts; none where pauses are measured. */
   readonly events: number;
+  /** What a handler takes, milliseconds. */
+  readonly handlerMs: number;
 }
 
 /** The plans of a run: each follows from its own seed, and the seeds follow each other. */
@@ -18,8 +20,9 @@ export function planRounds(options: {
   readonly rounds: number;
   readonly kinds: readonly NemesisKind[];
   readonly events: number;
+  readonly handlerMs: number;
 }): RoundPlan[] {
-  const { seed, rounds, events } = options;
+  const { seed, rounds, events, handlerMs } = options;
   const kinds = options.kinds.length > 0 ? options.kinds : nemesisKinds;
   return Array.from({ length: rounds }, (_, index) => {
     // Another stream than the nemesis', which begins with the same seed.
@@ -31,6 +34,7 @@ export function planRounds(options: {
       replicas: random() < 0.5 ? 2 : 3,
       members: 1 + Math.floor(random() * 3),
       form: random() < 0.5 ? 'single' : 'batches',
+      handlerMs,
       events: calmMs[kind] === undefined ? events : 0,
     };
   });

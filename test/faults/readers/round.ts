@@ -56,6 +56,7 @@ export async function runRound(
     group: name,
     topic: name,
     form: plan.form,
+    handlerMs: plan.handlerMs,
     sessionTimeoutMs,
   });
   await admin.create(firstAssignment(plan.replicas));

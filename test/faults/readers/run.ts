@@ -16,6 +16,7 @@ Rounds of readers on three real brokers that are moved, killed, stopped and hung
   --kinds A,B     what is done, in turns (default: all of ${nemesisKinds.join(', ')})
   --states N      rounds of rebuilds from a compacted topic of transactions, after the others (default 0)
   --events N      events waiting at the start of a round (default 240000)
+  --handler-ms N  how long a handler waits before it is done (default 0): work then waits for as long as the round lasts
   --replicas N    2 or 3 in every round, whatever the seed says
   --members N     members in every round, whatever the seed says
   --root PATH     root of the repository whose consumer is read with (default: this one)
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     kinds: { type: 'string', default: '' },
     states: { type: 'string', default: '0' },
     events: { type: 'string', default: '240000' },
+    'handler-ms': { type: 'string', default: '0' },
     replicas: { type: 'string' },
     members: { type: 'string' },
     root: { type: 'string', default: '.' },
@@ -59,6 +61,7 @@ const plans = planRounds({
   rounds: count('rounds', values.rounds),
   kinds: values.kinds.split(',').flatMap((text) => (text === '' ? [] : [kindOf(text)])),
   events: count('events', values.events),
+  handlerMs: count('handler-ms', values['handler-ms']),
 }).map((plan) => ({
   ...plan,
   ...(replicas === undefined ? {} : { replicas }),
