@@ -211,6 +211,11 @@ export class GroupMember {
         view: this.#watch.view,
         committer: this.#committer,
         onFacts: (facts) => this.#watch.learn(facts),
+        onUncommitted: (partitions) => {
+          // Only the first share of a static member may be an old one.
+          if (options.groupInstanceId !== undefined && this.#rebalances === 1)
+            this.#watch.doubt(partitions.filter((each) => !this.#held.get(each)));
+        },
         onStarted: (started) =>
           options.onAssigned(
             started.map(([{ topic, partition }, offset]) => ({ topic, partition, offset })),

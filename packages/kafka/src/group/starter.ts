@@ -24,6 +24,8 @@ export interface StarterParts {
   /** Takes in what topics are now, and has the member react to it. */
   onFacts(facts: readonly TopicFacts[]): void;
   onStarted(started: readonly (readonly [Held, bigint])[]): void;
+  /** Partitions of our topics that the group has committed nothing on: whoever has them has not begun, or nobody has them. Told while we begin. */
+  onUncommitted(partitions: readonly TopicPartition[]): void;
   /** In one sentence: why a partition begins where nobody would expect it. */
   onRemark(sentence: string): void;
   onWaiting(error: KafkaError): void;
@@ -90,10 +92,8 @@ function start(parts: StarterParts, found: readonly (readonly [Held, bigint])[])
 }
 
 /** @throws KafkaError KAFKA_UNAVAILABLE where a commit can't be read yet. */
-async function planAll(
-  { coordinator, view, startAt }: StarterParts,
-  lives: readonly Held[],
-): Promise<[Held, StartPlan][]> {
+async function planAll(parts: StarterParts, lives: readonly Held[]): Promise<[Held, StartPlan][]> {
+  const { coordinator, view, startAt } = parts;
   const topics = new Map(lives.map(({ topic }) => [topic, view.now(topic)]));
   const asked: TopicPartition[] = [];
   for (const [topic, now] of topics)
@@ -104,6 +104,9 @@ async function planAll(
     refuse(commit);
     return { ...commit, mark: readCommitMark(commit.metadata) };
   });
+  parts.onUncommitted(
+    commits.flatMap(({ offset, topic, partition }) => (offset < 0n ? [{ topic, partition }] : [])),
+  );
   return lives.flatMap((life): [Held, StartPlan][] => {
     const now = topics.get(life.topic);
     // A broker that lags behind, or a topic that is about to go.

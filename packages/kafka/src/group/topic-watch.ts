@@ -1,5 +1,7 @@
 import type { Clock } from '@outbound/service-kit';
 import { KafkaError } from '../kafka-error.ts';
+import type { GroupCoordinator } from '../ports/group-coordinator.ts';
+import type { TopicPartition } from '../ports/partition.ts';
 import type { TopicFacts } from '../ports/topic-facts.ts';
 import type { TopicLog } from '../ports/topic-log.ts';
 import { groupCode } from './group-codes.ts';
@@ -9,6 +11,7 @@ import { TopicView, type GroupTopicChange } from './topic-view.ts';
 import { unlessAborted, Wake } from './wake.ts';
 
 export interface TopicWatchParts {
+  readonly coordinator: GroupCoordinator;
   readonly log: TopicLog;
   readonly clock: Clock;
   readonly topics: readonly string[];
@@ -24,7 +27,7 @@ export interface TopicWatchParts {
   onChanged(change: GroupTopicChange): void;
 }
 
-/** While a topic of ours is missing, or a change waits for the leader. */
+/** While a topic of ours is missing, or a change or a doubt waits. */
 const soonMs = 2000;
 
 /**
@@ -38,6 +41,8 @@ export class TopicWatch {
   readonly #wake = new Wake();
   /** A change that was not shared out yet: the count of rebalances when we saw it. */
   #unsharedSince: number | undefined;
+  /** Perhaps nobody's: looked at once more after a moment. */
+  #doubt: { readonly partitions: readonly TopicPartition[]; readonly sinceMs: number } | undefined;
 
   constructor(parts: TopicWatchParts) {
     this.#parts = parts;
@@ -48,12 +53,25 @@ export class TopicWatch {
     this.#wake.wake();
   }
 
+  /**
+   * The group has committed nothing on these, although whoever gets a partition commits where it begins. A static member that comes back is given the old shares, and
+   * no leader (Kafka: GroupCoordinator.updateStaticMemberAndRebalance); partitions that were added while all were away are in nobody's share, and nobody
+   * sees the topic grow. If they are still without a commit a moment later, we have the group share out anew.
+   */
+  doubt(partitions: readonly TopicPartition[]): void {
+    if (partitions.length === 0 || this.#doubt) return;
+    this.#doubt = { partitions, sinceMs: this.#parts.clock.nowMs() };
+    this.#wake.wake();
+  }
+
   /** @throws KafkaError that only a person can change. */
   async run(): Promise<void> {
     const { clock, log, topics, over, topicsMs } = this.#parts;
     for (;;) {
       const isSettled =
-        this.#unsharedSince === undefined && topics.every((topic) => this.view.now(topic));
+        this.#unsharedSince === undefined &&
+        !this.#doubt &&
+        topics.every((topic) => this.view.now(topic));
       await clock.sleep(isSettled ? topicsMs : Math.min(soonMs, topicsMs), this.#wake.signal);
       if (over.aborted) return;
       if (this.#unsharedSince !== undefined && this.#unsharedSince === this.#parts.rebalances())
@@ -62,6 +80,7 @@ export class TopicWatch {
       try {
         const facts = await unlessAborted(log.topics(topics), over);
         if (facts) this.learn(facts);
+        if (await unlessAborted(this.#isDoubtRight(), over)) this.#parts.rejoin();
       } catch (error) {
         // Looked at again in a while; those who fetch say that Kafka is away.
         mustHeal(error);
@@ -84,6 +103,17 @@ export class TopicWatch {
       if (lives.length > 0 || this.#parts.isLeader()) this.#parts.rejoin();
       else this.#unsharedSince = this.#parts.rebalances();
     }
+  }
+
+  async #isDoubtRight(): Promise<boolean> {
+    const { clock, coordinator } = this.#parts;
+    const doubt = this.#doubt;
+    if (!doubt || clock.nowMs() - doubt.sinceMs < soonMs) return false;
+    const commits = await coordinator.committed(doubt.partitions);
+    // What can't be read yet is asked for again.
+    if (commits.some(({ errorCode }) => errorCode !== groupCode.none)) return false;
+    this.#doubt = undefined;
+    return commits.some(({ offset }) => offset < 0n);
   }
 }
 
