@@ -25,6 +25,7 @@ export class GroupWorld {
   readonly coordinator: SimulatedCoordinator;
   readonly checker: ReadersChecker;
   readonly #chance: Chance;
+  readonly #maxWaiting: number;
 
   constructor(
     scheduler: Scheduler,
@@ -32,11 +33,14 @@ export class GroupWorld {
     options: {
       readonly from: 'beginning' | 'end';
       readonly initialDelayMs: number;
+      /** Events that a reader may have fetched and not handled, of a partition, when it asks for more. */
+      readonly maxWaiting: number;
       readonly trace: (what: string) => void;
     },
   ) {
     const { trace } = options;
     this.#chance = chance;
+    this.#maxWaiting = options.maxWaiting;
     this.cluster = new SimulatedCluster(scheduler, chance.fork('cluster'), trace);
     this.network = new Network(this.cluster, chance.fork('network'));
     this.coordinator = new SimulatedCoordinator(this.cluster, chance.fork('coordinator'), options);
@@ -80,7 +84,15 @@ export class GroupWorld {
         network,
         life,
         chance: chance.fork('log'),
-        watcher: { fetched: () => undefined },
+        watcher: {
+          fetching: (positions) => {
+            for (const { topic, partition, offset } of positions) {
+              const found = cluster.topic(topic);
+              const asked = found?.incarnation === 1 ? found.partitions[partition] : undefined;
+              if (asked) checker.fetching(reader, asked, Number(offset), this.#maxWaiting);
+            }
+          },
+        },
       }),
       group: () =>
         new SimulatedGroupPort({

@@ -22,7 +22,7 @@ interface Call {
 export class HandlerScript {
   readonly #life: Life;
   readonly #chance: Chance;
-  readonly #plan: HandlerPlan;
+  readonly #plan: () => HandlerPlan;
   readonly #checker: ReadersChecker;
   readonly #trace: (what: string) => void;
   static #calls = 0;
@@ -30,7 +30,8 @@ export class HandlerScript {
   constructor(parts: {
     readonly life: Life;
     readonly chance: Chance;
-    readonly plan: HandlerPlan;
+    /** How it behaves now. */
+    readonly plan: () => HandlerPlan;
     readonly checker: ReadersChecker;
     readonly trace: (what: string) => void;
   }) {
@@ -56,18 +57,19 @@ export class HandlerScript {
     };
     if (signal.aborted) release();
     else signal.addEventListener('abort', release, { once: true });
+    const plan = this.#plan();
     const end = (): void => {
       signal.removeEventListener('abort', release);
-      const isFailure = chance.happens(this.#plan.failures);
+      const isFailure = chance.happens(plan.failures);
       this.#trace(`${name} ${isFailure ? 'fails with' : 'has handled'} ${eids.join(', ')}`);
       for (const eid of eids)
         if (isFailure) this.#checker.failed(name, eid);
         else this.#checker.handled(name, eid);
       if (isFailure) throw new Error('the handler fails as it was told to');
     };
-    const isLong = chance.happens(this.#plan.long);
-    if (!isLong && this.#plan.ms === 0) return end();
-    const ms = chance.between(0, isLong ? this.#plan.longMs : this.#plan.ms);
+    const isLong = chance.happens(plan.long);
+    if (!isLong && plan.ms === 0) return end();
+    const ms = chance.between(0, isLong ? plan.longMs : plan.ms);
     return this.#life.clock.sleep(ms).then(end);
   }
 }

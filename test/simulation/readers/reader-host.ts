@@ -7,6 +7,8 @@ export interface RunningReader {
   /** Resolves after `stop`; rejects when it ends otherwise. */
   readonly done: Promise<unknown>;
   stop(): Promise<unknown>;
+  /** How often it has told that retention was faster. */
+  gaps(): number;
 }
 
 /** What a host tells the schedule. */

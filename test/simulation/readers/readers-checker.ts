@@ -6,6 +6,8 @@ import type { SimulatedPartition } from './simulated-topic.ts';
 interface Running {
   readonly reader: string;
   readonly record: LoggedRecord;
+  /** The share under which it began. */
+  readonly share: number;
   /** Events that are handed to a handler together have the same number. */
   readonly call: number;
   /** Told that its result does not count any more. */
@@ -24,7 +26,7 @@ interface Reader {
   isThrownOut: boolean;
   /** When it sent the last request that the coordinator has answered as a member's. */
   heardMs: number;
-  /** For each key, the furthest record that it has handled since its share. */
+  /** For each key, the last record that it has handled, and under which of its shares it had begun. */
   readonly done: Map<
     string,
     { readonly share: number; readonly offset: number; readonly uid: string }
@@ -50,7 +52,7 @@ export interface CheckedWorld {
 /**
  * Judges what the members of a group do while they do it, against what the logs hold. Each failure is a sentence that begins with its rule:
  * R1 nothing unhandled is committed over · R2 nobody begins what is not his, and no two handle one key at a time · R3 order per key ·
- * R4 what is handed out was committed, and in the end everything was handled · R6 bounds.
+ * R4 what is handed out was committed, and in the end everything was handled · R5 gaps are told, and only where there are some · R6 bounds.
  * Fencing has its limits, as in Kafka: who was thrown out may go on with what it had begun, and begins nothing after its own session has run out.
  */
 export class ReadersChecker {
@@ -72,7 +74,7 @@ export class ReadersChecker {
   readonly #lines = new Map<string, { readonly records: LoggedRecord[]; done: number }>();
   handledCount = 0;
   repeatedCount = 0;
-  /** Committed over although never handled, because retention or cleaning had removed it. */
+  /** Committed over although never handled, because retention had removed it. */
   readonly overtaken = new Set<string>();
 
   constructor(world: CheckedWorld, from: 'beginning' | 'end') {
@@ -154,21 +156,20 @@ export class ReadersChecker {
     if (!state.isThrownOut) this.#checkOverlap(reader, record, where, call);
     this.#checkPredecessors(partition, record, where, reader, call);
     const running = this.#running.get(record.key) ?? new Set<Running>();
-    running.add({ reader, record, call, isReleased: false });
+    running.add({ reader, record, call, share: state.shares, isReleased: false });
     this.#running.set(record.key, running);
   }
 
   handled(reader: string, eid: string): void {
     const state = this.#reader(reader);
     const place = this.#place(eid);
-    this.#stopped(reader, eid);
+    const share = this.#stopped(reader, eid);
     if (!state || !place) return;
     const { record, partition } = place;
-    state.done.set(record.key, {
-      share: state.shares,
-      offset: record.offset,
-      uid: partition.uid,
-    });
+    // Of an earlier share only what this one has not met yet: a handler that was given up may end at any time.
+    const done = state.done.get(record.key);
+    if (share !== undefined && (!done || done.share <= share))
+      state.done.set(record.key, { share, offset: record.offset, uid: partition.uid });
     if (this.#handled.has(eid)) this.repeatedCount += 1;
     else this.handledCount += 1;
     this.#handled.add(eid);
@@ -209,13 +210,41 @@ export class ReadersChecker {
     for (const record of this.#between(partition, from, offset)) {
       if (this.#isDone(record)) continue;
       const where = `${uid} offset ${record.offset} (${record.key} version ${record.version})`;
-      if (record.isRemoved) this.overtaken.add(record.eid);
-      else if (record.fate !== 'aborted')
+      // Before its first commit the group begins where the log does, and has lost nothing.
+      if (record.isRetired && record.fate === 'committed' && before !== undefined)
+        this.overtaken.add(record.eid);
+      else if (!record.isRemoved && record.fate !== 'aborted')
         this.#fail(
           `R1 ${reader} committed ${uid} at ${offset}, over the unhandled ${where}, ${record.fate}`,
         );
     }
     this.#committed.set(uid, Math.max(before ?? 0, offset));
+  }
+
+  /**
+   * It asks for more from `offset` on.
+   * @param limit events that may be fetched and not handled.
+   */
+  fetching(reader: string, partition: SimulatedPartition, offset: number, limit: number): void {
+    const from = this.#committed.get(partition.uid) ?? this.#start(partition.uid);
+    const waiting = this.#between(partition, from, offset).filter(
+      (record) => record.fate === 'committed' && !record.isRemoved && !this.#isDone(record),
+    );
+    if (waiting.length > limit)
+      this.#fail(
+        `R6 ${reader} asks for more of ${partition.uid} while ${waiting.length} events wait, with a limit of ${limit}`,
+      );
+  }
+
+  /** In the end: what the readers have said of gaps, against what there was. */
+  checkGaps(told: { readonly retention: number; readonly versions: readonly string[] }): void {
+    if (this.overtaken.size > 0 && told.retention === 0)
+      this.#fail(`R5 retention overtook ${this.overtaken.size} events, and nobody was told`);
+    const hasRemoved = this.#world
+      .partitions()
+      .some(({ log }) => log.records.some(({ isRemoved }) => isRemoved));
+    const [first] = told.versions;
+    if (first !== undefined && !hasRemoved) this.#fail(`R5 told of missing versions: ${first}`);
   }
 
   /** Partitions with an event that nobody has committed. */
@@ -310,11 +339,16 @@ export class ReadersChecker {
     return false;
   }
 
-  #stopped(reader: string, eid: string): void {
+  /** The share under which the earliest of its handlers of this event had begun. */
+  #stopped(reader: string, eid: string): number | undefined {
     const key = this.#place(eid)?.record.key;
     const running = this.#running.get(key ?? '');
     for (const each of running ?? [])
-      if (each.reader === reader && each.record.eid === eid) running?.delete(each);
+      if (each.reader === reader && each.record.eid === eid) {
+        running?.delete(each);
+        return each.share;
+      }
+    return undefined;
   }
 
   #isDone({ eid }: LoggedRecord): boolean {

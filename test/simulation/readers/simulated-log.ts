@@ -16,6 +16,8 @@ export interface LoggedRecord extends LoggedEvent {
   fate: 'open' | 'committed' | 'aborted';
   /** Cleaned, or behind retention: no reader can be blamed for not having it. */
   isRemoved: boolean;
+  /** By retention: a group that was to read it must be told. */
+  isRetired: boolean;
 }
 
 interface LoggedBatch {
@@ -80,6 +82,7 @@ export class SimulatedLog {
       offset: baseOffset + index,
       fate: isTransactional ? 'open' : 'committed',
       isRemoved: false,
+      isRetired: false,
     }));
     const producerId = producer?.id ?? -1;
     if (isTransactional && !this.#open(producerId))
@@ -137,7 +140,8 @@ export class SimulatedLog {
   removeBefore(offset: number): void {
     this.startOffset = Math.max(this.startOffset, Math.min(offset, this.highWatermark));
     for (const record of this.records)
-      if (record.offset < this.startOffset) record.isRemoved = true;
+      if (record.offset < this.startOffset && !record.isRemoved)
+        record.isRemoved = record.isRetired = true;
     this.#batches = this.#batches.filter(({ lastOffset }) => lastOffset >= this.startOffset);
   }
 

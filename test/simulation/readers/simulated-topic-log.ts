@@ -18,8 +18,8 @@ const requestTimeoutMs = 4000;
 
 /** What the schedule sees of a reader's fetches. */
 export interface FetchWatcher {
-  /** An answer has reached the reader's process. */
-  fetched(answers: readonly FetchedPartition[]): void;
+  /** A request goes out. */
+  fetching(positions: FetchRequest['positions']): void;
 }
 
 /** The topics as one reader reaches them; one for each life. */
@@ -96,8 +96,9 @@ export class SimulatedTopicLog implements TopicLog {
     if (this.#fetching.has(nodeId))
       throw new Error(`a second fetch of broker ${nodeId} while one is out`);
     this.#fetching.add(nodeId);
+    this.#watcher.fetching(request.positions);
     try {
-      const answers = await this.#network.ask<readonly FetchedPartition[]>({
+      return await this.#network.ask<readonly FetchedPartition[]>({
         life: this.#life,
         broker: nodeId,
         socket: 'fetch',
@@ -105,8 +106,6 @@ export class SimulatedTopicLog implements TopicLog {
         timeoutMs: requestTimeoutMs + request.maxWaitMs,
         act: (answer) => this.#serve(nodeId, request, answer),
       });
-      this.#watcher.fetched(answers);
-      return answers;
     } finally {
       this.#fetching.delete(nodeId);
     }

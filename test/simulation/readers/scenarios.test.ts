@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest';
+import { runReadersSchedule } from './readers-schedule.ts';
+
+/** Seeds that have found something, whatever else the schedules of the day are. */
+it.each([
+  ['planted-9', 'handlers that are slower than the events come'],
+  [
+    's-55',
+    'a topic that grows while its only, static, member is away is shared out when it is back',
+  ],
+])('keeps every rule in schedule %s: %s', { timeout: 120_000 }, async (seed) => {
+  const { failures } = await runReadersSchedule(seed);
+  expect(failures).toEqual([]);
+});
