@@ -2,8 +2,6 @@ import {
   partitionKey,
   type CommitEntry,
   type FetchedPartition,
-  type GroupCoordinator,
-  type KafkaReads,
   type TopicLog,
   type TopicPartition,
 } from '@outbound/kafka';
@@ -12,49 +10,13 @@ import { batchBounds } from './batch-bounds.ts';
 import { assignedPartitions, encodeAssignment } from './consumer-protocol.ts';
 import type { GroupWorld } from './group-world.ts';
 import { kafkaCode } from './kafka-codes.ts';
+import { withGroup, withLog, withOldAbortedRule } from './planted-ports.ts';
 import type { ReadersPlant } from './readers-schedule.ts';
 
 /** A defect that somebody could make in a reader, put in from outside, and the rule whose breach shows it. */
 export interface PlantedReaderBug extends ReadersPlant {
   /** Names of rules; the first failure of a schedule that begins with one of them counts as found. */
   readonly breaks: readonly string[];
-}
-
-function withLog(reads: KafkaReads, over: (log: TopicLog) => Partial<TopicLog>): KafkaReads {
-  const { log } = reads;
-  return {
-    log: {
-      topics: (names) => log.topics(names),
-      offsets: (nodeId, partitions, at) => log.offsets(nodeId, partitions, at),
-      fetch: (nodeId, request) => log.fetch(nodeId, request),
-      ...over(log),
-    },
-    group: (groupId) => reads.group(groupId),
-    close: () => reads.close(),
-  };
-}
-
-function withGroup(
-  reads: KafkaReads,
-  over: (group: GroupCoordinator) => Partial<GroupCoordinator>,
-): KafkaReads {
-  return {
-    log: reads.log,
-    group: (groupId) => {
-      const group = reads.group(groupId);
-      return {
-        join: (request) => group.join(request),
-        sync: (member, assignments) => group.sync(member, assignments),
-        heartbeat: (member) => group.heartbeat(member),
-        leave: (member) => group.leave(member),
-        commit: (member, entries) => group.commit(member, entries),
-        committed: (partitions) => group.committed(partitions),
-        close: () => group.close(),
-        ...over(group),
-      };
-    },
-    close: () => reads.close(),
-  };
 }
 
 /** Where the batches that this process has fetched end, by partition. */
@@ -126,25 +88,7 @@ export const plantedReaderBugs: readonly PlantedReaderBug[] = [
     name: 'takes the next committed transaction for the aborted one whose data cleaning has taken',
     faults: ['clean', 'kill reader'],
     breaks: ['R1', 'R3', 'R4'],
-    reads: (reads) =>
-      withLog(reads, (log) => ({
-        fetch: async (nodeId, request) =>
-          (await log.fetch(nodeId, request)).map((answer) => {
-            const data = batchBounds(answer.recordSet).filter(
-              ({ isControl, isTransactional }) => isTransactional && !isControl,
-            );
-            // Its list is consumed by data only, so a marker without data leaves the entry for what comes next.
-            const aborted = answer.aborted.map((entry) => {
-              const next = data.find(
-                ({ producerId, lastOffset }) =>
-                  BigInt(producerId) === entry.producerId &&
-                  BigInt(lastOffset) >= entry.firstOffset,
-              );
-              return next ? { ...entry, firstOffset: BigInt(next.baseOffset) } : entry;
-            });
-            return { ...answer, aborted };
-          }),
-      })),
+    reads: withOldAbortedRule,
   },
   {
     name: 'commits what it has fetched instead of what it has finished',
@@ -209,9 +153,11 @@ export const plantedReaderBugs: readonly PlantedReaderBug[] = [
             const isStart = (entry: CommitEntry): boolean => fetched.end(entry) === 0n;
             const rest = entries.filter((entry) => !isStart(entry));
             const answers = rest.length > 0 ? await group.commit(member, rest) : [];
-            const kept = entries
-              .filter(isStart)
-              .map(({ topic, partition }) => ({ topic, partition, errorCode: 0 }));
+            const kept = entries.filter(isStart).map(({ topic, partition }) => ({
+              topic,
+              partition,
+              errorCode: 0,
+            }));
             return [...answers, ...kept];
           },
         }),
@@ -271,7 +217,10 @@ export const plantedReaderBugs: readonly PlantedReaderBug[] = [
     reads: (reads) =>
       withLog(reads, (log) => ({
         topics: async (names) =>
-          (await log.topics(names)).map((facts) => ({ ...facts, topicId: undefined })),
+          (await log.topics(names)).map((facts) => ({
+            ...facts,
+            topicId: undefined,
+          })),
       })),
   },
   {
@@ -299,7 +248,9 @@ export const plantedReaderBugs: readonly PlantedReaderBug[] = [
       withGroup(reads, (group) => ({
         heartbeat: async (member) => {
           const { errorCode } = await group.heartbeat(member);
-          return { errorCode: errorCode === kafkaCode.fencedInstanceId ? 0 : errorCode };
+          return {
+            errorCode: errorCode === kafkaCode.fencedInstanceId ? 0 : errorCode,
+          };
         },
         commit: async (member, entries) =>
           (await group.commit(member, entries)).map((answer) =>

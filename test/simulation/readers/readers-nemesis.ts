@@ -4,6 +4,7 @@ import { fairWeather, type Network, type NetworkWeather } from './network.ts';
 import type { ReaderHost } from './reader-host.ts';
 import type { SimulatedCluster } from './simulated-cluster.ts';
 import type { SimulatedCoordinator } from './simulated-coordinator.ts';
+import type { LoggedRecord } from './simulated-log.ts';
 import type { SimulatedPartition } from './simulated-topic.ts';
 
 const readerFaults = [
@@ -57,6 +58,8 @@ export interface ReadersWorld {
   /** How far retention may go in a partition: undefined where this schedule has none. */
   readonly retentionLimit: (partition: SimulatedPartition) => number | undefined;
   readonly sessionTimeoutMs: number;
+  /** How long a deletion stays after it was first cleaned over; undefined: for ever. */
+  readonly tombstonesLiveMs?: number;
   readonly trace: (what: string) => void;
 }
 
@@ -73,6 +76,7 @@ export class ReadersNemesis {
   readonly #chance: Chance;
   readonly #plan: ReadersPlan;
   #isHealed = false;
+  readonly #cleanedMs = new WeakMap<LoggedRecord, number>();
   #grown = 0;
   #made = 0;
   bitten = 0;
@@ -262,7 +266,11 @@ export class ReadersNemesis {
         const to = chance.int(log.startOffset, log.endOffset);
         trace(`${uid} is cleaned up to ${to}`);
         const keeps = chance.happens(0.5);
-        return log.clean(to, () => keeps, false);
+        return log.clean(
+          to,
+          () => keeps,
+          (record) => this.#isTombstoneOver(record),
+        );
       }
       case 'retain': {
         const limit = this.#world.retentionLimit(partition);
@@ -271,6 +279,14 @@ export class ReadersNemesis {
         return trace(`${uid} begins at ${log.startOffset} now`);
       }
     }
+  }
+
+  #isTombstoneOver(record: LoggedRecord): boolean {
+    const { nowMs } = this.#world.cluster.scheduler;
+    const { tombstonesLiveMs = Infinity } = this.#world;
+    const cleanedMs = this.#cleanedMs.get(record) ?? nowMs;
+    this.#cleanedMs.set(record, cleanedMs);
+    return nowMs - cleanedMs > tombstonesLiveMs;
   }
 
   #unstick(partition: SimulatedPartition): void {

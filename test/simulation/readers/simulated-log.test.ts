@@ -93,7 +93,11 @@ describe('a simulated partition', () => {
     log.append([event('a')], at, { id: 7, isTransactional: true });
     log.endTransaction(7, 'commit', at);
     log.append([event('z')], at);
-    replicated(log).clean(log.endOffset, () => false, false);
+    replicated(log).clean(
+      log.endOffset,
+      () => false,
+      () => false,
+    );
     expect(bounds(log.read(0, 10_000, true).bytes)).toEqual([
       '1-1: 1 marker',
       '2-2: 1',
@@ -101,7 +105,11 @@ describe('a simulated partition', () => {
       '4-4: 1',
     ]);
     expect(log.read(0, 10_000, true).aborted).toHaveLength(1);
-    log.clean(log.endOffset, () => false, false);
+    log.clean(
+      log.endOffset,
+      () => false,
+      () => false,
+    );
     expect(log.read(0, 10_000, true).aborted).toHaveLength(0);
     expect(log.records.map(({ isRemoved }) => isRemoved)).toEqual([true, false, false]);
   });
@@ -113,7 +121,11 @@ describe('a simulated partition', () => {
     log.append([event('b', true)], at);
     log.append([event('z')], at);
     const before = replicated(log).stateAt(log.endOffset);
-    log.clean(log.endOffset, () => true, false);
+    log.clean(
+      log.endOffset,
+      () => true,
+      () => false,
+    );
     expect(bounds(log.read(0, 10_000, true).bytes)).toEqual([
       '0-2: 1',
       '3-4: 0',
@@ -121,7 +133,11 @@ describe('a simulated partition', () => {
       '6-6: 1',
     ]);
     expect(log.stateAt(log.endOffset)).toEqual(before);
-    log.clean(log.endOffset, () => false, true);
+    log.clean(
+      log.endOffset,
+      () => false,
+      () => true,
+    );
     expect(bounds(log.read(0, 10_000, true).bytes)).toEqual(['0-2: 1', '6-6: 1']);
     expect([...log.stateAt(log.endOffset).keys()]).toEqual(['a', 'z']);
   });
@@ -133,7 +149,10 @@ describe('a simulated partition', () => {
     replicated(log).removeBefore(1);
     log.append([event('c')], at);
     expect(log.cutTo(log.highWatermark).map(({ key }) => key)).toEqual(['c']);
-    expect({ start: log.startOffset, end: log.endOffset }).toEqual({ start: 1, end: 3 });
+    expect({ start: log.startOffset, end: log.endOffset }).toEqual({
+      start: 1,
+      end: 3,
+    });
     expect(bounds(log.read(1, 10_000, true).bytes)).toEqual(['1-2: 2']);
   });
 });

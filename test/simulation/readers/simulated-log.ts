@@ -44,7 +44,10 @@ interface Transaction {
 /** What a read of the log gives. */
 export interface LogRead {
   readonly bytes: Buffer;
-  readonly aborted: readonly { readonly producerId: number; readonly firstOffset: number }[];
+  readonly aborted: readonly {
+    readonly producerId: number;
+    readonly firstOffset: number;
+  }[];
 }
 
 /**
@@ -116,7 +119,13 @@ export class SimulatedLog {
           for (const record of batch.records)
             record.fate = type === 'abort' ? 'aborted' : 'committed';
     }
-    const head = { baseOffset, lastOffset: baseOffset, producerId, isTransactional: true, ...at };
+    const head = {
+      baseOffset,
+      lastOffset: baseOffset,
+      producerId,
+      isTransactional: true,
+      ...at,
+    };
     this.#push({ ...head, marker: type, records: [], bytes: Buffer.alloc(0) });
   }
 
@@ -148,12 +157,12 @@ export class SimulatedLog {
   /**
    * One pass of the cleaner below `offset`, which never reaches the newest batch or what is not stable: older states of a key go, aborted records go, markers stay.
    * @param keepsBounds whether a batch that has lost all its records leaves its bounds.
-   * @param takesTombstones whether deletions are old enough to go too.
+   * @param takesTombstone whether this deletion is old enough to go too.
    */
   clean(
     offset: number,
     keepsBounds: (baseOffset: number) => boolean,
-    takesTombstones: boolean,
+    takesTombstone: (record: LoggedRecord) => boolean,
   ): void {
     const newest = this.#batches.at(-1)?.baseOffset ?? 0;
     const below = Math.min(offset, this.lastStableOffset, newest);
@@ -165,7 +174,7 @@ export class SimulatedLog {
     const isKept = (record: LoggedRecord): boolean =>
       record.fate === 'committed' &&
       latest.get(record.key) === record.offset &&
-      !(record.isTombstone && takesTombstones);
+      !(record.isTombstone && takesTombstone(record));
     this.#cleanMarkers(below);
     this.#batches = this.#batches.filter((batch) => {
       if (batch.lastOffset >= below || batch.marker) return true;
