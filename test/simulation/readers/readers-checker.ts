@@ -109,7 +109,7 @@ export class ReadersChecker {
     state.shares += 1;
     state.isOut = false;
     state.isThrownOut = false;
-    state.heardMs = sentMs;
+    state.heardMs = Math.max(state.heardMs, sentMs);
   }
 
   alive(reader: string, sentMs: number): void {
@@ -204,6 +204,8 @@ export class ReadersChecker {
     if (other) this.#fail(`R2 ${reader} committed ${uid} at ${offset}, which is ${other}'s`);
     if (offset > Math.max(partition.committedTo, log.startOffset))
       this.#fail(`R1 ${reader} committed ${uid} at ${offset}, behind its end`);
+    // Nobody reads on from a position of a topic that is gone.
+    if (partition.isDeleted) return;
     const before = this.#committed.get(uid);
     if (before === undefined && this.#from === 'end') this.#startsAt(partition, offset);
     const from = before ?? this.#start(uid);
