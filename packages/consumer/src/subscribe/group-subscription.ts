@@ -118,7 +118,8 @@ export class GroupSubscription implements Subscription {
       groupInstanceId: options.groupInstanceId,
       sessionTimeoutMs,
       rebalanceTimeoutMs,
-      heartbeatMs: Math.min(3_000, Math.floor(sessionTimeoutMs / 4)),
+      // Members hear of a rebalance by their heartbeats, twice where partitions move, and those are nobody's until all have heard.
+      heartbeatMs: Math.min(1_000, Math.floor(sessionTimeoutMs / 4)),
       onAssigned: (partitions) => {
         for (const each of partitions) this.#dispatcher.assign(each);
         this.#fetcher.assign(partitions);
