@@ -23,6 +23,9 @@ import { askedLag, seenLag } from './work-lag.ts';
 
 /** Beyond what handlers may take: commits and the leaving, while Kafka may be away. */
 const leaveLimitMs = 30_000;
+/** A question to a broker and what follows from its answer. */
+const memberLooksWithinMs = 2_000;
+
 /** A subscription of a group: wires the member, the fetcher and the handling of what they bring, and ends them together. */
 export class GroupSubscription implements Subscription {
   readonly done: Promise<void>;
@@ -99,8 +102,10 @@ export class GroupSubscription implements Subscription {
         this.#dispatcher.take(fetched);
       },
       onOutOfRange: (partition, range) => this.#outOfRange(partition, range),
-      onTopicChanged: (topic, { kind }) => {
-        if (kind === 'gone') this.#topicIsGone(topic);
+      onTopicChanged: (topic, change) => {
+        if (change.kind === 'gone') this.#topicIsGone(topic);
+        if (change.kind === 'made-again')
+          this.#topicIsAnother(topic, change.topicId).catch((error: unknown) => this.#fail(error));
         // The member decides what it means, and tells it.
         this.#member.lookAtTopics();
       },
@@ -272,6 +277,16 @@ export class GroupSubscription implements Subscription {
     this.#fetcher.seek({ ...at, offset });
     // The old life may have been held back; this one has nothing yet.
     this.#fetcher.resume([at]);
+  }
+
+  /** The fetcher lets the partitions of the old topic stand. What the member still gives us when it has looked, too, is of the new one, and goes on. */
+  async #topicIsAnother(topic: string, topicId: string | undefined): Promise<void> {
+    await this.#ports.clock.sleep(memberLooksWithinMs, this.#over.signal);
+    if (topicId === undefined || this.#member.topicId(topic) !== topicId) return;
+    for (const each of this.#dispatcher.works) {
+      const offset = each.topic === topic ? this.#fetcher.position(each) : undefined;
+      if (offset !== undefined) this.#fetcher.seek({ topic, partition: each.partition, offset });
+    }
   }
 
   #topicIsGone(topic: string): void {

@@ -33,6 +33,8 @@ export class FetchLane implements TopicPartition {
   outOfRangeSinceMs: number | undefined;
   /** The owner has been told something, and decides. */
   isHeld = false;
+  /** Held because its name went to another topic: the id that it had before. */
+  heldFrom: string | undefined;
 
   constructor({ topic, partition, offset }: TopicPartition & { readonly offset: bigint }) {
     this.topic = topic;

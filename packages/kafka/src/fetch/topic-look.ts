@@ -92,10 +92,19 @@ export class TopicLook {
     const verdict = verdictOf(facts.topic, facts.errorCode);
     for (const lane of lanes) if (verdict && !lane.isHeld) this.#lanes.refuse(lane, verdict);
     if (facts.errorCode === 0) known.facts = facts;
+    const before = known.watch.topicId;
     const change = known.watch.see(facts, this.#options.clock.nowMs());
     for (const lane of lanes)
-      if (change?.kind === 'made-again') lane.isHeld = true;
-      else this.#lead(lane, facts);
+      if (change?.kind !== 'made-again') this.#lead(lane, facts);
+      else if (lane.heldFrom !== undefined && lane.heldFrom === facts.topicId) {
+        // A broker that was behind had told of an older topic: this is the lane's own again.
+        lane.isHeld = false;
+        lane.heldFrom = undefined;
+        this.#lead(lane, facts);
+      } else if (!lane.isHeld) {
+        lane.isHeld = true;
+        lane.heldFrom = before;
+      }
     if (change) this.#options.onTopicChanged(facts.topic, change);
   }
 

@@ -14,6 +14,11 @@ export class TopicWatch {
     this.#goneAfterMs = goneAfterMs;
   }
 
+  /** As last described; undefined where no broker says. */
+  get topicId(): string | undefined {
+    return this.#topicId;
+  }
+
   /** What the owner of a position knows: the topic that the position is of. What was seen before counts more. */
   expect(topicId: string | undefined): void {
     this.#topicId ??= topicId;
@@ -32,9 +37,12 @@ export class TopicWatch {
     this.#isGoneTold = false;
     const before = this.#partitions;
     const { topicId } = facts;
+    const isFewer = before !== undefined && facts.partitions.length < before;
+    // A topic never loses partitions: this broker has not heard yet that it grew.
+    if (isFewer && topicId !== undefined && topicId === this.#topicId) return undefined;
     const isAnother =
       (topicId !== undefined && this.#topicId !== undefined && topicId !== this.#topicId) ||
-      (before !== undefined && facts.partitions.length < before);
+      isFewer;
     this.#topicId = topicId ?? this.#topicId;
     this.#partitions = facts.partitions.length;
     if (isAnother) return { kind: 'made-again', topicId };

@@ -1,6 +1,6 @@
 import { KafkaError } from '../kafka-error.ts';
 import { partitionKey, type TopicPartition } from '../ports/partition.ts';
-import { groupCode, groupVerdict } from './group-codes.ts';
+import { groupCode, groupFailure, groupVerdict } from './group-codes.ts';
 
 /** A commit of a topic that the coordinator does not know (yet) is tried this often; what was deleted does not come back by itself. */
 const unknownTopicTries = 5;
@@ -36,6 +36,7 @@ export function commitFate(
       `nothing can be committed on ${key}: the coordinator does not know it`,
       { kafkaCode: code },
     );
+  if (code === groupCode.fencedInstance) return groupFailure(code);
   if (groupVerdict(code) === 'fail')
     return new KafkaError('KAFKA_REJECTED', `the commit on ${key} was refused with code ${code}`, {
       kafkaCode: code,

@@ -133,6 +133,11 @@ export class GroupMember {
     return phase === 'running' || phase === 'revoking';
   }
 
+  /** The id of the topic that our positions are of; undefined where no broker says, or the topic is gone. */
+  topicId(topic: string): string | undefined {
+    return this.#watch.view.now(topic)?.topicId;
+  }
+
   /** Somebody has seen that a topic is not what it was: looks at once. */
   lookAtTopics(): void {
     this.#watch.wake();

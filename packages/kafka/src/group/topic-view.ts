@@ -23,12 +23,14 @@ interface Known {
 }
 
 /**
- * What a group's topics are, from descriptions that may be old: brokers answer as they know it, so an id that was replaced once is never
- * believed again, partitions only become more, and a topic is gone only when it stays away. No input or output.
+ * What a group's topics are, from descriptions that may be old: brokers answer as they know it, so an id that was replaced once is
+ * believed again only when nobody has said otherwise for a while, partitions only become more, and a topic is gone only when it stays away. No input or output.
  */
 export class TopicView {
   readonly #known = new Map<string, Known>();
   readonly #replaced = new Set<string>();
+  /** Since when nothing but a replaced id is told: the other one may have been the old news. */
+  readonly #toldAgainMs = new Map<string, number>();
   readonly #madeAgain = new Set<string>();
 
   /** The topic as it is now; undefined while it is not there. */
@@ -68,7 +70,13 @@ export class TopicView {
       return { topic, what: 'gone', before, after: 0 };
     }
     if (errorCode !== groupCode.none || count === 0) return undefined;
-    if (topicId !== undefined && this.#replaced.has(topicId)) return undefined;
+    if (topicId !== undefined && this.#replaced.has(topicId)) {
+      const sinceMs = this.#toldAgainMs.get(topic) ?? nowMs;
+      this.#toldAgainMs.set(topic, sinceMs);
+      if (nowMs - sinceMs < goneAfterMs) return undefined;
+      this.#replaced.delete(topicId);
+    }
+    this.#toldAgainMs.delete(topic);
     known.missingSinceMs = undefined;
     const isOther =
       topicId !== undefined && known.topicId !== undefined
