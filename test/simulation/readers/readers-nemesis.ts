@@ -241,10 +241,9 @@ export class ReadersNemesis {
     );
     switch (fault) {
       case 'move leader, old one stays':
-        return cluster.reassign(
-          partition,
-          [...others.slice(0, 1), leader].filter((id) => id > 0),
-        );
+        return others.length > 0 && leader > 0
+          ? cluster.reassign(partition, [...others.slice(0, 1), leader])
+          : undefined;
       case 'move leader, old one goes':
         return others.length > 0
           ? cluster.reassign(partition, others.slice(0, chance.int(1, 2)))

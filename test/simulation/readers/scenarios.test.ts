@@ -8,6 +8,12 @@ it.each([
     's-55',
     'a topic that grows while its only, static, member is away is shared out when it is back',
   ],
+  ['long-52', 'a broker that has not heard that a topic grew does not make it another topic'],
+  ['long-475', 'a commit that is fenced says so'],
+  [
+    'long-518',
+    'a description of the old topic that comes after the one of the new is not believed for ever',
+  ],
 ])('keeps every rule in schedule %s: %s', { timeout: 120_000 }, async (seed) => {
   const { failures } = await runReadersSchedule(seed);
   expect(failures).toEqual([]);
