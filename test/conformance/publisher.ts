@@ -14,6 +14,9 @@ import {
   type SourceIdentity,
 } from '../../services/relay/src/wal/source-position.ts';
 
+/** A real broker removes what is older than the topic's retention: a date that is written down has its day. */
+const beganMs = Date.now();
+
 /** Topics of their own, real or simulated, and a way to look into them. */
 export interface PublisherRig extends AsyncDisposable {
   /** Its first route has two partitions at least. */
@@ -50,7 +53,7 @@ export function publisherConformance(name: string, openRig: () => Promise<Publis
         value: Buffer.from('{}'),
         headers: { ce_id: `event-${lsn}`, source_lsn },
         position,
-        timestampMs: 1_790_000_000_000,
+        timestampMs: beganMs,
       };
     });
     return { topic, partition, records };

@@ -18,7 +18,8 @@ const tail = (...args: string[]) => outbound(['tail', ...args], { env: env() });
 
 describe('tail', () => {
   it('shows what is there and ends with -e, in order of offset', async () => {
-    const topic = await newTopic(kafka);
+    // The dates below are past the time that topics are kept for by default.
+    const topic = await newTopic(kafka, { configs: { 'retention.ms': '-1' } });
     await append(
       kafka,
       topic,

@@ -103,6 +103,9 @@ export async function opened(
   return (await publisher.open(source)) as KafkaSession;
 }
 
+/** A broker removes what is older than the topic's retention, half a minute after it has started: a date that is written down has its day. */
+const beganMs = Date.now();
+
 /** A record at `position` of `source`, with the header that says so. */
 export function recordAt(
   source: SourceIdentity,
@@ -122,7 +125,7 @@ export function recordAt(
       source_lsn: sourcePositionToText(position, sourceFingerprint(source)),
     },
     position,
-    timestampMs: 1_790_000_000_000 + lsn,
+    timestampMs: beganMs + lsn,
     ...over,
   };
 }
