@@ -37,10 +37,11 @@ describe('send', () => {
     async (compression) => {
       const eventType = anyEventType(2);
       const { session: one, source } = await session(eventType, anySource(), { compression });
+      const timestampMs = Date.now() - 1234;
       const value = Buffer.from('{ "n" : 12345678901234567890, "é": "\\u00e9" }');
       const batches = [
         batchOf([
-          recordAt(source, eventType.change, 0, 1, { value }),
+          recordAt(source, eventType.change, 0, 1, { value, timestampMs }),
           recordAt(source, eventType.change, 0, 2),
         ]),
         batchOf([recordAt(source, eventType.change, 1, 3)]),
@@ -55,7 +56,7 @@ describe('send', () => {
         partition: 0,
         offset: '0',
         key: Buffer.from('key-1'),
-        timestamp: '1790000000001',
+        timestamp: String(timestampMs),
       });
       expect(String(first?.headers?.['ce_id'])).toBe('event-1');
       expect([second?.offset, third?.partition]).toEqual(['1', 1]);
