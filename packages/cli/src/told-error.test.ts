@@ -20,6 +20,11 @@ test.each<[string, unknown, number, string]>([
   ['a defect of ours', new PipelineError('ODD', 'no'), 1, 'ODD'],
   ['a wrong password', postgres('28P01'), 5, 'DATABASE_UNAVAILABLE'],
   ['a server that stops', wrapped(postgres('57P01')), 5, 'DATABASE_UNAVAILABLE'],
+  [
+    'a database that takes no connections',
+    postgres('55000', 'database "x" is not currently accepting connections'),
+    ...([5, 'DATABASE_UNAVAILABLE'] as const),
+  ],
   ['a right that is missing', wrapped(postgres('42501')), 1, 'DATABASE_FORBIDDEN'],
   [
     'a statement that fails',

@@ -19,6 +19,8 @@ const codesBelow: Readonly<Record<string, ExitCode>> = {
 
 /** Classes of SQLSTATE in which the server does not serve us: no connection, no login, no resources, shutting down. Source: Postgres, appendix A. */
 const notServed = /^(08|28|53|57P)/;
+/** Its code, 55000, means much else too. */
+const notAccepting = /^database ".+" is not currently accepting connections/;
 const noRight = '42501';
 
 /** How the network says that nobody is there. */
@@ -100,7 +102,7 @@ function fromSystem(error: Error, cause: unknown): CliError | undefined {
 
 /** Of Postgres its text, never its detail: that holds values of rows. */
 function fromPostgres(code: string, { message }: Error, cause: unknown): CliError {
-  if (notServed.test(code))
+  if (notServed.test(code) || notAccepting.test(message))
     return new CliError(
       'DATABASE_UNAVAILABLE',
       `the database does not serve us: ${message} (${code}): check OUTBOUND_DATABASE_URL, and the server's log`,

@@ -10,8 +10,9 @@ interface DriverError {
 /** Classes of SQLSTATE, and Node's codes, that say that the server does not serve us: no connection, no login, no resources. Source: Postgres, Appendix A. */
 const unavailable =
   /^(08...|28...|57P..|53[^1]..|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
-/** Those that `pg` says in words only. */
-const unavailableWords = /^(Connection terminated|timeout exceeded when trying to connect)/;
+/** Those that `pg` says in words only; and a database that takes no connections, whose code (55000) means much else too. */
+const unavailableWords =
+  /^(Connection terminated|timeout exceeded when trying to connect|database ".+" is not currently accepting connections)/;
 const outOfDisk = '53100';
 
 /** True for a value that is no JSON, or no text, in the eyes of Postgres. Source: Postgres, Appendix A. */

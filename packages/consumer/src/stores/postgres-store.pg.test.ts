@@ -223,5 +223,12 @@ describe('a state in Postgres', () => {
       code: 'STORE_UNAVAILABLE',
     });
     await nowhere.end();
+    const closed = new pg.Pool({ connectionString: await postgres.createDatabase('closed') });
+    await pool.query('alter database closed allow_connections false');
+    await expect(openPostgresStore(closed, { table: 'state', topic: 't' })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('55000') as string,
+    });
+    await closed.end();
   });
 });
