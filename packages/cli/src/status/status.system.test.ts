@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { eventually } from '../../../../test/support/eventually.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TestPipeline } from '../../../../test/support/test-pipeline.ts';
 import { startTestStack, urlAs, type TestStack } from '../../../../test/support/test-stack.ts';
@@ -199,6 +200,8 @@ test('doctor finds nothing wrong with a pipeline that works, and what was broken
       of: (level: string) => findings.filter((each) => each.level === level),
     };
   };
+  // The relay looks at its slot now and then, and has not seen it before the first time.
+  await eventually(async () => (await fetch(`${env['OUTBOUND_RELAY_ADMIN_URL']}/readyz`)).ok);
   const healthy = await doctor();
   expect(healthy.of('fault')).toEqual([]);
   expect(healthy.of('unknown')).toEqual([]);
