@@ -1,4 +1,4 @@
-import { subscribe } from '@outbound/consumer';
+import { subscribe, type BatchLimits } from '@outbound/consumer';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { Kafka, logLevel } from 'kafkajs';
 import { benchEvent } from './bench-event.ts';
@@ -22,7 +22,12 @@ const connection: KafkaConnection = {
 };
 
 const readers: Readonly<Record<string, () => Promise<Reading>>> = {
-  'outbound-batches': () => ours({ handleBatch: (events) => meter.add(events.length) }),
+  'outbound-batches': () =>
+    ours({
+      handleBatch: (events) => meter.add(events.length),
+      // The last batch of each partition is not full: it must not wait for more that never comes.
+      batch: { maxEvents: 500, maxBytes: 1 << 20, maxWaitMs: 50 },
+    }),
   'outbound-single': () => ours({ handle: () => meter.add(1) }),
   'kafkajs-raw': () => kafkajsBatches(() => undefined),
   'kafkajs-parsed': () =>
@@ -34,7 +39,9 @@ const readers: Readonly<Record<string, () => Promise<Reading>>> = {
 };
 
 async function ours(
-  how: { handle: () => void } | { handleBatch: (events: readonly unknown[]) => void },
+  how:
+    | { handle: () => void }
+    | { handleBatch: (events: readonly unknown[]) => void; batch: BatchLimits },
 ): Promise<Reading> {
   const subscription = await subscribe({
     connection,
