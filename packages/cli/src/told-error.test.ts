@@ -36,6 +36,7 @@ test.each<[string, unknown, number, string]>([
   ['nobody at the port', new AggregateError([system('ECONNREFUSED')]), 5, 'NOT_REACHED'],
   ['a full disk', system('ENOSPC', { syscall: 'write' }), 1, 'FILE_FAILED'],
   ['a full disk at its file', system('ENOSPC', { path: '/x/y' }), 1, 'FILE_FAILED'],
+  ['a file of somebody else', system('EPERM', { path: '/x/y' }), 2, 'FILE_FAILED'],
   ['a disk that is read only', system('EROFS', { path: '/x/y' }), 2, 'FILE_FAILED'],
   [
     'an error of ours inside of another',

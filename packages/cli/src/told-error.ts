@@ -33,6 +33,7 @@ const fileFaults: Readonly<Record<string, string>> = {
   EDQUOT: 'the quota of the disk is used up: make room',
   EFBIG: 'the file would be larger than it may be: name another place',
   EROFS: 'the disk can only be read: name another place',
+  EPERM: 'this user may not: change its rights, or name another place',
   EACCES: 'this user may not: change its rights, or name another place',
   EISDIR: 'it is a directory: name a file',
   ENOTDIR: 'a part of the path is no directory: correct it',
@@ -91,7 +92,8 @@ function fromSystem(error: Error, cause: unknown): CliError | undefined {
   if (code === 'ENOSPC' || code === 'EDQUOT')
     // A write to an open file names no path.
     return new CliError('FILE_FAILED', `${fileFaults[code] ?? code} (${code})`, { cause });
-  if (notReached.has(code) && syscall !== 'open')
+  // What names a path is of the disk.
+  if (notReached.has(code) && syscall !== 'open' && path === undefined)
     return new CliError(
       'NOT_REACHED',
       `a server does not answer (${error.message}): check that it runs and can be reached (outbound doctor)`,

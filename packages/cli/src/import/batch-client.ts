@@ -60,8 +60,6 @@ const serverFaultTries = 3;
  */
 export class BatchClient {
   readonly #options: BatchClientOptions;
-  /** What was not too large yet. */
-  #maxItems = Infinity;
 
   constructor(options: BatchClientOptions) {
     this.#options = options;
@@ -69,14 +67,12 @@ export class BatchClient {
 
   /**
    * Sends the items as one batch; where that is too large for the API, or for a proxy on the way, in halves, each under a key of its own that is
-   * made of `key`. What was too large once is not tried again in full.
+   * made of `key`. Each is tried in full first: what another batch was told must not change the keys of this one, or a run that goes on would not
+   * know what it has created.
    */
   async send(items: Items, { key, signal }: SendOptions): Promise<BatchResult> {
-    if (items.length <= this.#maxItems) {
-      const result = await this.#sendWhole(items, { key, signal });
-      if (result !== 'too large') return result;
-      this.#maxItems = Math.min(this.#maxItems, Math.ceil(items.length / 2));
-    }
+    const result = await this.#sendWhole(items, { key, signal });
+    if (result !== 'too large') return result;
     const half = Math.ceil(items.length / 2);
     const first = await this.send(items.slice(0, half), { key: `${key}.1`, signal });
     const second = await this.send(items.slice(half), { key: `${key}.2`, signal });

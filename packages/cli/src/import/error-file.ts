@@ -16,11 +16,22 @@ export class ErrorFile {
 
   /**
    * @param keepBytes what of an earlier run stays: the rows after it come again. 0 begins anew.
+   * @param options.mayReplace false: a list that is there already is left alone, and IMPORT_ERRORS_KEPT.
    * @throws CliError IMPORT_ERRORS_FOREIGN for a file that is no such list: it is left as it is. IMPORT_ERRORS_GONE if less than `keepBytes` is there.
    */
-  static async begin(path: string, keepBytes: number): Promise<ErrorFile> {
+  static async begin(
+    path: string,
+    keepBytes: number,
+    { mayReplace = true }: { readonly mayReplace?: boolean } = {},
+  ): Promise<ErrorFile> {
     const file = new ErrorFile(path, keepBytes);
     const bytes = await sizeOfList(path);
+    if (bytes !== undefined && !mayReplace)
+      throw new CliError(
+        'IMPORT_ERRORS_KEPT',
+        `${path} may be the list of a run that goes on with --resume: name another file for the dry run, or remove this one`,
+        { exitCode: exitCodes.usage },
+      );
     if (keepBytes === 0) {
       if (bytes !== undefined) await rm(path, { force: true });
       return file;

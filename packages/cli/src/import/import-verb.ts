@@ -110,6 +110,7 @@ async function importFile(context: CliContext, path: string, options: Options): 
     // A dry run leaves the list of a real run alone: --resume goes on in it.
     options.errors ?? `${path}.${isDry ? 'dry-run.' : ''}errors.ndjson`,
     from.errorBytes,
+    { mayReplace: !isDry || options.errors === undefined },
   );
   context.onClose(() => errorFile.close());
   let bytesRead = 0;

@@ -77,6 +77,8 @@ async function rebuild(context: CliContext, name: string, options: Options): Pro
       ...(eventType ? { eventType } : {}),
       onBegin: (plan) => {
         beginnings += 1;
+        // A run that begins again is complete no more.
+        caughtUp = undefined;
         if (beginnings === 1) return;
         progress.end();
         output.note(`${topic}: reading ${beganText(plan)}`);
