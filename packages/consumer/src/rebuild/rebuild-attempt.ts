@@ -2,6 +2,7 @@ import type { Clock, KafkaLog } from '@outbound/service-kit';
 import type { StateStore, StorePositions } from '../stores/state-store.ts';
 import type { ReadSummary } from '../topic-reader/read-topics.ts';
 import type { KafkaRecord } from '@outbound/kafka';
+import type { KnownTopic } from '../topic-reader/topic-ranges.ts';
 import type { PartitionRange } from '../topic-reader/topic-record.ts';
 import type { ReadTopic } from './read-topic.ts';
 import type { ProgressCounter } from './rebuild-progress.ts';
@@ -11,7 +12,7 @@ import { recogniseById, recogniseByRecords } from './recognise-topic.ts';
 import { hasMissed, resumePlan, type ResumePlan } from './resume-plan.ts';
 import { stateEntry } from './state-entry.ts';
 import { StoreWriter } from './store-writer.ts';
-import { topicMark } from './topic-mark.ts';
+import { readTopicMark, topicMark } from './topic-mark.ts';
 
 /** What an attempt needs, and whom it tells. */
 export interface AttemptOptions {
@@ -78,6 +79,7 @@ export class RebuildAttempt {
     let summary: ReadSummary;
     try {
       summary = await read({
+        ...knownOf(this.#options.topic, this.#positions),
         until: follow ? 'forever' : 'end',
         signal: signal ? AbortSignal.any([signal, this.#end.signal]) : this.#end.signal,
         // Well within the life of a tombstone, so that a quiet topic does not look like a pause.
@@ -177,4 +179,15 @@ export class RebuildAttempt {
     if (this.#options.clock.wallMs() - this.#currentAtMs >= this.#options.tombstonesLiveMs)
       throw new DeletionsMissed();
   }
+}
+
+/** What the store's positions say of the topic: partitions never become fewer. */
+function knownOf(topic: string, { partitions }: StorePositions): { readonly known?: KnownTopic } {
+  const positions = [...partitions.values()];
+  const topicId = positions
+    .map(({ mark }) => readTopicMark(mark)?.topicId)
+    .find((id) => id !== undefined);
+  // Without an id a topic that was made again with fewer partitions could not be told from a broker that is behind.
+  if (topicId === undefined) return {};
+  return { known: { topic, topicId, partitions: Math.max(...partitions.keys()) + 1 } };
 }

@@ -1,11 +1,13 @@
 import { openKafkaReads, type KafkaRecord } from '@outbound/kafka';
 import { systemClock, type KafkaConnection, type KafkaLog } from '@outbound/service-kit';
-import { topicRanges } from './topic-ranges.ts';
+import { topicRanges, type KnownTopic } from './topic-ranges.ts';
 import { TopicReading, type ReadPorts } from './topic-reading.ts';
 import type { PartitionRange } from './topic-record.ts';
 
 export interface ReadOptions {
   readonly topics: readonly string[];
+  /** What the positions of one of the topics say of it: brokers that are behind that are asked again, for up to 10 s. */
+  readonly known?: KnownTopic;
   /** Called once with what is there, before anything is read, and before `from`. */
   readonly onOpen?: (ranges: readonly PartitionRange[]) => void | Promise<void>;
   /**
@@ -96,7 +98,12 @@ export async function readTopics(options: ReadTopicsOptions): Promise<ReadSummar
 /** `readTopics` over ports, which stay open. */
 export async function readTopicsWith(ports: ReadPorts, options: ReadOptions): Promise<ReadSummary> {
   const { topics, log = silentLog } = options;
-  const ranges = await topicRanges(ports.kafka.log, [...new Set(topics)], ports.clock);
+  const ranges = await topicRanges(
+    ports.kafka.log,
+    [...new Set(topics)],
+    ports.clock,
+    options.known,
+  );
   await options.onOpen?.(ranges);
   return new TopicReading(ports, ranges, { ...options, log }).run();
 }

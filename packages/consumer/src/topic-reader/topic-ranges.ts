@@ -18,6 +18,14 @@ const unknownTries = 3;
 /** Codes after which asking again gives the same answer. */
 const refusals: readonly number[] = [17, 29, 31, 35];
 
+/** What is known of a topic already: a broker that describes fewer partitions of this very topic has not heard yet that it grew. */
+export interface KnownTopic {
+  readonly topic: string;
+  /** Undefined: of whichever topic has the name. */
+  readonly topicId: string | undefined;
+  readonly partitions: number;
+}
+
 /** Why nothing can be told yet. */
 class NotYet extends Error {}
 
@@ -30,12 +38,16 @@ export async function topicRanges(
   log: TopicLog,
   topics: readonly string[],
   clock: Clock,
+  known?: KnownTopic,
 ): Promise<PartitionRange[]> {
   const untilMs = clock.nowMs() + leaderWaitMs;
   for (let attempt = 1; ; attempt += 1) {
     try {
       const facts = await log.topics(topics);
-      for (const each of facts) refuseIfMissing(each, attempt);
+      for (const each of facts) {
+        refuseIfMissing(each, attempt);
+        refuseIfBehind(each, known);
+      }
       return await rangesOf(log, facts);
     } catch (thrown) {
       const isPassing =
@@ -64,6 +76,14 @@ function refuseIfMissing({ topic, errorCode }: TopicFacts, attempt: number): voi
     'TOPIC_MISSING',
     `there is no topic ${topic}: check its name and the topic prefix, or create it`,
   );
+}
+
+function refuseIfBehind({ topic, topicId, partitions }: TopicFacts, known?: KnownTopic): void {
+  if (known?.topic !== topic || partitions.length >= known.partitions) return;
+  if (known.topicId === undefined || known.topicId === topicId)
+    throw new NotYet(
+      `${topic} has ${known.partitions} partitions, and the broker that was asked knows ${partitions.length}`,
+    );
 }
 
 async function rangesOf(log: TopicLog, facts: readonly TopicFacts[]): Promise<PartitionRange[]> {

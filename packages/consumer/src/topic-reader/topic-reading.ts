@@ -109,10 +109,13 @@ export class TopicReading {
   }
 
   #assign(lanes: readonly Lane[]): void {
+    const counts = new Map<string, number>();
+    for (const { topic } of this.#ranges) counts.set(topic, (counts.get(topic) ?? 0) + 1);
     this.#fetcher.assign(
       lanes.map(({ topic, topicId, partition, doneOffset: offset }) => ({
         topic,
         topicId,
+        partitions: counts.get(topic),
         partition,
         offset,
       })),
@@ -254,18 +257,19 @@ export class TopicReading {
           ),
         );
       case 'grown':
-        if (this.#options.until === 'forever') this.#then(() => this.#grow(topic));
+        if (this.#options.until === 'forever')
+          this.#then(() => this.#grow(topic, change.partitions));
     }
   }
 
   /** Nothing of an added partition was there when reading began: it is read from its beginning, and changes nothing of having caught up. */
-  async #grow(topic: string): Promise<void> {
+  async #grow(topic: string, partitions: number): Promise<void> {
     const { onGrown, from, log } = this.#options;
     const { kafka, clock } = this.#ports;
     const known = new Set(this.#ranges.map(partitionKey));
-    const added = (await topicRanges(kafka.log, [topic], clock)).filter(
-      (range) => !known.has(partitionKey(range)),
-    );
+    const topicId = this.#ranges.find((range) => range.topic === topic)?.topicId;
+    const now = await topicRanges(kafka.log, [topic], clock, { topic, topicId, partitions });
+    const added = now.filter((range) => !known.has(partitionKey(range)));
     if (added.length === 0) return;
     log.info(
       { component: 'topic-reader', topic, partitions: added.map(({ partition }) => partition) },

@@ -149,6 +149,13 @@ describe('a fetcher whose position is not there', () => {
 });
 
 describe('a fetcher whose topic changes', () => {
+  it('tells of partitions that were added before it looked for the first time', async () => {
+    const { fetcher, clock, changes } = reading({ partitions: 2 });
+    fetcher.assign([{ ...at(0, 0), partitions: 1 }]);
+    await clock.advance(1000);
+    expect(changes).toEqual([{ kind: 'grown', before: 1, partitions: 2 }]);
+  });
+
   it('tells of added partitions, which the owner may assign at once', async () => {
     const { log, fetcher, clock, got, changes } = reading();
     fetcher.assign([at(0, 0)]);

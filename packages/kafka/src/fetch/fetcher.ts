@@ -20,6 +20,8 @@ export interface FetchStart extends TopicPartition {
   readonly offset: bigint;
   /** Of the topic that the offset is of, where that is known: `made-again` is told if the name has gone to another. */
   readonly topicId?: string | undefined;
+  /** How many partitions the owner knows of: `grown` is told if there are more. */
+  readonly partitions?: number | undefined;
 }
 
 /**
@@ -54,7 +56,7 @@ export class Fetcher {
     for (const start of starts) {
       const lane = new FetchLane(start);
       this.#lanes.begin(lane);
-      this.#topics.add(lane, start.topicId);
+      this.#topics.add(lane, start);
     }
     this.#pumpSoon();
   }

@@ -33,13 +33,19 @@ export class TopicLook {
   }
 
   /** A lane that begins: its leader may be known. */
-  add(lane: FetchLane, topicId: string | undefined): void {
+  add(
+    lane: FetchLane,
+    {
+      topicId,
+      partitions,
+    }: { readonly topicId?: string | undefined; readonly partitions?: number | undefined },
+  ): void {
     let topic = this.#topics.get(lane.topic);
     if (!topic) {
       topic = { watch: new TopicWatch(this.#limits.goneAfterMs), facts: undefined };
       this.#topics.set(lane.topic, topic);
     }
-    topic.watch.expect(topicId);
+    topic.watch.expect(topicId, partitions);
     if (topic.facts) this.#lead(lane, topic.facts);
   }
 
