@@ -50,7 +50,8 @@ export function parseRecord<Type extends EventType>(
         eid,
         dataType: eventType.dataType,
         isReplay: headers[recordHeader.replay] === 'true',
-        version: versionOf(headers[recordHeader.dataVersion]),
+        // Without a key nothing says of what it is the version.
+        version: key === null ? undefined : versionOf(headers[recordHeader.dataVersion]),
         dataOp: 'D',
         value: undefined,
         data: undefined,
@@ -96,7 +97,10 @@ export function parseRecord<Type extends EventType>(
       eid: typeof writtenEid === 'string' ? writtenEid : eid,
       dataType: eventType.dataType,
       isReplay: headers[recordHeader.replay] === 'true',
-      version: versionOf(orderingKey === undefined ? undefined : valueAt(json, orderingKey)),
+      version:
+        key === null || orderingKey === undefined
+          ? undefined
+          : versionOf(valueAt(json, orderingKey)),
       dataOp: dataOpOf(valueAt(json, 'data_op') ?? headers[recordHeader.dataOp]),
       value: checked.value as ValueEvent<Type>['value'],
       data: valueAt(checked.value, 'data') as ValueEvent<Type>['data'],

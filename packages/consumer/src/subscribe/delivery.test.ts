@@ -257,6 +257,22 @@ describe('the proof that nothing was missed', () => {
     },
   );
 
+  it.each(['one', 'batch'] as const)(
+    'calls no gap what went by without being read: poison, or a version that is skipped (%s)',
+    async (form) => {
+      const gaps: unknown[] = [];
+      const { delivery, life, batch } = setUp(
+        form === 'one' ? { handle: () => undefined } : { handleBatch: () => undefined },
+        { onVersionGap: (gap) => gaps.push(gap), policy: 'continue' },
+      );
+      const poison = { ...record(1, 'a', 2), value: Buffer.from('no JSON'), headerList: () => [] };
+      const records = [record(0, 'a', 1), poison, record(2, 'a', 3), record(3, 'a', 5)];
+      if (form === 'one') for (const each of records) await delivery.one(each, life);
+      else await batch(records);
+      expect(gaps).toMatchObject([{ expected: 4, found: 5 }]);
+    },
+  );
+
   it('ends the subscription with what the hook throws, before the event is handled', async () => {
     const seen: unknown[] = [];
     const { delivery, life } = setUp(

@@ -1,4 +1,4 @@
-import type { KafkaRecord } from '@outbound/kafka';
+import { keyText, type KafkaRecord } from '@outbound/kafka';
 import type { EventType } from '@outbound/schemas';
 import type { KafkaLog } from '@outbound/service-kit';
 import type { ConsumedEvent } from '../events/consumed-event.ts';
@@ -67,6 +67,7 @@ export class Delivery {
     const parsed = this.#parse(record);
     if (parsed.is === 'ignored') {
       this.#counts.ignored += 1;
+      passedBy(parsed, record, life);
       return true;
     }
     if (!handle || parsed.is === 'invalid' || this.#desk.mayBeParked(record))
@@ -100,7 +101,7 @@ export class Delivery {
       if (parsed.is === 'event') {
         part.events.push(parsed.event);
         part.at.push(index);
-      }
+      } else passedBy(parsed, record, life);
     }
     this.#counts.ignored += records.length - part.events.length;
     if (part.events.length === 0) return true;
@@ -201,6 +202,7 @@ export class Delivery {
       const parsed = this.#parse(record);
       if (parsed.is === 'ignored') {
         this.#counts.ignored += 1;
+        passedBy(parsed, record, life);
         finish(index);
       } else if (parsed.is === 'event' && !this.#desk.mayBeParked(record)) {
         part.events.push(parsed.event);
@@ -208,8 +210,11 @@ export class Delivery {
       } else {
         if (!(await flush()) || life.isEnding) return false;
         const eid = parsed.is === 'event' ? parsed.event.eid : eidOf(record);
-        if (await this.#desk.takeParked(record, eid)) finish(index);
-        else if (parsed.is === 'invalid') {
+        if (parsed.is === 'invalid') passedBy(parsed, record, life);
+        if (await this.#desk.takeParked(record, eid)) {
+          forget(record, life);
+          finish(index);
+        } else if (parsed.is === 'invalid') {
           await this.#desk.take(record, eid, 1, parsed.error);
           finish(index);
         } else {
@@ -253,4 +258,17 @@ function isPromise(result: Promise<void> | void): result is Promise<void> {
 
 function eidOf({ headers, topic, partition, offset }: KafkaRecord): string {
   return headers['ce_id'] ?? `${topic}/${partition}/${offset}`;
+}
+
+/** What is left out, or cannot be read, has a version that nobody has seen: that is no gap. An event of another type has none of ours. */
+function passedBy(
+  parsed: { readonly is: 'invalid' } | { readonly is: 'ignored'; readonly why: string },
+  record: KafkaRecord,
+  life: Life,
+): void {
+  if (parsed.is === 'invalid' || parsed.why === 'unknown-version') forget(record, life);
+}
+
+function forget({ key }: KafkaRecord, life: Life): void {
+  if (key !== null) life.versions.forget(keyText(key));
 }

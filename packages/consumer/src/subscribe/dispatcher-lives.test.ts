@@ -161,6 +161,17 @@ describe('The lives of partitions in a Dispatcher', () => {
     expect(committed).toEqual([{ topic: 't', partition: 0, offset: 3n }]);
   });
 
+  it('commits where a partition was begun anew even if the group has just that: an older commit may be on its way', async () => {
+    const { deliver } = manual();
+    const { dispatcher, workOf, assign, revoke, committed } = startDispatcher(deliver, {
+      partitions: 0,
+    });
+    assign(0, 3);
+    expect(await dispatcher.restart(workOf(0), 3n, 5_000)).toBe(true);
+    await revoke([0], 5);
+    expect(committed).toEqual([{ topic: 't', partition: 0, offset: 3n }]);
+  });
+
   it('does not begin a partition anew that goes to another member meanwhile', async () => {
     const { deliver, out } = manual();
     const { dispatcher, workOf, take, revoke } = startDispatcher(deliver);

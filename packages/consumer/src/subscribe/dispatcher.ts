@@ -203,9 +203,10 @@ export class Dispatcher {
     await within(this.#options.clock, limitMs, work.whenIdle());
     if (!this.isOurs(work) || work.isRevoking) return false;
     this.#drop(work);
-    const { topic, partition, committed } = work;
+    const { topic, partition } = work;
     const fresh = this.assign({ topic, partition, offset });
-    fresh.committed = committed;
+    // Whatever the group has: a commit of the old life may still be on its way, and must not have the last word.
+    fresh.committed = -1n;
     fresh.mayLower = true;
     this.#goOn(fresh);
     return true;

@@ -24,6 +24,12 @@ export class VersionMemory {
     this.#maxKeys = maxKeys;
   }
 
+  /** An event of the key went by whose version nobody has looked at: the next one is a first sight. */
+  forget(key: string): void {
+    this.#recent.delete(key);
+    this.#older.delete(key);
+  }
+
   /**
    * Notes the event, and gives the version that should have come instead, if one is missing. Versions of an entity are contiguous on a
    * change topic (docs/semantics.md), so a higher one than the next proves that something in between was not seen. No gaps are: the first
