@@ -1,7 +1,7 @@
 import { KafkaError } from '../kafka-error.ts';
 import type { OffsetAnswer, OffsetAt } from '../ports/topic-log.ts';
 import { answerOf } from './answer-of.ts';
-import { codeName, verdictOf } from './fetch-codes.ts';
+import { codeName, isPassing, verdictOf } from './fetch-codes.ts';
 import type { Ask, FetchLane } from './fetch-lane.ts';
 import type { FetchLanes } from './fetch-lanes.ts';
 import type { FetcherOptions, FetchLimits } from './fetcher-options.ts';
@@ -30,7 +30,7 @@ export async function askRange(
   if (signal.aborted || !lanes.isWaitingFor(lane, ask)) return;
   lane.ask = undefined;
   if (!isOffset(start) || !isOffset(end)) {
-    if (end instanceof KafkaError && end.code !== 'KAFKA_UNAVAILABLE') onFailed(end, undefined);
+    if (end instanceof KafkaError && !isPassing(end)) onFailed(end, undefined);
     const verdict = verdictOf(lane, end instanceof KafkaError ? 0 : (end?.errorCode ?? 0));
     if (verdict) lanes.refuse(lane, verdict);
     else lanes.lose(lane, reasonOf(end));

@@ -63,3 +63,8 @@ export function verdictOf(
     kafkaCode: errorCode,
   });
 }
+
+/** True for an error of a whole answer that goes by itself: nobody answered, or the broker could not for now. */
+export function isPassing({ code }: KafkaError): boolean {
+  return code === 'KAFKA_UNAVAILABLE' || code === 'KAFKA_PARTITION_UNAVAILABLE';
+}

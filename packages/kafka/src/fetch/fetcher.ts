@@ -4,7 +4,7 @@ import type { FetchedPartition } from '../ports/topic-log.ts';
 import { answerOf } from './answer-of.ts';
 import { askRange } from './ask-range.ts';
 import { decodeRecords, type DecodedRecords } from './decode-records.ts';
-import { codeName, offsetOutOfRange, verdictOf } from './fetch-codes.ts';
+import { codeName, isPassing, offsetOutOfRange, verdictOf } from './fetch-codes.ts';
 import { askingOrder, FetchLane, type Ask } from './fetch-lane.ts';
 import { FetchLanes } from './fetch-lanes.ts';
 import { defaultFetchLimits, type FetcherOptions, type FetchLimits } from './fetcher-options.ts';
@@ -195,7 +195,7 @@ export class Fetcher {
     this.#asks.delete(nodeId);
     if (!answer) return;
     if (answer instanceof KafkaError) {
-      if (answer.code !== 'KAFKA_UNAVAILABLE') onFailed(answer, undefined);
+      if (!isPassing(answer)) onFailed(answer, undefined);
       this.#loseAll(asked, ask, answer.message);
     } else if (answer.length === 0) this.#loseAll(asked, ask, 'an empty answer');
     else this.#takeAll(asked, ask, answer, askedAtMs);

@@ -2,7 +2,7 @@ import { backoffMs } from '@outbound/service-kit';
 import { KafkaError } from '../kafka-error.ts';
 import type { TopicFacts } from '../ports/topic-facts.ts';
 import { answerOf } from './answer-of.ts';
-import { verdictOf } from './fetch-codes.ts';
+import { isPassing, verdictOf } from './fetch-codes.ts';
 import type { FetchLane } from './fetch-lane.ts';
 import type { FetchLanes } from './fetch-lanes.ts';
 import type { FetcherOptions, FetchLimits } from './fetcher-options.ts';
@@ -73,7 +73,7 @@ export class TopicLook {
       const facts = signal.aborted ? undefined : await this.#ask(signal);
       if (!facts) break;
       if (facts instanceof KafkaError) {
-        if (facts.code !== 'KAFKA_UNAVAILABLE') onFailed(facts, undefined);
+        if (!isPassing(facts)) onFailed(facts, undefined);
         for (const lane of this.#lanes.lost()) onWaiting?.(lane, facts.message);
       } else for (const each of facts) this.#see(each);
       found();

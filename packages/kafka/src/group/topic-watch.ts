@@ -67,7 +67,8 @@ export class TopicWatch {
   /** @throws KafkaError that only a person can change. */
   async run(): Promise<void> {
     const { clock, log, topics, over, topicsMs } = this.#parts;
-    for (;;) {
+    // Looked at before the sleep too: what has ended during a question has woken nobody.
+    while (!over.aborted) {
       const isSettled =
         this.#unsharedSince === undefined &&
         !this.#doubt &&
