@@ -93,6 +93,25 @@ describe('a login', () => {
     });
   });
 
+  it('whose renewal is not answered is given up after the silence limit, too', async () => {
+    let logins = 0;
+    const { link } = await linkTo(
+      {
+        [handshake]: () => (++logins > 1 ? undefined : mechanisms()),
+        [authenticate]: () => authenticated(1n),
+        [metadata]: () => emptyCluster(),
+      },
+      { ...login, silenceLimitMs: 200 },
+    );
+    // The first login lasts a millisecond; on a slow machine the first request has to renew it already.
+    await link.request(metadataApi, []).catch(() => undefined);
+    const loggedInMs = performance.now();
+    while (performance.now() < loggedInMs + 2);
+    await expect(link.request(metadataApi, [])).rejects.toMatchObject({
+      code: 'KAFKA_UNAVAILABLE',
+    });
+  });
+
   it('is renewed on the same connection before its end, with other requests waiting for it', async () => {
     const { broker, link } = await linkTo(
       {

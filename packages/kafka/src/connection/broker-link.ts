@@ -123,8 +123,6 @@ export class BrokerLink {
     try {
       const open = await this.#connected();
       ({ connection } = open);
-      const renewal = open.login?.renewal();
-      if (renewal) await this.#unlessDropped(renewal);
       // A broker that moves no byte for this long is not waited for (trap 10d). An idle connection may be silent for ever.
       const throttledMs = Math.max(0, connection.requestQueue.throttledUntil - Date.now());
       const silenceMs = this.#settings.silenceLimitMs + heldBackMs + throttledMs;
@@ -132,6 +130,9 @@ export class BrokerLink {
       this.#refuseSilence(call.sinceMs);
       this.#calls.add(call);
       this.#watch(connection);
+      // Under the same limit: a broker that is silent in a login is as silent as any.
+      const renewal = open.login?.renewal();
+      if (renewal) await this.#unlessDropped(renewal);
       const answer = await this.#unlessDropped(send(open));
       this.failedAtMs = undefined;
       return answer;
