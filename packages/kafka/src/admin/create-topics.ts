@@ -90,23 +90,25 @@ async function ask(
 ): Promise<CreateAnswer['topicErrors']> {
   const timeout = 15_000;
   // Any broker passes it on to the controller.
-  const { topicErrors } = await cluster.anyLink().ask<CreateAnswer>(
-    'CreateTopics',
-    {
-      topics: topics.map(
-        ({ topic: { topic, partitions, replicationFactor, configs }, unknown }) => ({
-          topic,
-          numPartitions: partitions,
-          replicationFactor,
-          configEntries: Object.entries(configs)
-            .filter(([name]) => !unknown.includes(name))
-            .map(([name, value]) => ({ name, value })),
-        }),
-      ),
-      validateOnly: false,
-      timeout,
-    },
-    { heldBackMs: timeout },
+  const { topicErrors } = await cluster.askOne('CreateTopics', (link) =>
+    link.ask<CreateAnswer>(
+      'CreateTopics',
+      {
+        topics: topics.map(
+          ({ topic: { topic, partitions, replicationFactor, configs }, unknown }) => ({
+            topic,
+            numPartitions: partitions,
+            replicationFactor,
+            configEntries: Object.entries(configs)
+              .filter(([name]) => !unknown.includes(name))
+              .map(([name, value]) => ({ name, value })),
+          }),
+        ),
+        validateOnly: false,
+        timeout,
+      },
+      { heldBackMs: timeout },
+    ),
   );
   return topicErrors;
 }

@@ -1,6 +1,7 @@
 import { offsetCommitApi } from '../apis/offset-commit-api.ts';
 import { offsetFetchApi } from '../apis/offset-fetch-api.ts';
-import { brokerAddress, type Cluster } from '../cluster/cluster.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { brokerAddress } from '../cluster/known-brokers.ts';
 import type { BrokerLink } from '../connection/broker-link.ts';
 import { KafkaError } from '../kafka-error.ts';
 import { errorFromCode } from '../kafka-errors.ts';

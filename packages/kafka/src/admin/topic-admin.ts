@@ -2,7 +2,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { KafkaError } from '../kafka-error.ts';
 import { errorFromCode, unknownTopicOrPartition } from '../kafka-errors.ts';
 import { partitionKey } from '../ports/partition.ts';
-import type { PartitionFacts } from '../ports/topic-facts.ts';
+import type { PartitionFacts, TopicFacts } from '../ports/topic-facts.ts';
 import type { OffsetAt } from '../ports/topic-log.ts';
 import { listOffsets } from '../reads/list-offsets.ts';
 
@@ -18,13 +18,17 @@ interface DeleteRecordsAnswer {
   }[];
 }
 
-/** The partitions of a topic, by number. @throws KafkaError KAFKA_TOPIC_MISSING, KAFKA_FORBIDDEN, KAFKA_UNAVAILABLE */
+/** The partitions of a topic, by number. That it does not exist is believed when every broker says so: one may not have heard of it yet. @throws KafkaError KAFKA_TOPIC_MISSING, KAFKA_FORBIDDEN, KAFKA_UNAVAILABLE */
 export async function partitionsOf(
   cluster: Cluster,
   topic: string,
 ): Promise<readonly PartitionFacts[]> {
-  const { topics } = await cluster.describe([topic]);
-  const facts = topics.find((each) => each.topic === topic);
+  let facts: TopicFacts | undefined;
+  for (let asked = 0; asked === 0 || asked < cluster.brokerCount; asked += 1) {
+    const { topics } = await cluster.describe([topic]);
+    facts = topics.find((each) => each.topic === topic);
+    if (facts && facts.errorCode !== unknownTopicOrPartition) break;
+  }
   const errorCode = facts?.errorCode ?? unknownTopicOrPartition;
   if (!facts || errorCode === unknownTopicOrPartition)
     throw new KafkaError('KAFKA_TOPIC_MISSING', `topic ${topic} does not exist`, {

@@ -32,14 +32,16 @@ export async function describeConfigs(
   names: readonly string[] = [],
 ): Promise<TopicConfigs[]> {
   if (topics.length === 0) return [];
-  const { resources } = await cluster.anyLink().ask<ConfigsAnswer>('DescribeConfigs', {
-    resources: topics.map((topic) => ({
-      type: topicResource,
-      name: topic,
-      configNames: [...names],
-    })),
-    includeSynonyms: false,
-  });
+  const { resources } = await cluster.askOne('DescribeConfigs', (link) =>
+    link.ask<ConfigsAnswer>('DescribeConfigs', {
+      resources: topics.map((topic) => ({
+        type: topicResource,
+        name: topic,
+        configNames: [...names],
+      })),
+      includeSynonyms: false,
+    }),
+  );
   return resources.map(({ resourceName, errorCode, errorMessage, configEntries }) => ({
     topic: resourceName,
     configs: new Map(

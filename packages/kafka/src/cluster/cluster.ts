@@ -3,16 +3,22 @@ import { metadataApi, type ClusterDescription, type TopicChoice } from '../apis/
 import { BrokerLink } from '../connection/broker-link.ts';
 import { loadKafkajs } from '../connection/kafkajs-internals.ts';
 import { KafkaError } from '../kafka-error.ts';
+import { AskOrder } from './ask-order.ts';
 import { firstAnswer } from './first-answer.ts';
+import { KnownBrokers } from './known-brokers.ts';
 import { LinkSet } from './link-set.ts';
 
-/** The brokers of a cluster as last heard, and the connections to them. Creates no topic (trap 3.2-13). */
+/**
+ * The brokers of a cluster as heard of so far, and the connections to them. What any broker can be asked goes to each in turn (`AskOrder`): no one of them is believed for
+ * long. Creates no topic (trap 3.2-13).
+ */
 export class Cluster {
   readonly #connection: KafkaConnection;
   readonly #log: KafkaLog;
   readonly #sets = new Set<LinkSet>();
   readonly #questions: LinkSet;
-  readonly #addresses = new Map<number, string>();
+  readonly #known = new KnownBrokers();
+  readonly #order = new AskOrder();
   #isClosed = false;
 
   /** Connects to nobody yet. @throws KafkaError KAFKAJS_VERSION */
@@ -23,8 +29,9 @@ export class Cluster {
     this.#questions = this.linkSet();
   }
 
+  /** As many as the last description of the cluster named. */
   get brokerCount(): number {
-    return this.#addresses.size;
+    return this.#known.count;
   }
 
   /**
@@ -45,17 +52,10 @@ export class Cluster {
 
   /** The connection to a broker. @throws KafkaError KAFKA_UNAVAILABLE if the cluster has not named it. */
   link(nodeId: number, links: LinkSet = this.#questions): BrokerLink {
-    const address = this.#addresses.get(nodeId);
+    const address = this.#known.addressOf(nodeId);
     if (address === undefined)
       throw new KafkaError('KAFKA_UNAVAILABLE', `no broker with node id ${nodeId} is known`);
     return links.to(address);
-  }
-
-  /** A connection to a broker that answered last time, if there is one. */
-  anyLink(): BrokerLink {
-    const [link] = this.#candidates();
-    if (!link) throw new KafkaError('KAFKA_UNAVAILABLE', 'no broker is known');
-    return link;
   }
 
   /**
@@ -63,7 +63,7 @@ export class Cluster {
    * @throws KafkaError KAFKA_UNAVAILABLE if no broker answers, KAFKA_AUTH_FAILED if one refuses us.
    */
   async describe(topics: TopicChoice): Promise<ClusterDescription> {
-    const description = await this.askAnyone(async (link) => {
+    const description = await this.askAnyone('Metadata', async (link) => {
       const answer = await link.request(metadataApi, topics);
       if (answer.brokers.length === 0)
         throw new KafkaError(
@@ -72,17 +72,32 @@ export class Cluster {
         );
       return answer;
     });
-    this.#addresses.clear();
-    for (const { nodeId, host, port } of description.brokers)
-      this.#addresses.set(nodeId, brokerAddress(host, port));
-    const current = new Set(this.#addresses.values());
+    this.#known.learn(
+      description.brokers,
+      (address) => this.#questions.to(address).failedAtMs !== undefined,
+    );
+    const current = this.#addresses();
     for (const links of this.#sets) links.retain(current);
     return description;
   }
 
-  /** The first answer of any broker to one question; see `firstAnswer`. */
-  async askAnyone<Answer>(ask: (link: BrokerLink) => Promise<Answer>): Promise<Answer> {
-    return firstAnswer(this.#candidates(), ask);
+  /** The first answer of any broker to a question of this kind; see `firstAnswer` and `AskOrder`. */
+  async askAnyone<Answer>(
+    kind: string,
+    ask: (link: BrokerLink) => Promise<Answer>,
+  ): Promise<Answer> {
+    return firstAnswer(this.#inOrder(kind), async (link) => {
+      this.#order.note(kind, link);
+      return ask(link);
+    });
+  }
+
+  /** Asks one broker, once: for what must not be done twice. Whoever asks again asks another one. @throws what the question throws. */
+  async askOne<Answer>(kind: string, ask: (link: BrokerLink) => Promise<Answer>): Promise<Answer> {
+    const [link] = this.#inOrder(kind);
+    if (!link) throw new KafkaError('KAFKA_UNAVAILABLE', 'no broker is known');
+    this.#order.note(kind, link);
+    return ask(link);
   }
 
   /** Ends every connection at once, and makes no other. */
@@ -92,16 +107,13 @@ export class Cluster {
     this.#sets.clear();
   }
 
-  /** Brokers to ask, those first that have not failed, then those whose failure is longest ago. */
-  #candidates(): BrokerLink[] {
-    const addresses = new Set([...this.#addresses.values(), ...this.#connection.brokers]);
-    return Array.from(addresses, (address) => this.#questions.to(address)).sort(
-      (a, b) => (a.failedAtMs ?? 0) - (b.failedAtMs ?? 0),
-    );
+  #inOrder(kind: string): BrokerLink[] {
+    const links = Array.from(this.#addresses(), (address) => this.#questions.to(address));
+    return this.#order.inOrder(kind, links, performance.now());
   }
-}
 
-/** `host:port`, an IPv6 address in brackets. */
-export function brokerAddress(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  /** Those that were configured stay: the ones that are known may all be cut off from the rest. */
+  #addresses(): Set<string> {
+    return new Set([...this.#known.addresses(), ...this.#connection.brokers]);
+  }
 }

@@ -1,7 +1,7 @@
 import type { ClusterDescription } from '../apis/metadata-api.ts';
 import { errorFromCode, kafkaCode, unknownTopicOrPartition } from '../kafka-errors.ts';
-import { partitionKey } from '../ports/partition.ts';
 import type { Cluster } from './cluster.ts';
+import { PartitionLeaders } from './partition-leaders.ts';
 
 /** A topic as the cluster last described it. */
 export interface TopicSummary {
@@ -12,12 +12,12 @@ export interface TopicSummary {
 }
 
 /**
- * Who leads what of some topics, as last heard. A partition without a leader does not keep the others from being known, as it does in kafkajs' own metadata.
+ * Who leads what of some topics, by the newest that was heard of each partition (`PartitionLeaders`). A partition without a leader does not keep the others from being known, as it does in kafkajs' own metadata.
  */
 export class TopicDirectory {
   readonly cluster: Cluster;
   readonly #topics: readonly string[];
-  readonly #leaders = new Map<string, number>();
+  readonly #leaders = new Map<string, PartitionLeaders>();
   readonly #summaries = new Map<string, TopicSummary>();
   readonly #unknownSinceMs = new Map<string, number>();
   #refreshing: Promise<void> | undefined;
@@ -29,7 +29,7 @@ export class TopicDirectory {
 
   /** Node id of the leader; −1 where there is none, or none is known. */
   leaderOf(topic: string, partition: number): number {
-    return this.#leaders.get(partitionKey({ topic, partition })) ?? -1;
+    return this.#leaders.get(topic)?.of(partition) ?? -1;
   }
 
   /** The topic, or undefined if the cluster says that there is none. */
@@ -58,7 +58,8 @@ export class TopicDirectory {
   }
 
   #take({ topics }: ClusterDescription): void {
-    for (const { topic, errorCode, partitions } of topics) {
+    for (const facts of topics) {
+      const { topic, errorCode, partitions } = facts;
       if (errorCode === unknownTopicOrPartition) {
         if (!this.#unknownSinceMs.has(topic)) this.#unknownSinceMs.set(topic, performance.now());
         this.#summaries.delete(topic);
@@ -68,12 +69,11 @@ export class TopicDirectory {
         throw errorFromCode(errorCode, `topic ${topic}`);
       if (partitions.length === 0) continue;
       this.#unknownSinceMs.delete(topic);
-      let replicationFactor = Infinity;
-      for (const { partition, leader, replicas } of partitions) {
-        this.#leaders.set(partitionKey({ topic, partition }), leader);
-        replicationFactor = Math.min(replicationFactor, replicas.length);
-      }
-      this.#summaries.set(topic, { topic, partitions: partitions.length, replicationFactor });
+      const leaders = this.#leaders.get(topic) ?? new PartitionLeaders();
+      this.#leaders.set(topic, leaders);
+      leaders.learn(facts);
+      const replicationFactor = Math.min(...partitions.map(({ replicas }) => replicas.length));
+      this.#summaries.set(topic, { topic, partitions: leaders.partitions, replicationFactor });
     }
   }
 }

@@ -49,6 +49,8 @@ export class BrokerLink {
   /** Rejections of the calls that are out on the current connection. */
   #waiting = new Set<(reason: Error) => void>();
   #calls = new Set<Call>();
+  /** When each call that is out began, also those that wait for the connection. */
+  readonly #began = new Set<{ readonly atMs: number }>();
   #lastReadMs = 0;
   #isConnecting = false;
   #isClosed = false;
@@ -57,6 +59,12 @@ export class BrokerLink {
     this.address = address;
     this.#settings = settings;
     this.#log = log;
+  }
+
+  /** Since when the oldest call is out, on the monotonic clock; undefined: none is. */
+  get unansweredSinceMs(): number | undefined {
+    const [oldest] = this.#began;
+    return oldest?.atMs;
   }
 
   /**
@@ -120,6 +128,8 @@ export class BrokerLink {
   ): Promise<Answer> {
     let connection: Connection | undefined;
     let call: Call | undefined;
+    const began = { atMs: performance.now() };
+    this.#began.add(began);
     try {
       const open = await this.#connected();
       ({ connection } = open);
@@ -144,6 +154,7 @@ export class BrokerLink {
       if (isLost && connection && connection === this.#connection) this.#drop();
       throw error;
     } finally {
+      this.#began.delete(began);
       if (call && connection && connection === this.#connection) {
         this.#calls.delete(call);
         this.#watch(connection);

@@ -49,9 +49,12 @@ export async function fence(
  */
 export async function newProducer(cluster: Cluster, withinMs: number): Promise<ProducerIdentity> {
   return askedUntil(withinMs, cluster, async () => {
-    const answer = await cluster
-      .anyLink()
-      .ask<IdentityAnswer>('InitProducerId', { transactionalId: null, transactionTimeout: 60_000 });
+    const answer = await cluster.askOne('InitProducerId', (link) =>
+      link.ask<IdentityAnswer>('InitProducerId', {
+        transactionalId: null,
+        transactionTimeout: 60_000,
+      }),
+    );
     if (answer.errorCode !== 0) throw errorFromCode(answer.errorCode, 'a new producer id');
     return identityOf(answer);
   });
@@ -77,12 +80,12 @@ async function askedUntil(
 }
 
 async function askForEpoch(cluster: Cluster, transactionalId: string): Promise<ProducerIdentity> {
-  const { errorCode: lost, coordinator } = await cluster
-    .anyLink()
-    .ask<CoordinatorAnswer>('GroupCoordinator', {
+  const { errorCode: lost, coordinator } = await cluster.askOne('GroupCoordinator', (link) =>
+    link.ask<CoordinatorAnswer>('GroupCoordinator', {
       groupId: transactionalId,
       coordinatorType: transactionCoordinator,
-    });
+    }),
+  );
   if (lost !== 0) throw errorFromCode(lost, `coordinator of ${transactionalId}`);
   const answer = await cluster
     .link(coordinator.nodeId)

@@ -1,4 +1,5 @@
-import { brokerAddress, type Cluster } from '../cluster/cluster.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import { brokerAddress } from '../cluster/known-brokers.ts';
 
 interface FindCoordinatorAnswer {
   readonly errorCode: number;
@@ -15,7 +16,7 @@ export async function findCoordinator(
   cluster: Cluster,
   groupId: string,
 ): Promise<{ readonly errorCode: number; readonly address: string }> {
-  const { errorCode, coordinator } = await cluster.askAnyone((link) =>
+  const { errorCode, coordinator } = await cluster.askAnyone('GroupCoordinator', (link) =>
     link.ask<FindCoordinatorAnswer>('GroupCoordinator', { groupId, coordinatorType: groupType }),
   );
   return { errorCode, address: brokerAddress(coordinator.host, coordinator.port) };
