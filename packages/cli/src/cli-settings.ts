@@ -7,6 +7,12 @@ export const cliPrefix = 'OUTBOUND_';
 /** Variables with the prefix that belong to the local stack. */
 export const foreignPrefixes = ['OUTBOUND_STACK', 'OUTBOUND_DATA_DIR'] as const;
 
+/** Neither the API nor the admin port takes a login, and `fetch` takes no URL that has one; so what would be a secret stands in none of them. */
+const httpUrl = () =>
+  z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .refine((url) => !/^[^/]*\/\/[^/?#]*@/.test(url), 'expected no user and no password in it');
+
 /** Every setting of `outbound`. None is required as such: a verb asks for what it needs, and says which setting that is. */
 export const cliSchema = z.object({
   databaseUrl: postgresUrlSetting()
@@ -18,13 +24,11 @@ export const cliSchema = z.object({
     }),
   ...kafkaSettings('outbound-cli'),
   kafkaBrokers: kafkaSettings('outbound-cli').kafkaBrokers.optional(),
-  apiUrl: z
-    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+  apiUrl: httpUrl()
     .optional()
     .describe('The catalog API, for import and doctor')
     .meta({ example: 'http://127.0.0.1:8080' }),
-  relayAdminUrl: z
-    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+  relayAdminUrl: httpUrl()
     .optional()
     .describe("The relay's admin port, for what only it knows: its state and the delivery lag")
     .meta({ example: 'http://127.0.0.1:9464' }),

@@ -65,7 +65,7 @@ export class CliContext {
 
   /** Base URL of the catalog API, without a slash at its end. @throws CliError SETTING_MISSING */
   apiUrl(): string {
-    return (this.settings.apiUrl ?? missing('API_URL', '--api-url')).replace(/\/$/, '');
+    return (this.settings.apiUrl ?? missing('API_URL', '--api-url')).replace(/\/+$/, '');
   }
 
   /** Asks before something is changed; see `confirm`. */

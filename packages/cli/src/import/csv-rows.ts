@@ -1,7 +1,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { CliError, exitCodes } from '../exit-codes.ts';
-import type { RowPlace } from './field-map.ts';
+import type { RowPlace } from './field-source.ts';
 import { maxRowChars, toRow, unreadable, type ImportRow } from './import-row.ts';
 
 interface Parsed {

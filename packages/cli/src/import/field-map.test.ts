@@ -1,6 +1,5 @@
-import type { JsonObject } from '@outbound/schemas';
 import { describe, expect, test } from 'vitest';
-import { objectToJson, planFields, rowToJson, type MapOptions } from './field-map.ts';
+import { planFields, rowToJson, type MapOptions } from './field-map.ts';
 import { importTargets, targetFields } from './import-target.ts';
 
 const target = importTargets.get('products');
@@ -116,6 +115,7 @@ describe('a row of CSV', () => {
     [{ sku: '', name: '' }, { map: ['name=name', 'name=sku'] }, 'given twice'],
     [{ sku: '', name: '' }, { set: ['version=1'] }, 'there is no field version'],
     [{ sku: '', name: '' }, { set: ['attributes.n:number=x'] }, 'is "x", expected number'],
+    [{ sku: '', name: '' }, { set: ['brand=A', 'brand=B'] }, 'brand is given twice'],
     [{ sku: '', name: '' }, { set: ['name=R'] }, 'column name would be lost, because name comes'],
     [{ sku: '', name: '', title: '' }, { map: ['name=title'] }, 'name comes from column title'],
   ])('of columns %j with %j is refused: %s', (row, over, message) => {
@@ -127,28 +127,4 @@ describe('a row of CSV', () => {
       '{"sku":"A","name":"R"}',
     );
   });
-});
-
-test('an object of NDJSON keeps its values, takes mapped ones from inside, and loses what is no field', () => {
-  const sources = planFields(fields, undefined, {
-    ...options,
-    map: ['price.amount=cost.net', 'attributes.old=attributes'],
-    set: ['status=ACTIVE'],
-  });
-  const object = { sku: 'A', cost: { net: 1.5 }, attributes: { b: 1 }, id: 7 };
-  expect(objectToJson(sources, fields, { row: 1, line: 1 }, object)).toBe(
-    '{"sku":"A","attributes":{"b":1,"old":{"b":1}},"status":"ACTIVE","price":{"amount":1.5}}',
-  );
-  expect(object.attributes).toEqual({ b: 1 });
-});
-
-test('an object of NDJSON is held to the kinds that were asked for, and loses nothing under a mapped member', () => {
-  const plan = (map: string[]) => planFields(fields, undefined, { ...options, map });
-  const json = (map: string[], object: JsonObject) =>
-    objectToJson(plan(map), fields, { row: 1, line: 1 }, object);
-  expect(() => json(['attributes.n:number=n'], { n: 'abc' })).toThrow(
-    'attributes.n (n) is no number',
-  );
-  expect(json(['attributes.n=n'], { n: 'abc' })).toBe('{"attributes":{"n":"abc"}}');
-  expect(() => json(['price.amount=n'], { price: 5, n: 1 })).toThrow('price is no object');
 });

@@ -1,41 +1,22 @@
-import { isJsonObject, stringifyJson, type JsonObject, type JsonValue } from '@outbound/schemas';
+import { stringifyJson } from '@outbound/schemas';
 import { CliError, exitCodes } from '../exit-codes.ts';
-import { cellValue, fieldKinds, requireKind, type FieldKind } from './cell-value.ts';
+import { cellValue, fieldKinds, type FieldKind } from './cell-value.ts';
+import {
+  constantValue,
+  isBeside,
+  needsColumns,
+  type ConstantSource,
+  type FieldSource,
+  type RowPlace,
+} from './field-source.ts';
 import type { TargetFields } from './import-target.ts';
 import { placeValue } from './place-value.ts';
-
-/** A field that a column gives. */
-export interface ColumnSource {
-  readonly path: readonly string[];
-  readonly kind: FieldKind;
-  readonly column: string;
-  /** The kind was asked for, so a JSON value has to be of it too. */
-  readonly isKindSaid: boolean;
-}
-
-/** A field that is the same for every row, but for `{row}` and `{line}` in its text. */
-export interface ConstantSource {
-  readonly path: readonly string[];
-  readonly kind: FieldKind;
-  readonly text: string;
-}
-
-/** One field of the result and where it comes from. */
-export type FieldSource = ColumnSource | ConstantSource;
-
-/** Where a row stands in the file. */
-export interface RowPlace {
-  /** Of the rows with data, from 1: the header and blank rows don't count. */
-  readonly row: number;
-  /** Where it begins, from 1. */
-  readonly line: number;
-}
 
 /** `--map FIELD[:KIND]=COLUMN` and `--set FIELD[:KIND]=VALUE` as they were written. */
 export interface MapOptions {
   readonly map: readonly string[];
   readonly set: readonly string[];
-  /** Columns that are no field and are not mapped are left out instead of refused. */
+  /** Columns, and members of NDJSON, that are no field and are not mapped are left out instead of refused. */
   readonly ignoreOthers: boolean;
 }
 
@@ -53,6 +34,7 @@ export function planFields(
   const sources = new Map<string, FieldSource>();
   for (const entry of options.set) {
     const { path, kind, value: text } = readEntry(entry, fields, '--set');
+    if (sources.has(path)) throw wrong(`--set ${entry}: ${path} is given twice`);
     const source = { path: path.split('.'), kind, text };
     requireConstant(source, entry);
     sources.set(path, source);
@@ -106,35 +88,9 @@ export function rowToJson(
         source.kind,
         `${name} (column ${source.column})`,
       );
-      placeValue(root, source.path, value, { mayReplace: false });
+      placeValue(root, source.path, value);
     } else if (!isHalf(source, sources, full, fields))
-      placeValue(root, source.path, constantValue(source, place), { mayReplace: false });
-  }
-  return stringifyJson(root);
-}
-
-/**
- * The JSON text of one object: its members that are fields, and over them what is mapped and set. Values stay what they are.
- * @throws RowFault, JsonTextError
- */
-export function objectToJson(
-  sources: readonly FieldSource[],
-  fields: TargetFields,
-  place: RowPlace,
-  object: JsonObject,
-): string {
-  const root: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(object))
-    if (fields.kindOf(name) !== undefined) root[name] = value;
-  for (const source of sources) {
-    const { path, kind } = source;
-    let value: JsonValue | undefined;
-    if ('column' in source) {
-      value = memberAt(object, source.column);
-      if (value !== undefined && source.isKindSaid)
-        requireKind(value, kind, `${path.join('.')} (${source.column})`);
-    } else value = constantValue(source, place);
-    if (value !== undefined) placeValue(root, path, value, { mayReplace: true });
+      placeValue(root, source.path, constantValue(source, place));
   }
   return stringifyJson(root);
 }
@@ -146,20 +102,11 @@ function isHalf(
   full: ReadonlySet<FieldSource>,
   fields: Pick<TargetFields, 'requiredIn'>,
 ): boolean {
-  const outer = constant.path.slice(0, -1);
-  if (outer.length === 0) return false;
-  const isIn = ({ path }: FieldSource) => outer.every((step, depth) => path[depth] === step);
-  const columns = sources.filter((source) => 'column' in source && isIn(source));
-  if (columns.length === 0 || columns.some((source) => full.has(source))) return false;
-  const constants = new Set(
-    sources.filter((each) => 'text' in each && isIn(each)).map(({ path }) => path[outer.length]),
+  const columns = sources.filter(
+    (source) => 'column' in source && isBeside(source.path, constant.path),
   );
-  return fields.requiredIn(outer.join('.')).some((member) => !constants.has(member));
-}
-
-function constantValue({ path, kind, text }: ConstantSource, { row, line }: RowPlace): JsonValue {
-  const filled = text.replaceAll('{row}', String(row)).replaceAll('{line}', String(line));
-  return cellValue(filled, kind, path.join('.'));
+  if (columns.length === 0 || columns.some((source) => full.has(source))) return false;
+  return needsColumns(constant, sources, fields);
 }
 
 /** @throws CliError now rather than a fault in every row. */
@@ -184,14 +131,6 @@ function requireAllUsed(
       ? `no field is called ${[first, ...others].join(', ')}: say --map FIELD=${first}, or --ignore-others to leave them out`
       : `column ${first} would be lost, because ${first} comes from ${'column' in source ? `column ${source.column}` : 'a constant'}: say --map FIELD=${first}, or --ignore-others to leave it out`,
   );
-}
-
-function memberAt(object: JsonObject, column: string): JsonValue | undefined {
-  if (Object.hasOwn(object, column)) return object[column];
-  let at: JsonValue | undefined = object;
-  for (const step of column.split('.'))
-    at = isJsonObject(at) && Object.hasOwn(at, step) ? at[step] : undefined;
-  return at;
 }
 
 function readEntry(

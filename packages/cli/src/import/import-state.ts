@@ -6,6 +6,8 @@ const stateSchema = z.strictObject({
   /** Of this form. */
   format: z.literal(1),
   fileHash: z.string(),
+  /** Where rows were sent to, as `apiAddress` writes it. */
+  apiAddress: z.string(),
   /** Of everything that decides how rows are cut and sent. */
   optionsHash: z.string(),
   /** The next chunk; all before it are answered and their errors written. */
@@ -30,12 +32,14 @@ export function statePath(file: string): string {
   return `${file}.import-state.json`;
 }
 
+/** What has to be the same for a run to go on. */
+export type ImportIdentity = Pick<ImportState, 'fileHash' | 'apiAddress' | 'optionsHash'>;
+
 /** Nothing is done yet. */
-export function freshState(fileHash: string, optionsHash: string): ImportState {
+export function freshState(about: ImportIdentity): ImportState {
   return {
     format: 1,
-    fileHash,
-    optionsHash,
+    ...about,
     ...{ nextChunk: 0, line: 0, rows: 0, created: 0, createdBefore: 0 },
     ...{ refused: 0, retries: 0, errorBytes: 0 },
   };
@@ -69,11 +73,11 @@ export async function removeState(path: string): Promise<void> {
 
 /**
  * Where a resumed run goes on.
- * @throws CliError IMPORT_NOTHING_TO_RESUME, IMPORT_CHANGED if the file or the options are others than those of the run that stopped.
+ * @throws CliError IMPORT_NOTHING_TO_RESUME, IMPORT_CHANGED if the file, the API or the options are others than those of the run that stopped.
  */
 export function resumable(
   state: ImportState | undefined,
-  { fileHash, optionsHash }: Pick<ImportState, 'fileHash' | 'optionsHash'>,
+  { fileHash, apiAddress, optionsHash }: ImportIdentity,
   path: string,
 ): ImportState {
   const refuse = (code: string, why: string) =>
@@ -87,6 +91,11 @@ export function resumable(
     throw refuse(
       'IMPORT_CHANGED',
       `the file is another than when its import stopped after line ${state.line}: restore it, or start without --resume`,
+    );
+  if (state.apiAddress !== apiAddress)
+    throw refuse(
+      'IMPORT_CHANGED',
+      `this import began at the API ${state.apiAddress} and got to line ${state.line}; at ${apiAddress} those rows would be missing: say --api-url ${state.apiAddress}, or start without --resume, which creates nothing twice if both are the same API`,
     );
   if (state.optionsHash !== optionsHash)
     throw refuse(

@@ -25,6 +25,8 @@ export interface TargetFields {
   kindOf(path: string): FieldKind | undefined;
   /** Paths of the fields on the first level that a row has to have. */
   readonly required: readonly string[];
+  /** Names of the members that the object at this path can have, the whole being at ``; undefined where it takes all, or is no object. */
+  membersIn(path: string): ReadonlySet<string> | undefined;
   /** Names of the members that the object at this path has to have; none where it is open, or no object. */
   requiredIn(path: string): readonly string[];
 }
@@ -40,6 +42,10 @@ export function targetFields({ input }: ImportTarget): TargetFields {
   const schema = z.toJSONSchema(input, { ...documentSchemaOptions, io: 'input' }) as JsonSchema;
   return {
     required: schema.required ?? [],
+    membersIn: (path) => {
+      const { properties } = (path === '' ? schema : schemaAt(schema, path)) ?? {};
+      return properties && new Set(Object.keys(properties));
+    },
     requiredIn: (path) => schemaAt(schema, path)?.required ?? [],
     kindOf: (path) => {
       const at = schemaAt(schema, path);

@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
-import { parseJson } from '@outbound/schemas';
 import { InvalidArgumentError, Option } from 'commander';
 import type { CliContext } from '../context.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { AddVerb } from '../verb.ts';
+import { apiAddress } from './api-address.ts';
 import { BatchClient } from './batch-client.ts';
 import { chunksOf } from './chunks.ts';
 import { csvRows } from './csv-rows.ts';
+import { dryRun } from './dry-run.ts';
 import { ErrorFile } from './error-file.ts';
-import { objectToJson, planFields, rowToJson, type MapOptions } from './field-map.ts';
-import { inspectFile, readText, type ImportFile } from './import-file.ts';
-import type { ImportRow, LineError } from './import-row.ts';
+import { planFields, rowToJson, type MapOptions } from './field-map.ts';
+import { inspectFile, readText } from './import-file.ts';
+import type { ImportRow } from './import-row.ts';
 import {
   freshState,
   readState,
@@ -18,10 +19,13 @@ import {
   resumable,
   statePath,
   writeState,
+  type ImportIdentity,
   type ImportState,
 } from './import-state.ts';
+import { summaryAnswer, summaryText } from './import-summary.ts';
 import { importTargets, targetFields, type ImportTarget } from './import-target.ts';
 import { ndjsonRows } from './ndjson-rows.ts';
+import { objectToJson } from './object-to-json.ts';
 import { progressText } from './progress-text.ts';
 import { runImport, type SendChunk } from './run-import.ts';
 
@@ -72,7 +76,7 @@ export const addImport: AddVerb = (program, bind) => {
       append,
       [],
     )
-    .option('--ignore-others', 'leave out columns that are no field', false)
+    .option('--ignore-others', 'leave out columns, and members of NDJSON, that are no field', false)
     .option(
       '--errors <file>',
       'where rows that were refused are listed (default: FILE.errors.ndjson; FILE.dry-run.errors.ndjson)',
@@ -93,7 +97,8 @@ Examples:
   outbound import products.csv --into products --resume
 
 A column that is called like a field needs no --map; an empty cell is an absent field. A kind (:number, :boolean, :string, :json) is held to: a cell
-that is none is refused with its row. {row} counts the rows with data from 1, {line} is the line in the file. NDJSON without --map goes out as it stands.`,
+that is none is refused with its row. {row} counts the rows with data from 1, {line} is the line in the file. NDJSON without --map and --set goes out as it stands;
+with them a member that becomes nothing is refused with its row, unless --ignore-others.`,
     )
     .action(bind(importFile));
 };
@@ -105,7 +110,12 @@ async function importFile(context: CliContext, path: string, options: Options): 
   const send = isDry ? dryRun(target) : sender(context, target, options);
   const file = await inspectFile(path, signal);
   const state = statePath(path);
-  const from = await startingPoint(state, file, options, output.note.bind(output));
+  const about = {
+    fileHash: file.hash,
+    apiAddress: isDry ? '' : apiAddress(context.apiUrl()),
+    optionsHash: optionsHash(options),
+  };
+  const from = await startingPoint(state, about, options, output.note.bind(output));
   const errorFile = await ErrorFile.begin(
     // A dry run leaves the list of a real run alone: --resume goes on in it.
     options.errors ?? `${path}.${isDry ? 'dry-run.' : ''}errors.ndjson`,
@@ -155,12 +165,13 @@ async function importFile(context: CliContext, path: string, options: Options): 
       },
     });
     if (!isDry) await removeState(state);
-    return conclude(context, end, {
-      isDry,
-      errorFile,
+    const summary = {
+      ...{ end, isDry, errorPath: errorFile.path },
       seconds: (performance.now() - startedMs) / 1000,
       rowsNow: end.rows - from.rows,
-    });
+    };
+    output.answer(summaryAnswer(summary), () => summaryText(summary));
+    return end.refused === 0 ? exitCodes.done : exitCodes.differs;
   } catch (error) {
     if (!isDry && reached.nextChunk > 0)
       output.note(`stopped after line ${reached.line}; --resume goes on from there`);
@@ -168,51 +179,20 @@ async function importFile(context: CliContext, path: string, options: Options): 
   }
 }
 
-function conclude(
-  { output }: CliContext,
-  end: ImportState,
-  run: {
-    readonly isDry: boolean;
-    readonly errorFile: ErrorFile;
-    readonly seconds: number;
-    readonly rowsNow: number;
-  },
-): ExitCode {
-  const { isDry, errorFile, seconds, rowsNow } = run;
-  const number = (value: number) => value.toLocaleString('en-US');
-  const errors = end.refused === 0 ? null : errorFile.path;
-  output.answer(
-    {
-      rows: end.rows,
-      ...(isDry
-        ? { valid: end.created }
-        : { created: end.created, created_before: end.createdBefore }),
-      refused: end.refused,
-      retries: end.retries,
-      seconds: Math.round(seconds * 10) / 10,
-      errors,
-    },
-    () =>
-      `${number(end.rows)} rows: ${number(end.created)} ${isDry ? 'valid' : 'created'}, ${end.createdBefore === 0 ? '' : `${number(end.createdBefore)} were created before, `}${number(end.refused)} refused (${seconds.toFixed(1)} s, ${number(Math.round(rowsNow / Math.max(seconds, 0.001)))} rows/s${end.retries === 0 ? '' : `, ${number(end.retries)} retries`})${errors === null ? '' : `\nrefused rows: ${errors}`}`,
-  );
-  return end.refused === 0 ? exitCodes.done : exitCodes.differs;
-}
-
 async function startingPoint(
   path: string,
-  file: ImportFile,
+  about: ImportIdentity,
   options: Options,
   note: (text: string) => void,
 ): Promise<ImportState> {
-  const about = { fileHash: file.hash, optionsHash: optionsHash(options) };
-  if (options.dryRun === true) return freshState(about.fileHash, about.optionsHash);
+  if (options.dryRun === true) return freshState(about);
   if (options.resume === true) return resumable(await readState(path), about, path);
   const left = await readState(path).catch(() => undefined);
   if (left)
     note(
       `an earlier import of this file stopped after line ${left.line}; this one starts over, and creates nothing twice (--resume goes on)`,
     );
-  return freshState(about.fileHash, about.optionsHash);
+  return freshState(about);
 }
 
 /** Of what decides the chunks, and where their errors go. */
@@ -240,9 +220,9 @@ function rowsOf(
       },
     });
   const sources = planFields(fields, undefined, options);
-  return sources.length === 0 && !options.ignoreOthers
-    ? ndjsonRows(text)
-    : ndjsonRows(text, (object, place) => objectToJson(sources, fields, place, object));
+  if (sources.length === 0 && !options.ignoreOthers) return ndjsonRows(text);
+  const plan = { sources, fields, ignoreOthers: options.ignoreOthers };
+  return ndjsonRows(text, (object, place) => objectToJson(plan, place, object));
 }
 
 function sender(context: CliContext, { path }: ImportTarget, { patience }: Options): SendChunk {
@@ -254,33 +234,6 @@ function sender(context: CliContext, { path }: ImportTarget, { patience }: Optio
       context.output.note(`the API ${why}: again in ${(waitMs / 1000).toFixed(1)} s`),
   });
   return (items, about) => client.send(items, about);
-}
-
-/** Judges rows as the API would, apart from what only the database knows. */
-function dryRun({ input }: ImportTarget): SendChunk {
-  return (items) => {
-    const errors = items.flatMap(({ line, text }): LineError[] => {
-      const { error } = input.safeParse(parseJson(text));
-      if (!error) return [];
-      return [
-        {
-          line,
-          status: 400,
-          type: '/problems/validation-failed',
-          title: 'The row breaks the schema',
-          detail: error.issues
-            .map(({ path, message }) => `${path.map(String).join('.')}: ${message}`)
-            .join('; '),
-        },
-      ];
-    });
-    return Promise.resolve({
-      created: items.length - errors.length,
-      createdBefore: 0,
-      errors,
-      retries: 0,
-    });
-  };
 }
 
 function targetOf(name: string): ImportTarget {

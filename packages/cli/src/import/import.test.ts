@@ -74,10 +74,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const run = (args: readonly string[] = [], signal?: AbortSignal) =>
+const run = (args: readonly string[] = [], signal?: AbortSignal, url = apiUrl) =>
   outbound(['import', file, '--into', 'products', '--batch', '4', '--parallel', '1', ...args], {
     verbs: [addImport],
-    env: { OUTBOUND_API_URL: apiUrl },
+    env: { OUTBOUND_API_URL: url },
     ...(signal && { signal }),
   });
 const exists = (path: string) =>
@@ -217,6 +217,27 @@ describe('an import', () => {
     });
   });
 
+  test('is resumed at the API where it began, however that is written, and at no other', async () => {
+    const stop = new AbortController();
+    api.answer = (_, number) => {
+      if (number === 2) stop.abort();
+      return undefined;
+    };
+    await run([], stop.signal);
+    const other = new FakeApi();
+    const otherUrl = await other.start();
+    const { code, err } = await run(['--resume'], undefined, otherUrl);
+    await other.close();
+    expect({ code, calls: other.calls }).toEqual({ code: 2, calls: [] });
+    expect(err).toContain(
+      `IMPORT_CHANGED: this import began at the API ${apiUrl} and got to line 5; at ${otherUrl} those rows would be missing: say --api-url ${apiUrl}, or start without --resume`,
+    );
+    api.answer = () => undefined;
+    const again = `${apiUrl.replace('http:', 'HTTP:')}///`;
+    expect(await run(['--resume'], undefined, again)).toMatchObject({ code: 0, err: '' });
+    expect(api.calls.map(({ path }) => path)).toEqual(Array(4).fill('/products/batch'));
+  });
+
   test('of an API that stays away ends with 5, and says how to go on', async () => {
     await api.close();
     const { code, err } = await run(['--patience', '1']);
@@ -301,6 +322,24 @@ describe('an import', () => {
   });
 });
 
+test('a member of NDJSON that becomes nothing is a refused row, and its name is told', async () => {
+  const ndjson = join(folder, 'products.ndjson');
+  await writeFile(ndjson, '{"sku":"A","title":"R","id":7}\n{"sku":"B","title":"S"}\n');
+  const importIt = (...more: string[]) =>
+    outbound(
+      ['import', ndjson, '--into', 'products', '--map', 'name=title', '--dry-run', ...more],
+      { verbs: [addImport], env: {} },
+    );
+  expect(await importIt()).toMatchObject({
+    code: 3,
+    out: expect.stringContaining('1 valid, 1 refused') as string,
+  });
+  expect(await readFile(`${ndjson}.dry-run.errors.ndjson`, 'utf8')).toMatch(
+    /"line":1.*no field is called id: say --map FIELD=id, or --ignore-others/,
+  );
+  expect((await importIt('--ignore-others')).code).toBe(0);
+});
+
 test('a dry run judges rows by the schema and sends nothing', async () => {
   await writeFile(
     file,
@@ -319,9 +358,11 @@ test.each([
   [['--batch', '1001'], 'expected a whole number from 1 to 1000'],
   [['--rate', '0'], 'expected a whole number'],
   [['--map', 'colour=name'], 'there is no field colour'],
+  [['--api-url', 'http://someone:secret@catalog'], 'expected no user and no password in it'],
 ])('a wrong option %j is refused before anything is sent', async (args, message) => {
   const { code, err } = await run(args);
   expect(code).toBe(2);
   expect(err).toContain(message);
+  expect(err).not.toContain('secret');
   expect(api.calls).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { isJsonObject, parseJson, type JsonObject } from '@outbound/schemas';
-import type { RowPlace } from './field-map.ts';
+import type { RowPlace } from './field-source.ts';
 import { maxRowChars, toRow, unreadable, type ImportRow } from './import-row.ts';
 
 /**

@@ -3,14 +3,12 @@ import { RowFault } from './cell-value.ts';
 
 /**
  * Puts a value at its path, making the objects on the way. **Order**: outer paths before inner ones.
- * @param mayReplace whether a member that is there already gives way; else it is a fault, because a value would be lost without a word.
- * @throws RowFault
+ * @throws RowFault also if there is something already, because a value would be lost without a word.
  */
 export function placeValue(
   root: Record<string, unknown>,
   path: readonly string[],
   value: JsonValue,
-  { mayReplace }: { readonly mayReplace: boolean },
 ): void {
   const name = path.join('.');
   let at = root;
@@ -26,7 +24,6 @@ export function placeValue(
     at = next;
   }
   const last = path.at(-1) ?? '';
-  if (!mayReplace && Object.hasOwn(at, last))
-    throw new RowFault(`${name} is given twice in this row`);
+  if (Object.hasOwn(at, last)) throw new RowFault(`${name} is given twice in this row`);
   at[last] = value;
 }
