@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeRecords } from './decode-records.ts';
 import { encodedBatch, endOfTransaction, type TestBatch } from './test-support/encoded-batch.ts';
+import { sealed } from './test-support/sealed.ts';
 
 const decode = (
   recordSet: Buffer,
@@ -64,7 +65,7 @@ describe('a set of record batches', () => {
       records: [{ offsetDelta: 0, timestampDelta: 7 }],
     });
     bytes.writeInt16BE(bytes.readInt16BE(21) | 0x08, 21);
-    expect(decode(bytes).records[0]?.timestampMs).toBe(9000);
+    expect(decode(sealed(bytes)).records[0]?.timestampMs).toBe(9000);
   });
 
   it('gives headers by name as text, and in order byte for byte', async () => {
@@ -120,10 +121,10 @@ describe('a set of record batches', () => {
   });
 
   it('leaves out what lies before the position: a broker answers with whole batches', async () => {
-    const bytes = Buffer.concat([
-      await one(0),
-      await encodedBatch({ baseOffset: 1, records: [{ offsetDelta: 0 }, { offsetDelta: 1 }] }),
-    ]);
+    const bytes = await encodedBatch({
+      baseOffset: 1,
+      records: [{ offsetDelta: 0 }, { offsetDelta: 1 }],
+    });
     const set = decode(bytes, 2n);
     expect(offsets(set)).toEqual([2]);
     expect(set.next).toBe(3n);
@@ -232,10 +233,10 @@ describe('what cannot be read', () => {
     );
     const codec = await one(0);
     codec.writeInt16BE(7, 21);
-    expect(() => decode(codec)).toThrow('codec 7');
+    expect(() => decode(sealed(codec))).toThrow('codec 7');
     const torn = await one(0, { compression: 1, records: [{ offsetDelta: 0, value: 'v' }] });
     torn.fill(0xff, 70, 75);
-    expect(() => decode(torn)).toThrow('t/0 cannot be read at offset 0');
+    expect(() => decode(sealed(torn))).toThrow('t/0 cannot be read at offset 0');
     const short = await one(0);
     short.writeInt32BE(20, 8);
     expect(() => decode(short)).toThrow('too short');
@@ -244,7 +245,7 @@ describe('what cannot be read', () => {
     );
   });
 
-  it('is met after what comes before it, whatever was damaged, and costs no more memory than it has', async () => {
+  it('is met after what comes before it, whatever a producer wrote wrong, and costs no more memory than it has', async () => {
     const good = await one(0, { records: [{ offsetDelta: 0, value: 'a' }] });
     const whole = await encodedBatch({
       baseOffset: 1,
@@ -258,6 +259,7 @@ describe('what cannot be read', () => {
       for (const byte of [0x00, 0x7f, 0x80, 0xff]) {
         const damaged = Buffer.from(whole);
         damaged[at] = byte;
+        sealed(damaged);
         const set = decode(Buffer.concat([good, damaged]));
         expect([1n, 3n]).toContain(set.next);
         expect(offsets(set).length).toBe(set.next === 1n ? 1 : offsets(set).length);

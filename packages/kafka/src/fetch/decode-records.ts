@@ -8,6 +8,7 @@ import { Unreadable, unreadableAt } from './unreadable.ts';
 
 /** Offset and length, before every batch or message. */
 const prefixBytes = 12;
+const offsetBytes = 8;
 /** Behind the prefix: whatever the version, four bytes and then its number. */
 const magicAt = 16;
 
@@ -25,7 +26,7 @@ export interface DecodedRecords {
 
 /**
  * Decodes a partition's answer: the committed records from offset `from` on, without transaction markers and without what was aborted. Records are views of it.
- * What is broken ends the reading there: what comes before it is given, and the call that begins at it throws.
+ * What is broken, or does not match its checksum, ends the reading there: what comes before it is given, and the call that begins at it throws.
  * @throws KafkaError KAFKA_RECORDS_UNREADABLE, naming partition, offset and what is in the way
  */
 export function decodeRecords(
@@ -45,9 +46,10 @@ export function decodeRecords(
     const whole = records.length;
     try {
       const batch = readBatch(recordSet, at, end);
-      if (!aborts.covers(batch) && !batch.isControl && batch.lastOffset >= next)
+      requireInOrder(next, batch, recordSet, end);
+      if (!aborts.covers(batch) && !batch.isControl)
         byteCount += batch.readInto(records, { topic, partition, from });
-      if (batch.lastOffset >= next) next = batch.lastOffset + 1n;
+      next = batch.lastOffset + 1n;
     } catch (cause) {
       if (cause instanceof KafkaError) throw cause;
       // What of the batch had been read comes again with it.
@@ -58,6 +60,30 @@ export function decodeRecords(
     at = end;
   }
   return { records, next, byteCount };
+}
+
+/**
+ * No checksum covers the offset of a batch. A batch that ends before what was asked for would be passed over, and what it holds with it; of two that overlap, either may be
+ * the damaged one, so the first is not taken. Brokers answer with neither (FileRecords.searchForOffsetFromPosition).
+ */
+function requireInOrder(
+  position: bigint,
+  { lastOffset }: RecordBatch | MessageSet,
+  recordSet: Buffer,
+  end: number,
+): void {
+  if (lastOffset < position) throw outOfOrder(`a batch that ends at ${lastOffset}`);
+  if (end + offsetBytes > recordSet.length) return;
+  const following = recordSet.readBigInt64BE(end);
+  if (following <= lastOffset)
+    throw outOfOrder(`a batch that ends at ${lastOffset} and one behind it at ${following}`);
+}
+
+function outOfOrder(what: string): Unreadable {
+  return new Unreadable(
+    `${what} came in its place, so an offset was damaged, on a disk of its leader or on the way: ` +
+      'start again, and if that does not help, let another replica lead the partition',
+  );
 }
 
 function readBatch(recordSet: Buffer, at: number, end: number): RecordBatch | MessageSet {

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeRecords } from './decode-records.ts';
 import { decompress, largestBatchBytes } from './decompress.ts';
 import { encodedBatch } from './test-support/encoded-batch.ts';
+import { sealed } from './test-support/sealed.ts';
 
 const text = 'compressed by the reference tools, compressed by the reference tools, ä€😀';
 /** Made by the command-line tools `zstd` and `lz4` 1.x. */
@@ -64,8 +65,8 @@ describe('compressed batches', () => {
       [3, Buffer.from(lz4.compress(records))],
     ] as const) {
       const compressed = Buffer.concat([batch.subarray(0, 61), bytes]);
-      compressed.writeInt32BE(compressed.length - 12, 8);
       compressed.writeInt16BE(codec, 21);
+      sealed(compressed);
       const [record] = decodeRecords(
         { topic: 't', partition: 0, recordSet: compressed, aborted: [] },
         0n,

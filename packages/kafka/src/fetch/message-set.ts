@@ -1,11 +1,14 @@
+import { crc32 } from 'node:zlib';
 import { decompress } from './decompress.ts';
 import { FetchedRecord } from './fetched-record.ts';
 import type { TransactionalBatch } from './open-aborts.ts';
-import { Unreadable } from './unreadable.ts';
+import { damaged, Unreadable } from './unreadable.ts';
 
 // Where things are in a message, counted from its first byte.
 const sizeAt = 8;
 const prefixBytes = 12;
+const checksumAt = 12;
+/** From here to the end of the message the checksum covers everything. */
 const magicAt = 16;
 const attributesAt = 17;
 const timestampAt = 18;
@@ -43,7 +46,7 @@ export class MessageSet implements TransactionalBatch {
   readonly #bytes: Buffer;
   readonly #message: Message;
 
-  /** @throws Unreadable for bytes that are shorter than a message */
+  /** @throws Unreadable for bytes that are shorter than a message, or are not those that its checksum was taken of */
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
     this.#message = messageAt(bytes, 0);
@@ -128,9 +131,12 @@ function messagesOf(bytes: Buffer, magic: number): Message[] {
 function messageAt(bytes: Buffer, at: number): Message {
   if (at + keyAtOf(0) > bytes.length) throw tooShort();
   const end = at + prefixBytes + bytes.readInt32BE(at + sizeAt);
+  if (end > bytes.length || at + keyAtOf(0) + 8 > end) throw tooShort();
+  if (bytes.readUInt32BE(at + checksumAt) !== crc32(bytes.subarray(at + magicAt, end)))
+    throw damaged('a message');
   const magic = bytes.readInt8(at + magicAt);
   const keyField = at + keyAtOf(magic);
-  if (end > bytes.length || keyField + 8 > end) throw tooShort();
+  if (keyField + 8 > end) throw tooShort();
   const attributes = bytes.readInt8(at + attributesAt);
   const keyLength = bytes.readInt32BE(keyField);
   const keyAt = keyField + 4;

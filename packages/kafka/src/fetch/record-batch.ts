@@ -1,11 +1,14 @@
+import { crc32c } from '../wire/crc32c.ts';
 import { decompress } from './decompress.ts';
 import { FetchedRecord } from './fetched-record.ts';
 import type { TransactionalBatch } from './open-aborts.ts';
 import { areHeadersWhole } from './record-headers.ts';
-import { Unreadable } from './unreadable.ts';
+import { damaged, Unreadable } from './unreadable.ts';
 import { VarintCursor } from './varint-cursor.ts';
 
 // Where things are in a batch of version 2, counted from its first byte (KIP-98).
+const checksumAt = 17;
+/** From here to the end of the batch the checksum covers everything; a broker sets what stands before it, anew at each append. */
 const attributesAt = 21;
 const lastOffsetDeltaAt = 23;
 const firstTimestampAt = 27;
@@ -30,10 +33,12 @@ export class RecordBatch implements TransactionalBatch {
   readonly isControl: boolean;
   readonly #bytes: Buffer;
 
-  /** @throws Unreadable for bytes that are shorter than a batch's head */
+  /** @throws Unreadable for bytes that are shorter than a batch's head, or are not those that its checksum was taken of */
   constructor(bytes: Buffer) {
     if (bytes.length < recordsAt)
       throw new Unreadable(`a batch of ${bytes.length} bytes is too short to be one`);
+    if (bytes.readUInt32BE(checksumAt) !== crc32c(bytes, attributesAt, bytes.length))
+      throw damaged('a batch');
     const attributes = bytes.readInt16BE(attributesAt);
     this.baseOffset = bytes.readBigInt64BE(0);
     this.lastOffset = this.baseOffset + BigInt(bytes.readInt32BE(lastOffsetDeltaAt));

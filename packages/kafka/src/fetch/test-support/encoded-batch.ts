@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { sealed } from './sealed.ts';
 
 /** kafkajs' own encoder: an oracle that knows nothing of our decoder. */
 const load: (path: string) => unknown = createRequire(import.meta.url);
@@ -52,7 +53,7 @@ export async function encodedBatch({
   const bytes = Buffer.from(buffer);
   // kafkajs writes no control batches.
   if (isControl) bytes.writeInt16BE(bytes.readInt16BE(21) | 0x20, 21);
-  return bytes;
+  return isControl ? sealed(bytes) : bytes;
 }
 
 /** The batch that ends a producer's transaction. */

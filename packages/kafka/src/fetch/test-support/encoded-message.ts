@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { sealed } from './sealed.ts';
 
 const load: (path: string) => unknown = createRequire(import.meta.url);
 const messageOf = load('kafkajs/src/protocol/message') as (options: {
@@ -30,6 +31,7 @@ export function encodedMessage({
   prefix.writeBigInt64BE(BigInt(offset), 0);
   prefix.writeInt32BE(buffer.length, 8);
   const bytes = Buffer.concat([prefix, buffer]);
-  if (isLogAppendTime) bytes.writeInt8(bytes.readInt8(17) | 0x08, 17);
-  return bytes;
+  if (!isLogAppendTime) return bytes;
+  bytes.writeInt8(bytes.readInt8(17) | 0x08, 17);
+  return sealed(bytes);
 }
