@@ -5,6 +5,7 @@ import { ByteCursor } from '../wire/byte-cursor.ts';
 import { commonVersion } from './api-version.ts';
 import { openBrokerSocket, splitAddress, type SocketOptions } from './broker-socket.ts';
 import {
+  guardFrames,
   kafkajsApis,
   kafkajsLogger,
   loadKafkajs,
@@ -14,6 +15,7 @@ import {
   type Connection,
   type RequestName,
 } from './kafkajs-internals.ts';
+import { notAnAnswer } from './not-an-answer.ts';
 import type { OwnApi } from './own-api.ts';
 import { SaslLogin } from './sasl-login.ts';
 
@@ -29,13 +31,20 @@ interface Call {
   readonly sinceMs: number;
   /** For how long the broker may move no byte. */
   readonly silenceMs: number;
+  readonly maxAnswerBytes: number;
 }
 
 /** How a request is asked. */
 export interface AskOptions {
   /** For how long the broker itself may hold the answer back, by its protocol: added to the silence limit. */
   readonly heldBackMs?: number;
+  /** An answer that is larger is taken for none; default 100 MiB, as large as a request may be by a broker's default. */
+  readonly maxAnswerBytes?: number;
 }
+
+const defaultAnswerBytes = 100 * 1024 * 1024;
+/** Of what is answered before the first request: versions, and a login. */
+const handshakeBytes = 1024 * 1024;
 
 /** One connection to one broker, made when it is first needed, and made anew after any failure. */
 export class BrokerLink {
@@ -80,7 +89,13 @@ export class BrokerLink {
       const { request, response } = requests[name].protocol({ version })(args);
       return (await connection.send({
         request,
-        response: { decode: response.decode, parse: (answer) => Promise.resolve(answer) },
+        response: {
+          decode: async (payload) =>
+            response.decode(payload).catch((cause: unknown) => {
+              throw notAnAnswer(cause, this.address, `${name} ${version}`);
+            }),
+          parse: (answer) => Promise.resolve(answer),
+        },
       })) as Answer;
     });
   }
@@ -105,11 +120,7 @@ export class BrokerLink {
             if (isFlexible) cursor.skipTags();
             return api.decode(cursor, version);
           } catch (cause) {
-            throw new KafkaError(
-              'KAFKA_UNAVAILABLE',
-              `broker ${this.address}: its answer to ${name} ${version} is not one (${String(cause)})`,
-              { cause },
-            );
+            throw notAnAnswer(cause, this.address, `${name} ${version}`);
           }
         },
       );
@@ -123,7 +134,7 @@ export class BrokerLink {
   }
 
   async #call<Answer>(
-    { heldBackMs = 0 }: AskOptions = {},
+    { heldBackMs = 0, maxAnswerBytes = defaultAnswerBytes }: AskOptions = {},
     send: (open: OpenConnection) => Promise<Answer>,
   ): Promise<Answer> {
     let connection: Connection | undefined;
@@ -136,7 +147,7 @@ export class BrokerLink {
       // A broker that moves no byte for this long is not waited for (trap 10d). An idle connection may be silent for ever.
       const throttledMs = Math.max(0, connection.requestQueue.throttledUntil - Date.now());
       const silenceMs = this.#settings.silenceLimitMs + heldBackMs + throttledMs;
-      call = { sinceMs: performance.now(), silenceMs };
+      call = { sinceMs: performance.now(), silenceMs, maxAnswerBytes };
       this.#refuseSilence(call.sinceMs);
       this.#calls.add(call);
       this.#watch(connection);
@@ -226,11 +237,26 @@ export class BrokerLink {
     const broker = new Broker({ connectionPool, logger, allowAutoTopicCreation: false });
     const [connection] = connectionPool.pool;
     quietQueue(connection.requestQueue);
+    guardFrames(
+      connection,
+      () => this.#maxAnswerBytes(),
+      (what) => {
+        if (connection === this.#connection)
+          this.#drop(
+            new KafkaError(
+              'KAFKA_UNAVAILABLE',
+              `broker ${this.address} has sent no Kafka: ${what}`,
+            ),
+          );
+      },
+    );
     this.#connection = connection;
     this.#isConnecting = true;
     let login: SaslLogin | undefined;
     try {
-      await this.#unlessDropped(broker.connect());
+      await this.#unlessDropped(broker.connect()).catch((thrown: unknown) => {
+        throw notAnAnswer(thrown, this.address, 'ApiVersions');
+      });
       if (sasl) {
         login = new SaslLogin(this.address, sasl, { connection, versions: broker.versions });
         await this.#unlessDropped(login.begin());
@@ -245,7 +271,15 @@ export class BrokerLink {
     return { connection, versions: broker.versions, login };
   }
 
-  #drop(): void {
+  /** Of the largest answer that is waited for. */
+  #maxAnswerBytes(): number {
+    let bytes = handshakeBytes;
+    for (const { maxAnswerBytes } of this.#calls) bytes = Math.max(bytes, maxAnswerBytes);
+    return bytes;
+  }
+
+  /** @param why default: we give it up */
+  #drop(why?: Error): void {
     const connection = this.#connection;
     const waiting = this.#waiting;
     this.#open = undefined;
@@ -254,7 +288,7 @@ export class BrokerLink {
     this.#calls = new Set();
     if (!connection) return;
     const { ConnectionClosed } = loadKafkajs();
-    const reason = new ConnectionClosed('connection given up');
+    const reason = why ?? new ConnectionClosed('connection given up');
     for (const reject of waiting) reject(reason);
     connection.rejectRequests(reason);
     connection.socket?.destroy();

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { KafkaLog } from '@outbound/service-kit';
 import { KafkaError } from '../kafka-error.ts';
+import { FrameSizes, guessOfSize } from './frame-sizes.ts';
 
 /**
  * The one file that reaches into kafkajs. Of it we take what a library does best: connections, TLS, SASL, the versions handshake, and the encoding of the
@@ -29,7 +30,10 @@ interface RequestQueue {
   readonly pending: readonly unknown[];
   /** Until when the broker wants nothing of us, as `Date.now()` tells it. */
   readonly throttledUntil: number;
+  /** What waits for its answer, by correlation id. */
+  readonly inflight: ReadonlyMap<number, unknown>;
   scheduleCheckPendingRequests(): void;
+  fulfillRequest(answer: { readonly correlationId: number }): void;
   push(item: QueuedRequest): void;
   maybeThrottle(throttleMs: number): void;
 }
@@ -89,6 +93,8 @@ export interface Connection {
   nextCorrelationId(): number;
   send<Answer>(protocol: Protocol<Answer>): Promise<Answer>;
   sendAuthRequest(protocol: object): Promise<unknown>;
+  /** Takes what has arrived. */
+  processData(chunk: Buffer): void;
   rejectRequests(error: Error): void;
   disconnect(): Promise<unknown>;
 }
@@ -186,6 +192,44 @@ export function quietQueue(
   const schedule = queue.scheduleCheckPendingRequests.bind(queue);
   queue.scheduleCheckPendingRequests = () => {
     if (queue.pending.length > 0) schedule();
+  };
+}
+
+/**
+ * Keeps what is no stream of answers out of kafkajs: it takes bytes as they come from the socket, so that what it throws there ends the process, and waits for ever for the answer to a
+ * request where one comes that nobody asked for. Call it before the connection is made.
+ * @param maxBytes how large a frame may be now
+ * @param onGarbled the connection is of no more use; told once, in words that follow the broker's name. Nothing that comes afterwards is taken.
+ */
+export function guardFrames(
+  connection: Pick<Connection, 'processData'> & {
+    readonly requestQueue: Pick<RequestQueue, 'inflight' | 'fulfillRequest'>;
+  },
+  maxBytes: () => number,
+  onGarbled: (what: string) => void,
+): void {
+  const { requestQueue } = connection;
+  const sizes = new FrameSizes();
+  const process = connection.processData.bind(connection);
+  const fulfill = requestQueue.fulfillRequest.bind(requestQueue);
+  let isGarbled = false;
+  requestQueue.fulfillRequest = (answer) => {
+    if (!requestQueue.inflight.has(answer.correlationId))
+      throw new Error(`an answer to request ${answer.correlationId}, which is not waited for`);
+    fulfill(answer);
+  };
+  connection.processData = (chunk) => {
+    if (isGarbled) return;
+    const size = sizes.take(chunk, maxBytes());
+    let what = size === undefined ? undefined : `a frame of ${size} bytes${guessOfSize(size)}`;
+    try {
+      if (what === undefined) process(chunk);
+    } catch (thrown) {
+      what = thrown instanceof Error ? thrown.message : String(thrown);
+    }
+    if (what === undefined) return;
+    isGarbled = true;
+    onGarbled(what);
   };
 }
 

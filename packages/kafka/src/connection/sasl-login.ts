@@ -3,6 +3,7 @@ import { errorFromLogin } from '../kafka-errors.ts';
 import { commonVersion } from './api-version.ts';
 import { splitAddress } from './broker-socket.ts';
 import { kafkajsLogger, loadKafkajs, type Broker, type Connection } from './kafkajs-internals.ts';
+import { notAnAnswer } from './not-an-answer.ts';
 
 const saslAuthenticate = { name: 'SaslAuthenticate', key: 36, versions: [1, 0] } as const;
 /** What fails is thrown, in better words. */
@@ -48,7 +49,7 @@ export class SaslLogin {
         sasl: { ...this.#sasl },
         send: async (protocol: Parameters<Connection['send']>[0]) =>
           this.#connection.send(protocol).catch((thrown: unknown) => {
-            failedBy = thrown;
+            failedBy = notAnAnswer(thrown, this.#address, protocol.request.apiName);
             throw thrown;
           }),
       },
@@ -60,7 +61,7 @@ export class SaslLogin {
     try {
       await exchange.authenticate();
     } catch (thrown) {
-      throw errorFromLogin(thrown, failedBy, this.#address);
+      throw notAnAnswer(errorFromLogin(thrown, failedBy, this.#address), this.#address, 'a login');
     }
     const lifetimeMs = Number(exchange.sessionLifetime);
     this.#renewAtMs = lifetimeMs > 0 ? beganMs + renewAfterMs(lifetimeMs, Math.random()) : Infinity;

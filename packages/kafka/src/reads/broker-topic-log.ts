@@ -13,6 +13,9 @@ import type {
 } from '../ports/topic-log.ts';
 import { listOffsets } from './list-offsets.ts';
 
+/** The first batch of an answer comes whole, whatever `maxBytes` says; one that is larger than this does not fit into the memory that a reader should need. */
+const largestBatchBytes = 256 * 1024 * 1024;
+
 /** The real `TopicLog`. Fetches have connections of their own: a broker holds them back, and with them all that comes after on the same connection. */
 export class BrokerTopicLog implements TopicLog {
   readonly #cluster: Cluster;
@@ -49,7 +52,11 @@ export class BrokerTopicLog implements TopicLog {
   async fetch(nodeId: number, request: FetchRequest): Promise<readonly FetchedPartition[]> {
     const { errorCode, partitions } = await this.#cluster
       .link(nodeId, this.#fetchLinks)
-      .request(fetchApi, { ...request, isolation: 'committed' }, { heldBackMs: request.maxWaitMs });
+      .request(
+        fetchApi,
+        { ...request, isolation: 'committed' },
+        { heldBackMs: request.maxWaitMs, maxAnswerBytes: request.maxBytes + largestBatchBytes },
+      );
     if (errorCode !== 0) throw errorFromCode(errorCode, `fetching from broker ${nodeId}`);
     return partitions;
   }
