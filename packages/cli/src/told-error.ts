@@ -1,4 +1,4 @@
-import { PipelineError } from '@outbound/service-kit';
+import { connectionFault, PipelineError } from '@outbound/service-kit';
 import { CliError, exitCodes, type ExitCode } from './exit-codes.ts';
 
 /** Exit codes of errors that the packages below raise, which know nothing of exit codes: one fault ends every verb alike. */
@@ -23,11 +23,6 @@ const notServed = /^(08|28|53|57P)/;
 const notAccepting = /^database ".+" is not currently accepting connections/;
 const noRight = '42501';
 
-/** How the network says that nobody is there. */
-const notReached: ReadonlySet<string> = new Set([
-  ...['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'ETIMEDOUT', 'EPIPE'],
-  ...['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EPROTO', 'EPERM', 'EADDRNOTAVAIL'],
-]);
 const fileFaults: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full: make room',
   EDQUOT: 'the quota of the disk is used up: make room',
@@ -44,7 +39,6 @@ const fileFaults: Readonly<Record<string, string>> = {
 
 interface KnownFields {
   readonly code?: unknown;
-  readonly syscall?: unknown;
   readonly path?: unknown;
   readonly severity?: unknown;
 }
@@ -78,7 +72,7 @@ function firstCause(error: Error): unknown {
 }
 
 function fromSystem(error: Error, cause: unknown): CliError | undefined {
-  const { code, syscall, path, severity } = error as KnownFields;
+  const { code, path, severity } = error as KnownFields;
   if (typeof code !== 'string') return lostWithoutCode(error, cause);
   if (typeof severity === 'string') return fromPostgres(code, error, cause);
   if (typeof path === 'string' && fileFaults[code] !== undefined)
@@ -92,8 +86,7 @@ function fromSystem(error: Error, cause: unknown): CliError | undefined {
   if (code === 'ENOSPC' || code === 'EDQUOT')
     // A write to an open file names no path.
     return new CliError('FILE_FAILED', `${fileFaults[code] ?? code} (${code})`, { cause });
-  // What names a path is of the disk.
-  if (notReached.has(code) && syscall !== 'open' && path === undefined)
+  if (connectionFault(error) !== undefined)
     return new CliError(
       'NOT_REACHED',
       `a server does not answer (${error.message}): check that it runs and can be reached (outbound doctor)`,

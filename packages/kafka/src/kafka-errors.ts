@@ -1,3 +1,4 @@
+import { connectionFault } from '@outbound/service-kit';
 import { KafkaError, type KafkaErrorCode } from './kafka-error.ts';
 
 interface KafkaCode {
@@ -109,9 +110,6 @@ export function errorFromCode(code: number, what: string, detail?: string | null
   });
 }
 
-const tlsRefusal =
-  /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT_ALTNAME|ERR_SSL_TLSV1_ALERT|HOSTNAME_MISMATCH)/;
-
 /**
  * What a thrown value of kafkajs means, with the broker it is about. Certificates and credentials that are refused are a verdict; every other trouble with a
  * connection passes. What is not of Kafka is given back as it is.
@@ -128,9 +126,7 @@ export function errorFromKafkajs(thrown: unknown, broker: string): unknown {
     case 'KafkaJSRequestTimeoutError':
     case 'KafkaJSLockTimeout':
       return new KafkaError(
-        typeof code === 'string' && tlsRefusal.test(code)
-          ? 'KAFKA_AUTH_FAILED'
-          : 'KAFKA_UNAVAILABLE',
+        connectionFault(thrown) === 'certificate' ? 'KAFKA_AUTH_FAILED' : 'KAFKA_UNAVAILABLE',
         `broker ${broker}: ${thrown.message}`,
         options,
       );

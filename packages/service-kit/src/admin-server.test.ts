@@ -71,3 +71,28 @@ test('all checks ok is 200; metrics name the build; the rest is a problem', asyn
   expect(posted.status).toBe(405);
   expect(posted.headers.get('allow')).toBe('GET, HEAD');
 });
+
+test('a port that is taken is a wrong setting, told in one sentence', async () => {
+  const taken = await startAdminServer({
+    host: '127.0.0.1',
+    port: 0,
+    checks: {},
+    registry: createMetricsRegistry({ prefix: 'relay_', version: '1' }),
+  });
+  try {
+    await expect(
+      startAdminServer({
+        host: '127.0.0.1',
+        port: taken.port,
+        settings: 'X_HOST and X_PORT',
+        checks: {},
+        registry: createMetricsRegistry({ prefix: 'relay_', version: '1' }),
+      }),
+    ).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: `cannot listen at 127.0.0.1:${taken.port}: somebody else has this port (EADDRINUSE); stop who has it, or correct X_HOST and X_PORT`,
+    });
+  } finally {
+    await taken.close();
+  }
+});

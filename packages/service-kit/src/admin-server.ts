@@ -1,6 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { listenFault } from './listen-fault.ts';
 
 /** What a readiness check found out. */
 export interface CheckResult {
@@ -25,11 +26,12 @@ export interface AdminServer {
  * `GET /readyz` (JSON of every named check; 503 if any is not ok), `GET /metrics` (Prometheus text).
  * Everything else is a problem+json 404 or 405.
  * @param options.checkTimeoutMs after which a check counts as unknown. Defaults to 1,000.
- * @throws the error of `listen`, such as EADDRINUSE.
+ * @throws PipelineError CONFIG_INVALID if the place cannot be had, such as a port that is taken.
  */
 export async function startAdminServer({
   host,
   port,
+  settings = 'its host and port',
   checks,
   registry,
   checkTimeoutMs = 1_000,
@@ -37,6 +39,8 @@ export async function startAdminServer({
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** The names of both settings, for the error: `RELAY_ADMIN_HOST and RELAY_ADMIN_PORT`. */
+  readonly settings?: string;
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
   readonly registry: Registry;
   readonly checkTimeoutMs?: number;
@@ -66,6 +70,8 @@ export async function startAdminServer({
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
+  }).catch((thrown: unknown) => {
+    throw listenFault(thrown, { host, port, settings });
   });
   return {
     port: (server.address() as AddressInfo).port,

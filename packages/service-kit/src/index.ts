@@ -33,6 +33,8 @@ export {
 } from './admin-server.ts';
 export { systemClock, type Clock } from './clock.ts';
 export { backoffMs } from './backoff.ts';
+export { connectionFault, type ConnectionFault } from './connection-fault.ts';
+export { listenFault } from './listen-fault.ts';
 export { runUntilSignal, type Lifecycle, type ProcessHost } from './lifecycle.ts';
 export type { KafkaConnection, KafkaLog } from './kafka-connection.ts';
 export { kafkaConnection, kafkaSettings, type KafkaSettings } from './kafka-settings.ts';

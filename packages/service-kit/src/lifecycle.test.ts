@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
 import { runUntilSignal, type Lifecycle } from './lifecycle.ts';
+import { PipelineError } from './errors.ts';
 import { quietLogger } from './logger.ts';
 
 class FakeProcess extends EventEmitter {
@@ -44,6 +45,14 @@ test('the exit code is what main gives, and 70 if it throws', async () => {
   const thrown = run(() => Promise.reject(new Error('defect')));
   await thrown.done;
   expect(thrown.host.exits).toEqual([70]);
+});
+
+test('a wrong setting is exit code 2', async () => {
+  const { host, done } = run(() =>
+    Promise.reject(new PipelineError('CONFIG_INVALID', 'the port is taken')),
+  );
+  await done;
+  expect(host.exits).toEqual([2]);
 });
 
 test('a closer that fails does not hold up the others, and the exit says so', async () => {

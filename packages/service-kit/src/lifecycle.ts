@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { PipelineError } from './errors.ts';
 import type { Logger } from './logger.ts';
 
 /** What a running program is given by `runUntilSignal`. */
@@ -21,12 +22,13 @@ export interface ProcessHost {
   exit(code: number): void;
 }
 
-const exitCodes = { closeFailed: 1, defect: 70, secondSignal: 130 } as const;
+const exitCodes = { closeFailed: 1, configInvalid: 2, defect: 70, secondSignal: 130 } as const;
 
 /**
  * Runs a program until it ends by itself or SIGTERM or SIGINT asks it to stop; then closes what it registered and exits the process
- * with the code that `main` gave (0 if none). Exit 1: closing failed or took longer than `deadlineMs`. Exit 70: `main` threw, or an exception
- * or rejection reached nobody, which is a defect. Exit 130 at once: a second signal.
+ * with the code that `main` gave (0 if none). Exit 1: closing failed or took longer than `deadlineMs`. Exit 2: `main` threw CONFIG_INVALID, which is
+ * told in one sentence. Exit 70: it threw something else, or an exception or rejection reached nobody, which is a defect. Exit 130 at once: a second
+ * signal.
  * @param options.deadlineMs from the request to stop until the exit. Defaults to 10,000.
  */
 export async function runUntilSignal(
@@ -77,8 +79,14 @@ export async function runUntilSignal(
         onClose: (name, close) => void closers.push({ name, close }),
       })) ?? 0;
   } catch (error) {
-    logger.fatal({ error }, 'stopped by an error');
-    exitCode = exitCodes.defect;
+    if (error instanceof PipelineError && error.code === 'CONFIG_INVALID') {
+      // A stack would say where we noticed it, which helps nobody.
+      logger.fatal({ code: error.code, reason: error.message }, 'a setting is wrong');
+      exitCode = exitCodes.configInvalid;
+    } else {
+      logger.fatal({ error }, 'stopped by an error');
+      exitCode = exitCodes.defect;
+    }
   }
   beginClosing();
   for (const { name, close } of closers.reverse()) {

@@ -1,5 +1,5 @@
 import { createDatabase } from '@outbound/outbox';
-import { startAdminServer, type Logger } from '@outbound/service-kit';
+import { listenFault, startAdminServer, type Logger } from '@outbound/service-kit';
 import type { AddressInfo } from 'node:net';
 import { createApi } from './api.ts';
 import { BoundedPool } from './bounded-pool.ts';
@@ -25,7 +25,7 @@ const forgetting = { limit: 1_000, intervalMs: 60_000 };
 /**
  * Starts the API and its admin server. The database need not be there yet: requests are answered 503 and readyz is red until it is.
  * @param buildVersion what runs, for `catalog_build_info`.
- * @throws the error of `listen`, such as EADDRINUSE.
+ * @throws PipelineError CONFIG_INVALID if a host or port of the settings cannot be had.
  */
 export async function startService(
   config: ApiConfig,
@@ -61,6 +61,7 @@ export async function startService(
   const admin = await startAdminServer({
     host: config.adminHost,
     port: config.adminPort,
+    settings: 'CATALOG_API_ADMIN_HOST and CATALOG_API_ADMIN_PORT',
     registry: metrics.registry,
     checks: {
       database: async () => {
@@ -72,12 +73,17 @@ export async function startService(
   const cleaning = startPeriodic(forgetting.intervalMs, logger, 'idempotency', async () => {
     await forgetExpired(db, new Date(), forgetting.limit);
   });
-  await app.listen({
-    host: config.host,
-    port: config.port,
-    // Fastify's own line puts the address into the message.
-    listenTextResolver: () => 'accepting connections',
-  });
+  await app
+    .listen({
+      host: config.host,
+      port: config.port,
+      // Fastify's own line puts the address into the message.
+      listenTextResolver: () => 'accepting connections',
+    })
+    .catch((thrown: unknown) => {
+      const settings = 'CATALOG_API_HOST and CATALOG_API_PORT';
+      throw listenFault(thrown, { host: config.host, port: config.port, settings });
+    });
   const { port } = app.server.address() as AddressInfo;
   logger.info(
     { host: config.host, port, adminHost: config.adminHost, adminPort: admin.port },

@@ -24,6 +24,9 @@ export const recoveries = {
   SOURCE_CONNECTION_LOST: retry(
     'Check that Postgres runs and can be reached; the relay reconnects by itself.',
   ),
+  SOURCE_IN_RECOVERY: retry(
+    'Wait while the server recovers or is promoted; if it stays a standby, connect to the primary. The relay asks again by itself.',
+  ),
   SOURCE_AUTH_FAILED: halt(
     10,
     'Check user, password and pg_hba.conf in RELAY_DATABASE_URL; the role needs LOGIN and REPLICATION.',
@@ -39,7 +42,7 @@ export const recoveries = {
   ),
   SOURCE_SLOT_INVALIDATED: halt(
     11,
-    'Data gap: Postgres gave up the slot (wal_status=lost). Run outbound recover: it makes a new slot and puts what is missing before it; raise max_slot_wal_keep_size.',
+    'Data gap: Postgres gave up the slot (wal_status=lost). Run outbound recover: it makes a new slot and puts what is missing before it; raise the setting that the message names.',
   ),
   SOURCE_SLOT_MISMATCH: halt(
     12,
@@ -157,9 +160,11 @@ const sinkCodes = {
   KAFKAJS_VERSION: 'INVARIANT_BROKEN',
 } as const satisfies Record<KafkaErrorCode, RelayErrorCode>;
 
-/** Any thrown value as a RelayError: an error of Kafka keeps its words; what is not known is a defect, and halts. */
+/** Any thrown value as a RelayError: an error of Kafka or of the settings keeps its words; what is not known is a defect, and halts. */
 export function toRelayError(thrown: unknown): RelayError {
   if (thrown instanceof RelayError) return thrown;
+  if (thrown instanceof PipelineError && thrown.code === 'CONFIG_INVALID')
+    return new RelayError('CONFIG_INVALID', thrown.message, { cause: thrown });
   if (thrown instanceof KafkaError)
     return new RelayError(sinkCodes[thrown.code], thrown.message, { cause: thrown });
   return new RelayError(

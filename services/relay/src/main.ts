@@ -72,6 +72,7 @@ await runUntilSignal(
     const admin = await startAdminServer({
       host: config.adminHost,
       port: config.adminPort,
+      settings: 'RELAY_ADMIN_HOST and RELAY_ADMIN_PORT',
       registry,
       checks: {
         relay: () => readiness.relay,

@@ -30,10 +30,12 @@ export async function readSlotStatus(pool: pg.Pool, slot: string): Promise<SlotS
     >
   >(
     `select slot_name::text as name, active, wal_status, confirmed_flush_lsn::text, restart_lsn::text,
-       pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::text as lag_bytes,
-       pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text as retained_bytes,
+       pg_wal_lsn_diff(here.lsn, confirmed_flush_lsn)::text as lag_bytes,
+       pg_wal_lsn_diff(here.lsn, restart_lsn)::text as retained_bytes,
        safe_wal_size::text as safe_bytes
-     from pg_replication_slots where slot_name = $1`,
+     from pg_replication_slots,
+       (select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end as lsn) as here
+     where slot_name = $1`,
     [slot],
   );
   const [row] = rows;

@@ -1,3 +1,4 @@
+import { connectionFault } from '@outbound/service-kit';
 import { ConsumerError } from '../errors.ts';
 
 /** What is looked at of what `pg` throws. */
@@ -7,9 +8,8 @@ interface DriverError {
   readonly errors?: readonly unknown[];
 }
 
-/** Classes of SQLSTATE, and Node's codes, that say that the server does not serve us: no connection, no login, no resources. Source: Postgres, Appendix A. */
-const unavailable =
-  /^(08...|28...|57P..|53[^1]..|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+/** Classes of SQLSTATE that say that the server does not serve us: no connection, no login, no resources. Source: Postgres, Appendix A. */
+const unavailable = /^(08...|28...|57P..|53[^1]..)$/;
 /** Those that `pg` says in words only; and a database that takes no connections, whose code (55000) means much else too. */
 const unavailableWords =
   /^(Connection terminated|timeout exceeded when trying to connect|database ".+" is not currently accepting connections)/;
@@ -28,7 +28,11 @@ export function postgresStoreError(thrown: unknown, table: string): ConsumerErro
   if (thrown instanceof ConsumerError) return thrown;
   const code = codeOf(thrown);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  if ((code !== undefined && unavailable.test(code)) || unavailableWords.test(message))
+  if (
+    connectionFault(thrown) !== undefined ||
+    (code !== undefined && unavailable.test(code)) ||
+    unavailableWords.test(message)
+  )
     return new ConsumerError(
       'STORE_UNAVAILABLE',
       `Postgres with ${table} does not answer (${code ?? message}): see that it runs, then start again; it goes on from where it was`,

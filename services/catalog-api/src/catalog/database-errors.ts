@@ -1,3 +1,4 @@
+import { connectionFault } from '@outbound/service-kit';
 import { ApiError } from '../errors.ts';
 import type { Aggregate } from './aggregate.ts';
 
@@ -7,10 +8,11 @@ interface DriverFacts {
   readonly code: string | undefined;
   readonly constraint: string | undefined;
   readonly message: string;
+  /** The connection, and no answer of the server: see `connectionFault`. */
+  readonly isConnection: boolean;
 }
 
-const connectionLost =
-  /^(08...|57P0[123]|ECONNREFUSED|ECONNRESET|ECONNABORTED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+const connectionLost = /^(08...|57P0[123])$/;
 /** pg gives these no code. */
 const connectionLostMessage =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
@@ -37,13 +39,13 @@ export function fromDatabaseError(
 }
 
 function translate(
-  { code, constraint, message }: DriverFacts,
+  { code, constraint, message, isConnection }: DriverFacts,
   cause: unknown,
   aggregate: Aggregate | undefined,
   reachedCommit: boolean,
 ): ApiError | undefined {
   const state = code ?? '';
-  if (connectionLost.test(state) || connectionLostMessage.test(message)) {
+  if (isConnection || connectionLost.test(state) || connectionLostMessage.test(message)) {
     return reachedCommit
       ? new ApiError(
           'OUTCOME_UNKNOWN',
@@ -116,5 +118,6 @@ function factsOf(error: Error): DriverFacts {
     code: typeof code === 'string' ? code : undefined,
     constraint: typeof constraint === 'string' ? constraint : undefined,
     message: error.message,
+    isConnection: connectionFault(error) !== undefined,
   };
 }

@@ -116,8 +116,9 @@ export class PostgresSource implements ChangeSource {
         onWarning: (message) => this.#options.onNotice?.({ kind: 'server-warning', message }),
       });
     } catch (thrown) {
-      // 55000 means many things; the checks know which.
-      if (thrown instanceof Error && codeOf(thrown.cause) === sqlState.notInPrerequisiteState)
+      // These mean many things, a server that was demoted just now among them; the checks know which.
+      const code = thrown instanceof Error ? codeOf(thrown.cause) : undefined;
+      if (code === sqlState.notInPrerequisiteState || code === sqlState.featureNotSupported)
         await this.#readAndJudge(sentinel);
       throw thrown;
     }

@@ -5,6 +5,7 @@ import { judgeLiveness, livenessCheckMs } from './liveness.ts';
 import { lsnFromBytes } from './lsn.ts';
 import { ReplicationLink, type LinkListener, type LinkSession } from './replication-link.ts';
 import type { Sentinel } from './sentinel.ts';
+import { tellsOfSkippedPublication, type ServerNotice } from './server-notice.ts';
 import { judgePublication } from './source-checks.ts';
 import { readPublication, type SourceNames } from './source-facts.ts';
 import type { SourceIdentity } from './source-position.ts';
@@ -151,16 +152,17 @@ export class PostgresStream implements ChangeStream, LinkListener {
     }
   }
 
-  warning(message: string): void {
+  warning(notice: ServerNotice): void {
+    const text = `${notice.code ?? 'no code'}: ${notice.message}`;
     // 18 decodes on without a publication that was not there at this place of the log: rows before it exists again are left out.
-    if (/skipped loading publication/.test(message) || message.startsWith('55000')) {
+    if (tellsOfSkippedPublication(notice)) {
       const { publication } = this.#options.names;
       throw new RelayError(
         'SOURCE_PUBLICATION_MISSING',
-        `publication "${publication}" did not exist where the log is being read, so the server leaves out rows: a data gap (${message})`,
+        `publication "${publication}" did not exist where the log is being read, so the server leaves out rows: a data gap (${text})`,
       );
     }
-    this.#options.onWarning(message);
+    this.#options.onWarning(text);
   }
 
   ended(reason: RelayError): void {

@@ -9,6 +9,7 @@ import {
   type ConnectionSettings,
 } from './connection-config.ts';
 import { streamOf } from './sentinel.ts';
+import type { ServerNotice } from './server-notice.ts';
 import { toSourceError, type SourcePhase } from './source-errors.ts';
 import type { SourceIdentity } from './source-position.ts';
 
@@ -19,7 +20,7 @@ export interface LinkListener {
   /** The payload of one CopyData: XLogData or a keepalive. A view into a buffer that is reused. Whatever it throws ends the link. */
   frame(bytes: Buffer): void;
   /** A warning of the server within the stream. Whatever it throws ends the link. */
-  warning(message: string): void;
+  warning(notice: ServerNotice): void;
   ended(reason: RelayError): void;
 }
 
@@ -216,7 +217,10 @@ export class ReplicationLink {
     );
     client.on('notice', (notice) => {
       if (this.#phase === 'stream')
-        take(() => listener.warning(`${notice.code}: ${notice.message}`));
+        take(() => {
+          const { code, message = '', routine } = notice;
+          listener.warning({ code, message, routine });
+        });
     });
     client.on('error', (error) => this.#end(toSourceError(error, this.#phase, this.#doing())));
     client.on('end', () => {

@@ -112,14 +112,16 @@ export async function connect(
   settings: ConnectionSettings,
   more: pg.ClientConfig = {},
 ): Promise<pg.Client> {
-  const client = new pg.Client({ ...clientConfig(settings), ...more });
-  // Without a listener, an error of an idle connection would end the process.
-  client.on('error', () => undefined);
+  let client: pg.Client | undefined;
   try {
+    // It reads the files of certificates that the URL names.
+    client = new pg.Client({ ...clientConfig(settings), ...more });
+    // Without a listener, an error of an idle connection would end the process.
+    client.on('error', () => undefined);
     await client.connect();
     return client;
   } catch (thrown) {
-    destroy(client);
+    if (client) destroy(client);
     throw toSourceError(thrown, 'connect', 'connecting to Postgres');
   }
 }

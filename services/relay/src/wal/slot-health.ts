@@ -29,11 +29,14 @@ export interface SlotHealthRow {
   readonly safe_wal_size: string | null;
 }
 
+/** A server in recovery writes no log, and refuses to say where it is in it: what was replayed is as far as it knows. */
 const slotHealthSql = `
   select wal_status, active, confirmed_flush_lsn::text, restart_lsn::text, safe_wal_size::text,
-    pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::text as lag_bytes,
-    pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::text as retained_bytes
-  from pg_replication_slots where slot_name = $1`;
+    pg_wal_lsn_diff(here.lsn, confirmed_flush_lsn)::text as lag_bytes,
+    pg_wal_lsn_diff(here.lsn, restart_lsn)::text as retained_bytes
+  from pg_replication_slots,
+    (select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end as lsn) as here
+  where slot_name = $1`;
 
 /** Reads the slot's health; undefined if there is no such slot. Needs no privilege. Rejects if the server can't be asked. */
 export async function readSlotHealth(

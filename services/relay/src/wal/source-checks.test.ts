@@ -67,7 +67,7 @@ describe('the start-up judgement', () => {
       'SOURCE_UNSUPPORTED',
       'version 14',
     ],
-    ['a standby', { server: { ...server, isStandby: true } }, 'SOURCE_UNSUPPORTED', 'standby'],
+    ['a standby', { server: { ...server, isStandby: true } }, 'SOURCE_IN_RECOVERY', 'standby'],
     [
       'wal_level replica',
       { server: { ...server, walLevel: 'replica' } },

@@ -32,9 +32,10 @@ function judgeServer(server: ServerFacts): void {
       `the server is version ${Math.floor(server.versionNumber / 10_000)}; the relay needs 15 or later`,
     );
   if (server.isStandby)
+    // No verdict: a switchover leaves the address of the primary with a server that is promoted some seconds later.
     throw new RelayError(
-      'SOURCE_UNSUPPORTED',
-      'the server is a standby; connect to the primary (a slot on a standby is not the one that is acknowledged)',
+      'SOURCE_IN_RECOVERY',
+      'the server is in recovery, a standby; a slot there is not the one that is acknowledged',
     );
   if (server.walLevel !== 'logical')
     throw new RelayError('SOURCE_WAL_LEVEL', `wal_level is ${server.walLevel}; it must be logical`);
@@ -123,11 +124,25 @@ function judgeExistingSlot(slot: SlotFacts, server: ServerFacts, name: string): 
   if (slot.walStatus === 'lost' || slot.invalidationReason !== null)
     throw new RelayError(
       'SOURCE_SLOT_INVALIDATED',
-      `slot "${name}" was given up by Postgres (wal_status ${slot.walStatus}${slot.invalidationReason ? `, ${slot.invalidationReason}` : ''})`,
+      `slot "${name}" was given up by Postgres (wal_status ${slot.walStatus}${slot.invalidationReason ? `, ${slot.invalidationReason}` : ''}): see ${invalidatedBy(slot.invalidationReason)}`,
     );
   if (slot.activePid !== null)
     throw new RelayError(
       'SOURCE_SLOT_BUSY',
       `slot "${name}" is held by the server process ${slot.activePid}`,
     );
+}
+
+/** The setting by which a server gives slots up for this reason (`invalidation_reason`, 17 and later). Source: Postgres, pg_replication_slots. */
+function invalidatedBy(reason: string | null): string {
+  switch (reason) {
+    case 'idle_timeout':
+      return 'idle_replication_slot_timeout, which gives up a slot that no relay reads for so long';
+    case 'wal_level_insufficient':
+      return 'wal_level, which was below logical for a while';
+    case 'rows_removed':
+      return 'hot_standby_feedback, without which the primary removes rows that a slot of a standby needs';
+    default:
+      return 'max_slot_wal_keep_size, the most log that is kept for a slot';
+  }
 }

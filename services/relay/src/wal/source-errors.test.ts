@@ -20,12 +20,19 @@ describe('an error of the driver or the server', () => {
     ['3D000', 'CONFIG_INVALID'],
     ['55006', 'SOURCE_SLOT_BUSY'],
     ['42710', 'SOURCE_SLOT_BUSY'],
-    ['55000', 'SOURCE_SLOT_INVALIDATED'],
+    ['25006', 'SOURCE_IN_RECOVERY'],
+    ['58030', 'SOURCE_CONNECTION_LOST'],
     ['58P01', 'SOURCE_SLOT_INVALIDATED'],
     ['42P01', 'SOURCE_OUTBOX_MISSING'],
     ['ECONNREFUSED', 'SOURCE_CONNECTION_LOST'],
     ['ECONNRESET', 'SOURCE_CONNECTION_LOST'],
     ['EAI_AGAIN', 'SOURCE_CONNECTION_LOST'],
+    ['EAI_FAIL', 'SOURCE_CONNECTION_LOST'],
+    ['EACCES', 'SOURCE_CONNECTION_LOST'],
+    ['EPERM', 'SOURCE_CONNECTION_LOST'],
+    ['EMFILE', 'SOURCE_CONNECTION_LOST'],
+    ['ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC', 'SOURCE_CONNECTION_LOST'],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', 'SOURCE_CONNECTION_LOST'],
     ['CERT_HAS_EXPIRED', 'SOURCE_AUTH_FAILED'],
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'SOURCE_AUTH_FAILED'],
     ['XX000', 'INVARIANT_BROKEN'],
@@ -41,6 +48,16 @@ describe('an error of the driver or the server', () => {
   it('42704 is a missing slot at the start and a missing publication in the stream', () => {
     expect(toSourceError(coded('42704'), 'start', 'd').code).toBe('SOURCE_SLOT_MISSING');
     expect(toSourceError(coded('42704'), 'stream', 'd').code).toBe('SOURCE_PUBLICATION_MISSING');
+  });
+
+  it('55000 is a server in recovery at its questions, and a slot that was given up at the start', () => {
+    expect(toSourceError(coded('55000'), 'check', 'd').code).toBe('SOURCE_IN_RECOVERY');
+    expect(toSourceError(coded('55000'), 'start', 'd').code).toBe('SOURCE_SLOT_INVALIDATED');
+  });
+
+  it('a certificate file of the URL that is not there is a wrong setting', () => {
+    const cause = Object.assign(coded('ENOENT'), { syscall: 'open', path: '/root.crt' });
+    expect(toSourceError(cause, 'connect', 'd').code).toBe('CONFIG_INVALID');
   });
 
   it('08P01 is a pooler at the start and a frame of ours in the stream', () => {

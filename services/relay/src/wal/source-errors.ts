@@ -1,8 +1,11 @@
+import { connectionFault } from '@outbound/service-kit';
 import { RelayError, type RelayErrorCode } from '../errors.ts';
 
 /** SQLSTATEs by name. Source: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 export const sqlState = {
   protocolViolation: '08P01',
+  featureNotSupported: '0A000',
+  readOnlyTransaction: '25006',
   invalidAuthorization: '28000',
   invalidPassword: '28P01',
   unknownDatabase: '3D000',
@@ -48,36 +51,24 @@ const codeBySqlState: Readonly<Record<string, CodeByPhase>> = {
   [sqlState.undefinedTable]: 'SOURCE_OUTBOX_MISSING',
   [sqlState.duplicateObject]: 'SOURCE_SLOT_BUSY',
   [sqlState.objectInUse]: 'SOURCE_SLOT_BUSY',
-  [sqlState.notInPrerequisiteState]: 'SOURCE_SLOT_INVALIDATED',
+  // A server that was demoted under us takes no writes, makes no slot and has no current position.
+  [sqlState.readOnlyTransaction]: 'SOURCE_IN_RECOVERY',
+  [sqlState.notInPrerequisiteState]: {
+    connect: 'SOURCE_IN_RECOVERY',
+    check: 'SOURCE_IN_RECOVERY',
+    start: 'SOURCE_SLOT_INVALIDATED',
+    stream: 'SOURCE_SLOT_INVALIDATED',
+  },
   [sqlState.undefinedFile]: 'SOURCE_SLOT_INVALIDATED',
 };
 
-/** Classes that heal by themselves: connection exceptions, insufficient resources, operator intervention, rollbacks. */
-const transientClasses = new Set(['08', '53', '57', '40']);
-
-const transientSystemErrors = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'ENOENT',
-  'ERR_STREAM_DESTROYED',
-  'ERR_STREAM_WRITE_AFTER_END',
-]);
+/** Classes that heal by themselves: connection exceptions, insufficient resources, operator intervention, rollbacks, errors of the server's system. */
+const transientClasses = new Set(['08', '53', '57', '40', '58']);
 
 /** node-postgres has no codes for what it notices itself. */
 const transientMessages =
   /^(Connection terminated|timeout expired|Query read timeout|Client was closed|Client has encountered a connection error|There was an error establishing an SSL connection)/;
 const credentialMessages = /^(SASL|The server does not support SSL|Password must be a string)/;
-const certificateCodes =
-  /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_)/;
 
 /**
  * Any error of the driver or the server as a RelayError. Only the server's one-line message is repeated: `detail` and `where` may hold
@@ -88,7 +79,9 @@ export function toSourceError(thrown: unknown, phase: SourcePhase, doing: string
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const code = codeOf(thrown);
   const where = code === undefined ? doing : `${doing} (${code})`;
-  return new RelayError(relayCode(code, message, phase), `${where}: ${message}`, { cause: thrown });
+  return new RelayError(relayCode(thrown, code, message, phase), `${where}: ${message}`, {
+    cause: thrown,
+  });
 }
 
 /** The SQLSTATE or system code of an error, if it has one. */
@@ -107,16 +100,28 @@ export function isServerStopping(thrown: unknown): boolean {
   );
 }
 
-function relayCode(code: string | undefined, message: string, phase: SourcePhase): RelayErrorCode {
+function relayCode(
+  thrown: unknown,
+  code: string | undefined,
+  message: string,
+  phase: SourcePhase,
+): RelayErrorCode {
+  const fault = connectionFault(thrown);
+  if (fault !== undefined)
+    return fault === 'network' ? 'SOURCE_CONNECTION_LOST' : 'SOURCE_AUTH_FAILED';
   if (code !== undefined) {
     const known = codeBySqlState[code];
     if (known !== undefined) return typeof known === 'string' ? known : known[phase];
-    if (transientSystemErrors.has(code)) return 'SOURCE_CONNECTION_LOST';
-    if (certificateCodes.test(code)) return 'SOURCE_AUTH_FAILED';
     if (/^[0-9A-Z]{5}$/.test(code) && transientClasses.has(code.slice(0, 2)))
       return 'SOURCE_CONNECTION_LOST';
+    // Certificates and keys that the database URL names are read from files.
+    if (isOfFile(thrown)) return 'CONFIG_INVALID';
   }
   if (transientMessages.test(message)) return 'SOURCE_CONNECTION_LOST';
   if (credentialMessages.test(message)) return 'SOURCE_AUTH_FAILED';
   return 'INVARIANT_BROKEN';
+}
+
+function isOfFile(thrown: unknown): boolean {
+  return thrown instanceof Error && 'path' in thrown && 'syscall' in thrown;
 }
