@@ -54,6 +54,7 @@ export type {
 } from './subscribe/subscription.ts';
 export { onTopic, type TopicHandling, type TopicSubscription } from './subscribe/topic-handling.ts';
 export type { VersionGap } from './subscribe/version-gaps.ts';
+export type { WaitingLimits } from './subscribe/waiting-limits.ts';
 export {
   rebuildAndFollow,
   rebuildWith,

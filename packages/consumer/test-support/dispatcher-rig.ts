@@ -25,6 +25,8 @@ export function startDispatcher(
   options: {
     concurrency?: number;
     maxEvents?: number;
+    maxBytes?: number;
+    maxBytesInAll?: number;
     batch?: BatchLimits;
     partitions?: number;
     mayHandle?: () => boolean;
@@ -60,7 +62,11 @@ export function startDispatcher(
     committer,
     mayHandle: options.mayHandle ?? (() => true),
     concurrency: options.concurrency ?? 4,
-    limits: { maxEvents: options.maxEvents ?? 100, maxBytes: 1 << 20 },
+    limits: {
+      maxEvents: options.maxEvents ?? 100,
+      maxBytes: options.maxBytes ?? 1 << 20,
+      maxBytesInAll: options.maxBytesInAll ?? 1 << 30,
+    },
     clock: systemClock,
     over: over.signal,
     onFailure: (error) => {
@@ -71,7 +77,12 @@ export function startDispatcher(
   const assign = (partition: number, offset = 0) =>
     dispatcher.assign({ topic: 't', partition, offset: BigInt(offset) });
   for (let partition = 0; partition < (options.partitions ?? 3); partition += 1) assign(partition);
-  const take = (partition: number, records: readonly KafkaRecord[], from?: number) => {
+  const take = (
+    partition: number,
+    records: readonly KafkaRecord[],
+    from?: number,
+    byteCount = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0),
+  ) => {
     const next = (records.at(-1)?.offset ?? -1n) + 1n;
     const reached = dispatcher.find({ topic: 't', partition })?.tracker.reached ?? 0n;
     dispatcher.take({
@@ -82,7 +93,7 @@ export function startDispatcher(
       next,
       highWatermark: next,
       lastStableOffset: next,
-      byteCount: records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0),
+      byteCount,
       askedAtMs: 0,
     });
   };

@@ -10,7 +10,13 @@ describe('batchDueInMs', () => {
     ['there are enough bytes', { count: 1, bytes: 100, oldestMs: 1000 }, 0],
     ['the oldest waits for others', { count: 1, bytes: 9, oldestMs: 990 }, 40],
     ['the oldest has waited long enough', { count: 1, bytes: 9, oldestMs: 900 }, 0],
+    ['no more can come', { count: 1, bytes: 9, oldestMs: 1000, isAll: true }, 0],
+    [
+      'nothing waits and no more can come',
+      { count: 0, bytes: 0, oldestMs: 0, isAll: true },
+      undefined,
+    ],
   ])('is told when %s', (_, waiting, due) => {
-    expect(batchDueInMs(waiting, 1000, limits)).toBe(due);
+    expect(batchDueInMs({ isAll: false, ...waiting }, 1000, limits)).toBe(due);
   });
 });

@@ -10,8 +10,9 @@ import type { BatchLimits } from './batch-due.ts';
 import type { Committer } from './committer.ts';
 import type { Delivered } from './delivery.ts';
 import { Life } from './life.ts';
-import { PartitionWork, type WaitingLimits } from './partition-work.ts';
+import { PartitionWork } from './partition-work.ts';
 import { Slice } from './slice.ts';
+import { bytesOfEach, type WaitingLimits } from './waiting-limits.ts';
 import { within } from './within.ts';
 
 /** What the dispatcher wants of the fetcher: to fetch no more of a partition for a while. */
@@ -108,7 +109,7 @@ export class Dispatcher {
     work.isPaused = this.#pausedPartitions.has(name);
     if (this.#isClosed) life.end();
     this.#works.set(name, work);
-    this.#rotation = [...this.#works.values()];
+    this.#share();
     this.#options
       .prepare(topic)
       .then(() => {
@@ -123,7 +124,8 @@ export class Dispatcher {
    * Takes a fetch. What does not follow the last one is a defect, which ends the subscription before anything behind it is handled: to
    * commit over it would lose what is missing, without a word.
    */
-  take({ topic, partition, records, from, next, highWatermark }: FetchedRecords): void {
+  take(fetched: FetchedRecords): void {
+    const { topic, partition, from, highWatermark } = fetched;
     const work = this.find({ topic, partition });
     if (!work || work.life.isEnding) return;
     const nowMs = this.#options.clock.nowMs();
@@ -131,7 +133,7 @@ export class Dispatcher {
     try {
       if (from !== work.tracker.reached)
         throw new RangeError(`records from offset ${from} came instead of ${work.tracker.reached}`);
-      work.push(records, next, nowMs);
+      work.push(fetched, nowMs);
     } catch (cause) {
       work.life.abandon();
       const why = cause instanceof Error ? cause.message : String(cause);
@@ -140,6 +142,7 @@ export class Dispatcher {
       );
       return;
     }
+    if (work.isFull) work.copyWaiting();
     if (work.isFull && !work.isHeldBack) {
       work.isHeldBack = true;
       this.#options.fetch.pause([work]);
@@ -246,7 +249,15 @@ export class Dispatcher {
     work.life.abandon();
     if (work.out > 0) this.#leftOver.set(name, (this.#leftOver.get(name) ?? 0) + work.out);
     this.#works.delete(name);
+    this.#share();
+  }
+
+  /** After partitions have come or gone: whose turn it is, and what each may keep. */
+  #share(): void {
     this.#rotation = [...this.#works.values()];
+    const { limits } = this.#options;
+    const maxBytes = bytesOfEach(limits, this.#rotation.length);
+    for (const work of this.#rotation) work.limits = { maxEvents: limits.maxEvents, maxBytes };
   }
 
   #setPaused(partitions: readonly TopicPartition[], isPaused: boolean): void {
@@ -299,10 +310,10 @@ export class Dispatcher {
       served += 1;
       const delivered = deliver.one(record, life);
       if (delivered === true) {
-        work.release(record);
+        work.release(number, record);
         this.#finish(work, number);
       } else {
-        work.occupy(record);
+        work.occupy(number, record);
         this.#wait(work, delivered, number, number + 1);
         break;
       }
@@ -334,7 +345,7 @@ export class Dispatcher {
       (isFinished) => {
         if (isFinished)
           for (let number = from; number < to; number += 1) this.#finish(work, number);
-        if (record && !work.batch) work.release(record);
+        if (record && !work.batch) work.release(from, record);
         this.#ended(work);
       },
       (error: unknown) => {
@@ -345,7 +356,7 @@ export class Dispatcher {
   }
 
   #finish(work: PartitionWork, number: number): void {
-    if (!work.life.isAbandoned && work.tracker.finish(number)) this.#finished += 1;
+    if (!work.life.isAbandoned && work.finish(number)) this.#finished += 1;
   }
 
   #ended(work: PartitionWork): void {
@@ -364,6 +375,7 @@ export class Dispatcher {
   }
 
   #goOn(work: PartitionWork): void {
+    if (work.isHeldBack && !work.hasRoom) work.copyWaiting();
     if (work.isHeldBack && work.hasRoom) {
       work.isHeldBack = false;
       this.#options.fetch.resume([work]);

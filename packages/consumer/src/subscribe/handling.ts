@@ -9,6 +9,7 @@ import type { GroupOptions } from './subscribe-options.ts';
 import type { SubscriptionCounts } from './subscription.ts';
 import type { SubscriptionPorts } from './subscription-ports.ts';
 import type { TopicHandling } from './topic-handling.ts';
+import { defaultWaitingLimits } from './waiting-limits.ts';
 
 /** The half of a subscription that knows no Kafka: from fetched records to handlers, dead letters and the positions to commit. */
 export class Handling {
@@ -77,7 +78,7 @@ export class Handling {
       committer: this.#committer,
       mayHandle: parts.mayHandle,
       concurrency: options.concurrency ?? 16,
-      limits: options.maxWaiting ?? { maxEvents: 1_000, maxBytes: 8 << 20 },
+      limits: { ...defaultWaitingLimits, ...options.maxWaiting },
       onFailure,
     });
   }

@@ -75,6 +75,12 @@ export class OffsetTracker<Record extends Tracked = Tracked> {
     return this.#records[number - this.#base];
   }
 
+  /** Puts the same record in its place, unless it is finished. */
+  replace(number: number, record: Record): void {
+    const index = number - this.#base;
+    if (this.#records[index] !== undefined) this.#records[index] = record;
+  }
+
   /** Those from number `from` to below `to` that are not finished. */
   slice(from: number, to: number): Record[] {
     const found: Record[] = [];

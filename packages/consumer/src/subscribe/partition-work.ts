@@ -1,14 +1,10 @@
-import type { KafkaRecord } from '@outbound/kafka';
+import type { FetchedRecords, KafkaRecord } from '@outbound/kafka';
 import { batchDueInMs, type BatchLimits } from './batch-due.ts';
+import { copyRecord, sizeOf } from './copy-record.ts';
+import { KeptBytes, type KeptAnswer } from './kept-bytes.ts';
 import { KeyLanes, laneOf } from './key-lanes.ts';
 import type { Life } from './life.ts';
 import { OffsetTracker } from './offset-tracker.ts';
-
-/** How much may wait in one partition before no more is fetched for it. */
-export interface WaitingLimits {
-  readonly maxEvents: number;
-  readonly maxBytes: number;
-}
 
 /** Events that may be read beyond an unfinished one: they come again after a crash, and each takes 8 bytes here. */
 const maxSpan = 1_000_000;
@@ -41,10 +37,15 @@ export class PartitionWork {
   isHeldBack = false;
   /** What Kafka had at the last answer, and when that came; undefined before the first. */
   highWatermark: { readonly offset: bigint; readonly atMs: number } | undefined;
-  readonly #limits: WaitingLimits;
+  /** Of what waits; the bytes are its share, which changes as partitions come and go. */
+  limits: { readonly maxEvents: number; readonly maxBytes: number };
+  readonly #kept = new KeptBytes();
   readonly #lanes = new KeyLanes();
+  /** Numbers of the records that are with handlers which take their time. */
+  readonly #outNumbers = new Set<number>();
   /** Number of the next record that was not looked at. */
   #cursor = 0;
+  /** Keys and values of what waits for a batch. */
   #waitingBytes = 0;
   readonly #whenIdle: (() => void)[] = [];
   /** When the records below a number arrived; of those that wait for a batch. */
@@ -56,7 +57,7 @@ export class PartitionWork {
     readonly start: bigint;
     readonly life: Life;
     readonly batch: BatchLimits | undefined;
-    readonly limits: WaitingLimits;
+    readonly limits: PartitionWork['limits'];
   }) {
     this.topic = options.topic;
     this.partition = options.partition;
@@ -64,7 +65,7 @@ export class PartitionWork {
     this.batch = options.batch;
     this.tracker = new OffsetTracker(options.start);
     this.committed = options.start;
-    this.#limits = options.limits;
+    this.limits = options.limits;
   }
 
   get isReady(): boolean {
@@ -91,12 +92,38 @@ export class PartitionWork {
     if (this.out > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
+  /** What its unfinished records keep in memory, bytes. */
+  get keptBytes(): number {
+    return this.#kept.bytes;
+  }
+
   /** @throws RangeError for offsets that do not ascend from what was read. */
-  push(records: readonly KafkaRecord[], next: bigint, nowMs: number): void {
+  push(
+    { records, next, byteCount }: Pick<FetchedRecords, 'records' | 'next' | 'byteCount'>,
+    nowMs: number,
+  ): void {
+    const before = this.tracker.end;
     this.tracker.add(records, next);
+    this.#kept.add(before, this.tracker.end, byteCount);
+    if (!this.batch || records.length === 0) return;
     for (const record of records) this.#waitingBytes += sizeOf(record);
-    if (this.batch && records.length > 0)
-      this.#arrivals.push({ end: this.tracker.end, atMs: nowMs });
+    this.#arrivals.push({ end: this.tracker.end, atMs: nowMs });
+  }
+
+  /** The record is done with for good; false if it was before. */
+  finish(number: number): boolean {
+    if (!this.tracker.finish(number)) return false;
+    this.#kept.finish(number);
+    return true;
+  }
+
+  /**
+   * Copies what waits, where little of an answer keeps all of it in memory: otherwise one slow key, with an event in each fetch, would keep
+   * everything that came since. What is with a handler stays as it is, and what waits for a batch is soon gone.
+   */
+  copyWaiting(): void {
+    if (this.batch) return;
+    for (const answer of [...this.#kept.toLookAt()]) if (!this.#isOut(answer)) this.#copy(answer);
   }
 
   /**
@@ -105,25 +132,26 @@ export class PartitionWork {
    */
   next(): number | undefined {
     const queued = this.#lanes.take();
-    if (queued !== undefined) return this.#takeOut(queued);
+    if (queued !== undefined) return queued;
     while (this.#cursor < this.tracker.end) {
       const number = this.#cursor;
       this.#cursor += 1;
       const record = this.tracker.at(number);
       if (record === undefined) continue;
-      if (this.#lanes.isIdle || !this.#lanes.queue(laneOf(record), number))
-        return this.#takeOut(number);
+      if (this.#lanes.isIdle || !this.#lanes.queue(laneOf(record), number)) return number;
     }
     return undefined;
   }
 
   /** The record is out until `release`: later ones of its key wait. */
-  occupy(record: KafkaRecord): void {
+  occupy(number: number, record: KafkaRecord): void {
+    this.#outNumbers.add(number);
     this.#lanes.occupy(laneOf(record));
   }
 
   /** The record is done with, finished or not. */
-  release(record: KafkaRecord): void {
+  release(number: number, record: KafkaRecord): void {
+    this.#outNumbers.delete(number);
     if (!this.#lanes.isIdle) this.#lanes.release(laneOf(record));
   }
 
@@ -155,6 +183,8 @@ export class PartitionWork {
         count: this.tracker.end - this.#cursor,
         bytes: this.#waitingBytes,
         oldestMs: this.#arrivals[0]?.atMs ?? nowMs,
+        // No other event would come, however long it waited.
+        isAll: this.isHeldBack || this.isFull,
       },
       nowMs,
       this.batch,
@@ -167,10 +197,31 @@ export class PartitionWork {
     return position === this.committed ? undefined : position;
   }
 
-  #takeOut(number: number): number {
-    const record = this.tracker.at(number);
-    if (record) this.#waitingBytes -= sizeOf(record);
-    return number;
+  #isOut({ from, end }: KeptAnswer): boolean {
+    for (const number of this.#outNumbers) if (number >= from && number < end) return true;
+    return false;
+  }
+
+  #copy(answer: KeptAnswer): void {
+    const { tracker } = this;
+    const numbers: number[] = [];
+    let bytes = 0;
+    for (let number = answer.from; number < answer.end; number += 1) {
+      const record = tracker.at(number);
+      if (record === undefined) continue;
+      numbers.push(number);
+      bytes += sizeOf(record);
+    }
+    if (bytes * 2 > answer.bytes) return this.#kept.lookLater(answer);
+    bytes = 0;
+    for (const number of numbers) {
+      const record = tracker.at(number);
+      if (record === undefined) continue;
+      const copied = copyRecord(record);
+      tracker.replace(number, copied.record);
+      bytes += copied.bytes;
+    }
+    this.#kept.copied(answer, bytes);
   }
 
   #forgetArrivals(): void {
@@ -180,13 +231,9 @@ export class PartitionWork {
   get #fill(): number {
     const count = this.tracker.end - this.#cursor + this.#lanes.waiting;
     return Math.max(
-      count / this.#limits.maxEvents,
-      this.#waitingBytes / this.#limits.maxBytes,
+      count / this.limits.maxEvents,
+      this.#kept.bytes / this.limits.maxBytes,
       this.tracker.span / maxSpan,
     );
   }
-}
-
-function sizeOf({ key, value }: KafkaRecord): number {
-  return (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
 }

@@ -4,6 +4,7 @@ import type { FailurePolicy } from './poison-desk.ts';
 import type { RetryPolicy } from './handler.ts';
 import type { TopicHandling, TopicSubscription } from './topic-handling.ts';
 import type { VersionGap } from './version-gaps.ts';
+import type { WaitingLimits } from './waiting-limits.ts';
 
 /** What a subscription is told, whatever its topics are. */
 export interface GroupOptions {
@@ -35,8 +36,12 @@ export interface GroupOptions {
   readonly concurrency?: number;
   /** A handler that takes longer ends the subscription with HANDLER_TIMEOUT. Defaults to 5 minutes. */
   readonly handlerTimeoutMs?: number;
-  /** Fetched and not yet handled, for each partition; beyond it no more is fetched. Defaults to 1,000 events and 8 MiB. */
-  readonly maxWaiting?: { readonly maxEvents: number; readonly maxBytes: number };
+  /**
+   * Fetched and not yet handled; a partition that has it fetches no more. Bytes are what is kept in memory: the batches that events came in,
+   * decompressed, or copies of the few that are left of them. Defaults to 1,000 events and 8 MiB for each partition, and 64 MiB for all of
+   * them (`maxBytesInAll`, in equal shares). Held at most: this, and one fetch for each partition.
+   */
+  readonly maxWaiting?: Partial<WaitingLimits>;
   /** Offsets of what is finished are committed this often, milliseconds. Defaults to 500. */
   readonly commitIntervalMs?: number;
   /** A member that Kafka has not heard of for this long is taken for dead. Defaults to 30 s; the broker's bounds apply (6 s to 30 min). */

@@ -8,6 +8,7 @@ import { codeName, isPassing, offsetOutOfRange, verdictOf } from './fetch-codes.
 import { askingOrder, FetchLane, type Ask } from './fetch-lane.ts';
 import { FetchLanes } from './fetch-lanes.ts';
 import { defaultFetchLimits, type FetcherOptions, type FetchLimits } from './fetcher-options.ts';
+import { ownBytes } from './own-bytes.ts';
 import { TopicLook } from './topic-look.ts';
 
 /** While a partition that was just paused may be resumed at any moment, its broker is not made to wait long for the others. */
@@ -237,15 +238,18 @@ export class Fetcher {
   #take(lane: FetchLane, answer: FetchedPartition, askedAtMs: number, wasFirst: boolean): void {
     const { topic, partition, position: from } = lane;
     const { highWatermark, lastStableOffset } = answer;
+    const recordSet = ownBytes(answer.recordSet);
     let decoded: DecodedRecords;
     try {
-      decoded = decodeRecords(answer, from);
+      decoded = decodeRecords({ ...answer, recordSet }, from);
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
       this.#lanes.refuse(lane, error);
       return;
     }
-    const { records, next, byteCount } = decoded;
+    const { records, next } = decoded;
+    // What was not compressed is a view of all that came, left out batches included.
+    const byteCount = records.length === 0 ? 0 : Math.max(decoded.byteCount, recordSet.byteLength);
     const isStarved = next === from && from < lastStableOffset;
     lane.starved = isStarved ? lane.starved + 1 : 0;
     lane.position = next;
