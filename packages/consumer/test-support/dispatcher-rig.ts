@@ -2,7 +2,8 @@ import type { KafkaRecord } from '@outbound/kafka';
 import { systemClock } from '@outbound/service-kit';
 import type { BatchLimits } from '../src/subscribe/batch-due.ts';
 import { Committer, type CommitPosition } from '../src/subscribe/committer.ts';
-import { Dispatcher, type Deliver } from '../src/subscribe/dispatcher.ts';
+import { Dispatcher } from '../src/subscribe/dispatcher.ts';
+import type { Deliver } from '../src/subscribe/dispatcher-options.ts';
 import type { Life } from '../src/subscribe/life.ts';
 
 /** A record of ten bytes. */

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { immediate, keyed, manual, startDispatcher } from '../../test-support/dispatcher-rig.ts';
-import type { Deliver } from './dispatcher.ts';
+import type { Deliver } from './dispatcher-options.ts';
 
 describe('Dispatcher', () => {
   it('has at most so many out at once, and lets every partition have its turn', async () => {

@@ -1,51 +1,14 @@
-import {
-  partitionKey,
-  type FetchedRecords,
-  type KafkaRecord,
-  type TopicPartition,
-} from '@outbound/kafka';
-import type { Clock } from '@outbound/service-kit';
+import { partitionKey, type FetchedRecords, type TopicPartition } from '@outbound/kafka';
 import { ConsumerError } from '../errors.ts';
 import type { BatchLimits } from './batch-due.ts';
-import type { Committer } from './committer.ts';
+import { BatchWake } from './batch-wake.ts';
 import type { Delivered } from './delivery.ts';
+import type { Deliver, DispatcherOptions } from './dispatcher-options.ts';
 import { Life } from './life.ts';
 import { PartitionWork } from './partition-work.ts';
+import { PartitionWorks } from './partition-works.ts';
 import { Slice } from './slice.ts';
-import { bytesOfEach, type WaitingLimits } from './waiting-limits.ts';
 import { within } from './within.ts';
-
-/** What the dispatcher wants of the fetcher: to fetch no more of a partition for a while. */
-export interface FetchPort {
-  pause(partitions: readonly TopicPartition[]): void;
-  resume(partitions: readonly TopicPartition[]): void;
-}
-
-/** Who takes the records of a topic to its handler (`Delivery`). */
-export interface Deliver {
-  one(record: KafkaRecord, life: Life): Delivered;
-  batch(records: readonly KafkaRecord[], life: Life, finish: (index: number) => void): Delivered;
-}
-
-interface DispatcherOptions {
-  /** By topic; with `batch` in batches. */
-  readonly topics: ReadonlyMap<
-    string,
-    { readonly batch: BatchLimits | undefined; readonly deliver: Deliver }
-  >;
-  /** Done once for each assigned partition, before its first record is delivered. */
-  readonly prepare: (topic: string) => Promise<void>;
-  readonly fetch: FetchPort;
-  readonly committer: Committer;
-  /** Whether an event of the partition may be handed out now; may call `lose`. */
-  readonly mayHandle: (partition: TopicPartition) => boolean;
-  readonly concurrency: number;
-  readonly limits: WaitingLimits;
-  readonly clock: Clock;
-  /** Ends the waiting for batches to become due. */
-  readonly over: AbortSignal;
-  readonly onFailure: (error: unknown) => void;
-}
 
 /** Records of one partition that are handled in one go, before another partition has its turn. */
 const turnLength = 64;
@@ -56,24 +19,20 @@ const turnLength = 64;
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
-  readonly #works = new Map<string, PartitionWork>();
-  /** The same, as an array, for the turns. */
-  #rotation: readonly PartitionWork[] = [];
-  #turn = 0;
-  /** Deliveries of lives that are over, by partition. */
-  readonly #leftOver = new Map<string, number>();
-  readonly #pausedPartitions = new Set<string>();
+  readonly #works: PartitionWorks;
   readonly #slice: Slice;
+  readonly #batchWake: BatchWake;
   #running = 0;
   #isPaused = false;
   #isClosed = false;
   #isPumpPlanned = false;
-  #wakeAtMs: number | undefined;
   #finished = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#works = new PartitionWorks(options.limits);
     this.#slice = new Slice(options.clock, () => this.#pumpSoon());
+    this.#batchWake = new BatchWake(options.clock, options.over, () => this.#pumpSoon());
   }
 
   /** Records that were finished since the start, dead letters and ignored ones included. */
@@ -82,15 +41,15 @@ export class Dispatcher {
   }
 
   get works(): readonly PartitionWork[] {
-    return this.#rotation;
+    return this.#works.all;
   }
 
   isOurs(work: PartitionWork): boolean {
-    return this.#works.get(partitionKey(work)) === work;
+    return this.#works.isOurs(work);
   }
 
   find(partition: TopicPartition): PartitionWork | undefined {
-    return this.#works.get(partitionKey(partition));
+    return this.#works.find(partition);
   }
 
   /** The partition is ours: a life of it begins at `offset`. */
@@ -99,17 +58,13 @@ export class Dispatcher {
     partition,
     offset,
   }: TopicPartition & { readonly offset: bigint }): PartitionWork {
-    const name = partitionKey({ topic, partition });
     const { limits } = this.#options;
     const { batch } = this.#topic(topic);
     const { clock, mayHandle } = this.#options;
     const life = new Life(clock, () => mayHandle({ topic, partition }));
     const work = new PartitionWork({ topic, partition, start: offset, life, batch, limits });
-    work.leftOver = this.#leftOver.get(name) ?? 0;
-    work.isPaused = this.#pausedPartitions.has(name);
     if (this.#isClosed) life.end();
-    this.#works.set(name, work);
-    this.#share();
+    this.#works.begin(work);
     this.#options
       .prepare(topic)
       .then(() => {
@@ -156,17 +111,13 @@ export class Dispatcher {
    */
   pause(partitions?: readonly TopicPartition[]): void {
     if (!partitions) this.#isPaused = true;
-    else this.#setPaused(partitions, true);
+    else this.#works.pause(partitions);
   }
 
   /** Without an argument, of everything that was paused. */
   resume(partitions?: readonly TopicPartition[]): void {
-    if (partitions) this.#setPaused(partitions, false);
-    else {
-      this.#isPaused = false;
-      this.#pausedPartitions.clear();
-      for (const work of this.#rotation) work.isPaused = false;
-    }
+    if (!partitions) this.#isPaused = false;
+    this.#works.resume(partitions);
     this.#pumpSoon();
   }
 
@@ -191,7 +142,7 @@ export class Dispatcher {
     let abandoned = 0;
     for (const work of works) {
       if (this.isOurs(work)) abandoned += work.out;
-      this.#drop(work);
+      this.#works.drop(work);
     }
     return abandoned;
   }
@@ -205,7 +156,7 @@ export class Dispatcher {
     work.life.end();
     await within(this.#options.clock, limitMs, work.whenIdle());
     if (!this.isOurs(work) || work.isRevoking) return false;
-    this.#drop(work);
+    this.#works.drop(work);
     const { topic, partition } = work;
     const fresh = this.assign({ topic, partition, offset });
     // Whatever the group has: a commit of the old life may still be on its way, and must not have the last word.
@@ -227,47 +178,20 @@ export class Dispatcher {
   lose(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) {
       const work = this.find(partition);
-      if (work) this.#drop(work);
+      if (work) this.#works.drop(work);
     }
   }
 
   /** Takes nothing more, for good. What runs may end. */
   close(): void {
     this.#isClosed = true;
-    for (const { life } of this.#rotation) life.end();
+    for (const { life } of this.#works.all) life.end();
   }
 
   #topic(topic: string): { readonly batch: BatchLimits | undefined; readonly deliver: Deliver } {
     const found = this.#options.topics.get(topic);
     if (!found) throw new RangeError(`topic ${topic} is not one of the subscription`);
     return found;
-  }
-
-  #drop(work: PartitionWork): void {
-    if (!this.isOurs(work)) return;
-    const name = partitionKey(work);
-    work.life.abandon();
-    if (work.out > 0) this.#leftOver.set(name, (this.#leftOver.get(name) ?? 0) + work.out);
-    this.#works.delete(name);
-    this.#share();
-  }
-
-  /** After partitions have come or gone: whose turn it is, and what each may keep. */
-  #share(): void {
-    this.#rotation = [...this.#works.values()];
-    const { limits } = this.#options;
-    const maxBytes = bytesOfEach(limits, this.#rotation.length);
-    for (const work of this.#rotation) work.limits = { maxEvents: limits.maxEvents, maxBytes };
-  }
-
-  #setPaused(partitions: readonly TopicPartition[], isPaused: boolean): void {
-    for (const partition of partitions) {
-      const name = partitionKey(partition);
-      if (isPaused) this.#pausedPartitions.add(name);
-      else this.#pausedPartitions.delete(name);
-      const work = this.#works.get(name);
-      if (work) work.isPaused = isPaused;
-    }
   }
 
   #pumpSoon(): void {
@@ -285,17 +209,17 @@ export class Dispatcher {
 
   #pump(): void {
     let withoutWork = 0;
-    while (this.#running < this.#options.concurrency && withoutWork < this.#rotation.length) {
+    const { concurrency } = this.#options;
+    while (this.#running < concurrency && withoutWork < this.#works.all.length) {
       if (this.#isPaused || this.#isClosed) return;
       if (this.#slice.isOver) return this.#slice.goOnAfter();
-      this.#turn = (this.#turn + 1) % this.#rotation.length;
-      const work = this.#rotation[this.#turn];
+      const work = this.#works.next();
       const isServed =
         work?.isReady === true && (work.batch ? this.#batch(work) : this.#ones(work));
       withoutWork = isServed ? 0 : withoutWork + 1;
       if (work && isServed) this.#goOn(work);
     }
-    this.#planWake();
+    this.#batchWake.plan(this.#works.all);
   }
 
   /** Gives whether anything was begun. */
@@ -363,14 +287,7 @@ export class Dispatcher {
     this.#running -= 1;
     work.ended();
     if (this.isOurs(work)) this.#goOn(work);
-    else {
-      const name = partitionKey(work);
-      const left = (this.#leftOver.get(name) ?? 1) - 1;
-      if (left === 0) this.#leftOver.delete(name);
-      else this.#leftOver.set(name, left);
-      const successor = this.#works.get(name);
-      if (successor) successor.leftOver = left;
-    }
+    else this.#works.leftOverEnded(work);
     this.#pumpSoon();
   }
 
@@ -381,27 +298,5 @@ export class Dispatcher {
       this.#options.fetch.resume([work]);
     }
     if (work.toCommit !== undefined) this.#options.committer.soon();
-  }
-
-  /** Wakes up when the next batch is due. */
-  #planWake(): void {
-    const { clock, over } = this.#options;
-    const nowMs = clock.nowMs();
-    let dueMs = Infinity;
-    for (const work of this.#rotation) {
-      const due = work.dueInMs(nowMs) ?? Infinity;
-      if (due > 0) dueMs = Math.min(dueMs, due);
-    }
-    const atMs = nowMs + dueMs;
-    if (dueMs === Infinity) return;
-    if (this.#wakeAtMs !== undefined && this.#wakeAtMs <= atMs) return;
-    this.#wakeAtMs = atMs;
-    clock.sleep(dueMs, over).then(
-      () => {
-        if (this.#wakeAtMs === atMs) this.#wakeAtMs = undefined;
-        if (!over.aborted) this.#pumpSoon();
-      },
-      () => undefined,
-    );
   }
 }
