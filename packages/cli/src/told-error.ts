@@ -7,6 +7,7 @@ const codesBelow: Readonly<Record<string, ExitCode>> = {
   TOPIC_MISSING: exitCodes.usage,
   STORE_UNUSABLE: exitCodes.usage,
   STORE_UNAVAILABLE: exitCodes.unavailable,
+  STORE_WENT_BACK: exitCodes.unavailable,
   READER_STALLED: exitCodes.unavailable,
   TRANSACTION_OPEN: exitCodes.unavailable,
   READ_REFUSED: exitCodes.unavailable,

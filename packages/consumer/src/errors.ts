@@ -26,6 +26,8 @@ export const consumerRemedies = {
   READ_REFUSED: "Kafka refuses to be read: check the ACLs, and the message's code.",
   STORE_UNUSABLE:
     'The store belongs to another topic, another writer or another program: name another.',
+  STORE_WENT_BACK:
+    'Again and again the store was behind what was written into it: see why its server crashes or is replaced, or who clears it; then start again, it goes on from what is there.',
   STORE_UNAVAILABLE:
     'See that the database of the store runs and can be reached, then start again: it goes on from where it was.',
   STORE_FAILED:

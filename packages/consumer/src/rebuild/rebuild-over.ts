@@ -7,8 +7,8 @@ import type { RebuildWithOptions } from './rebuild-options.ts';
 import { ProgressCounter } from './rebuild-progress.ts';
 
 /**
- * The core of `rebuildAndFollow`: attempts, one after the other, until one ends in good order. A topic that was made again or has lost its end, and a reader that was behind for longer
- * than tombstones live, end an attempt; the next one looks at the store and the topic, and goes on from the positions or begins again, as it would in a new process.
+ * The core of `rebuildAndFollow`: attempts, one after the other, until one ends in good order. A topic that was made again or has lost its end, a reader that was behind for longer
+ * than tombstones live, and a store that has lost its last steps end an attempt; the next one looks at the store and the topic, and goes on from the positions or begins again, as it would in a new process.
  * @throws as `rebuildAndFollow`.
  */
 export async function rebuildOver(
@@ -20,6 +20,8 @@ export async function rebuildOver(
   let overtaken = 0;
   /** Attempts in a row that brought nothing. */
   let refused = 0;
+  /** Attempts in a row whose store lost what they had written. */
+  let wentBack = 0;
   for (;;) {
     const progress = new ProgressCounter(options.onProgress, () => clock.nowMs());
     const attempt = new RebuildAttempt({
@@ -28,6 +30,7 @@ export async function rebuildOver(
       onBegin: (plan) => options.onBegin?.(plan),
       onCaughtUp: (facts) => {
         overtaken = 0;
+        wentBack = 0;
         return options.onCaughtUp?.(facts);
       },
     });
@@ -38,6 +41,9 @@ export async function rebuildOver(
         overtaken += 1;
         // The first may have been from old positions, and the second was suspended.
         if (overtaken > 2) throw tooSlow(topic, tombstonesLiveMs);
+      } else if (isOfStore(thrown)) {
+        wentBack += 1;
+        if (wentBack > 2) throw thrown;
       } else if (isOfAnotherTopic(thrown)) {
         refused = attempt.hasProgress ? 0 : refused + 1;
         if (refused > 2) throw thrown;
@@ -52,6 +58,10 @@ export async function rebuildOver(
 
 function isOfAnotherTopic(thrown: unknown): boolean {
   return thrown instanceof ConsumerError && thrown.code === 'POSITION_UNKNOWN';
+}
+
+function isOfStore(thrown: unknown): boolean {
+  return thrown instanceof ConsumerError && thrown.code === 'STORE_WENT_BACK';
 }
 
 function tooSlow(topic: string, tombstonesLiveMs: number): ConsumerError {

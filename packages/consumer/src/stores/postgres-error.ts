@@ -14,6 +14,8 @@ const unavailable = /^(08...|28...|57P..|53[^1]..)$/;
 const unavailableWords =
   /^(Connection terminated|timeout exceeded when trying to connect|database ".+" is not currently accepting connections)/;
 const outOfDisk = '53100';
+/** What a replica says that has not been made the primary yet. */
+const readOnly = '25006';
 
 /** True for a value that is no JSON, or no text, in the eyes of Postgres. Source: Postgres, Appendix A. */
 export function isRefusedValue(thrown: unknown): boolean {
@@ -36,6 +38,12 @@ export function postgresStoreError(thrown: unknown, table: string): ConsumerErro
     return new ConsumerError(
       'STORE_UNAVAILABLE',
       `Postgres with ${table} does not answer (${code ?? message}): see that it runs, then start again; it goes on from where it was`,
+      { cause: thrown },
+    );
+  if (code === readOnly)
+    return new ConsumerError(
+      'STORE_UNAVAILABLE',
+      `Postgres with ${table} takes no writes now (${code}; a replica?): see that its primary can be reached, then start again; it goes on from where it was`,
       { cause: thrown },
     );
   if (code === outOfDisk)

@@ -185,9 +185,52 @@ describe('a state in Postgres', () => {
     await second.applyBatch({ entries: [], positions: [at(3n)] });
     await expect(
       first.applyBatch({ entries: [put('a', 9, '9')], positions: [at(6n, 1), at(4n)] }),
-    ).rejects.toThrow('its position of partition 0 is no longer ours (2)');
+    ).rejects.toThrow('its position of partition 0 is no longer ours (2, now 3)');
     expect(await rows()).toEqual([['a', '1', '1']]);
     expect((await second.positions()).partitions.get(1)).toEqual(at(5n, 1));
+  });
+
+  it('says that it went back when its database was restored from a backup, and goes on from that', async () => {
+    const url = new URL(await postgres.createDatabase('production'));
+    const [production, admin] = [url, postgres.url].map(
+      (each) => new pg.Pool({ connectionString: String(each) }),
+    );
+    if (!production || !admin) throw new Error('two pools');
+    for (const each of [production, admin]) each.on('error', () => undefined);
+    const cut = () =>
+      admin.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = 'production'`,
+      );
+    const store = await openPostgresStore(production, { table: 'state', topic: 'topic' });
+    await store.clear(1000);
+    await store.applyBatch({ entries: [put('a', 1, '1')], positions: [at(1n), at(3n, 1)] });
+    await cut();
+    await postgres.createDatabase('backup', 'production');
+    await store.applyBatch({ entries: [put('b', 1, '1')], positions: [at(2n)] });
+    await store.confirm(2000);
+    await cut();
+    await admin.query('drop database production with (force)');
+    await postgres.createDatabase('production', 'backup');
+
+    const back = {
+      code: 'STORE_WENT_BACK',
+      message: expect.stringContaining(
+        'public.state is behind what was written into it (0: 1, we wrote 2)',
+      ) as string,
+    };
+    // Also where only another partition is written, and where nothing is: else it would be called current.
+    for (const positions of [[at(3n)], [at(4n, 1)], [at(1n, 2)], []])
+      await expect(
+        store.applyBatch({ entries: [put('c', 1, '1')], positions }),
+      ).rejects.toMatchObject(back);
+    await expect(store.confirm(3000)).rejects.toMatchObject(back);
+    const found = await store.positions();
+    expect([...found.partitions.values()]).toEqual([at(1n), at(3n, 1)]);
+    expect(found.currentAtMs).toBe(1000);
+    await store.applyBatch({ entries: [put('c', 1, '1')], positions: [at(2n)] });
+    const { rows } = await production.query<{ key: string }>('select key from state order by 1');
+    expect(rows.map(({ key }) => key)).toEqual(['a', 'c']);
+    await Promise.all([production.end(), admin.end()]);
   });
 
   it('refuses the state of another topic, and a name that is no table name', async () => {
@@ -230,5 +273,20 @@ describe('a state in Postgres', () => {
       message: expect.stringContaining('55000') as string,
     });
     await closed.end();
+    // As a replica that has not been made the primary yet.
+    const reading = await openPostgresStore(pool, { table: 'reading', topic: 't' });
+    await pool.query('alter database stores set default_transaction_read_only = on');
+    const standby = new pg.Pool({ connectionString: String(pool.options.connectionString) });
+    await expect(
+      openPostgresStore(standby, { table: 'reading', topic: 't' }).then((store) =>
+        store.applyBatch({ entries: [put('a', 1, '1')], positions: [at(1n)] }),
+      ),
+    ).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('takes no writes') as string,
+    });
+    await standby.end();
+    await pool.query('alter database stores reset default_transaction_read_only');
+    await reading.close();
   });
 });

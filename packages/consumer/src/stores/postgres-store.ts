@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { ConsumerError } from '../errors.ts';
+import { anotherWriter, requireAsWritten } from './found-positions.ts';
 import { notJson } from './json-value.ts';
 import { isRefusedValue, postgresStoreError } from './postgres-error.ts';
 import {
@@ -17,10 +18,11 @@ export type StorePool = Pick<pg.Pool, 'connect' | 'query'>;
 /**
  * A state in a Postgres table, `table (key, version, value)`, with its positions in `table_position`, written in the same transaction. Makes both tables if they are
  * not there; a table that we have not made is never touched, whatever it looks like (see `stateTableDdl`). Commits without waiting for the disk: after a crash of the
- * server state and positions are older together, and reading goes on from there. A second writer is noticed by the positions and refused.
+ * server state and positions are older together, as after the restore of a backup or the failover to a replica that lagged. That is noticed by the positions, with
+ * the next step or `confirm`, and so is a second writer.
  * The store holds JSON: of a value that begins with the id of its schema the five bytes are left out.
  * @throws ConsumerError STORE_UNUSABLE if the table is not ours, holds the state of another topic, or the name is no plain table name; STORE_UNAVAILABLE,
- * STORE_FAILED. Its methods throw these, and `applyBatch` STATE_UNREADABLE for a value that is not JSON.
+ * STORE_FAILED. Its methods throw these, `applyBatch` and `confirm` STORE_WENT_BACK, and `applyBatch` STATE_UNREADABLE for a value that is not JSON.
  */
 export async function openPostgresStore(
   pool: StorePool,
@@ -55,7 +57,7 @@ export async function openPostgresStore(
       }),
     async applyBatch(batch) {
       await guarded(() =>
-        applyBatch(pool, batch, { tables, writing, written, currentAtMs }).catch(
+        applyBatch(pool, batch, { tables, topic, writing, written, currentAtMs }).catch(
           (thrown: unknown) => namingRecord(pool, thrown, batch, topic),
         ),
       );
@@ -63,10 +65,7 @@ export async function openPostgresStore(
     },
     confirm: (atMs) =>
       guarded(async () => {
-        await pool.query(`update ${tables.positions} set current_at = $2 where topic = $1`, [
-          topic,
-          new Date(atMs),
-        ]);
+        await inTransaction(pool, (client) => confirm(client, atMs, { tables, topic, written }));
         currentAtMs = atMs;
       }),
     caughtUp: () => Promise.resolve(),
@@ -82,7 +81,7 @@ export async function openPostgresStore(
 
 async function openTables(pool: StorePool, table: string, topic: string): Promise<StateTables> {
   let tables: StateTables | undefined;
-  await inTransaction(pool, async (client) => {
+  const work = async (client: pg.PoolClient) => {
     // Two that open the same new store make it once.
     await client.query(
       `select pg_advisory_xact_lock(hashtextextended('outbound state ' || $1, 0))`,
@@ -98,7 +97,9 @@ async function openTables(pool: StorePool, table: string, topic: string): Promis
         'STORE_UNUSABLE',
         `${table} holds the state of ${others[0].topic}: name another table for ${topic}`,
       );
-  });
+  };
+  // On the disk, or a crash would leave positions of ours without a table.
+  await inTransaction(pool, work, { waitsForDisk: true });
   if (!tables) throw new Error('a transaction that was committed had not run');
   return tables;
 }
@@ -123,10 +124,15 @@ async function readPositions(pool: StorePool, { positions }: StateTables, topic:
   };
 }
 
-interface Applying {
+/** What has to be so for a write to count. */
+interface Holding {
   readonly tables: StateTables;
-  readonly writing: StateWriting;
+  readonly topic: string;
   readonly written: ReadonlyMap<number, StatePosition>;
+}
+
+interface Applying extends Holding {
+  readonly writing: StateWriting;
   readonly currentAtMs: number;
 }
 
@@ -137,13 +143,36 @@ async function applyBatch(pool: StorePool, batch: StateBatch, applying: Applying
   });
 }
 
+/** The tables as they are when the statement begins. */
+interface FoundNow {
+  readonly are_ours: boolean;
+  readonly stored: readonly (readonly [partition: number, next: string, mark: string])[];
+}
+
+/** Columns of `FoundNow`, the topic being the first parameter. */
+function foundNow(tables: StateTables): string {
+  return `${areOursCondition(tables)} as are_ours,
+    (select coalesce(json_agg(json_build_array(partition, next_offset::text, mark)), '[]') from ${tables.positions} where topic = $1) as stored`;
+}
+
+/** @throws ConsumerError STORE_UNUSABLE, STORE_WENT_BACK */
+function requireFound(found: FoundNow | undefined, { tables, written }: Holding): void {
+  if (found?.are_ours !== true) throw notOursAnyMore(tables);
+  const stored = found.stored.map(([partition, next, mark]): [number, StatePosition] => [
+    partition,
+    { partition, nextOffset: BigInt(next), mark },
+  ]);
+  requireAsWritten(tables.state, written, new Map(stored));
+}
+
 /** Behind the entries, so that the locks are held: what is true of the tables now is true until the commit. */
 async function writePositions(
   client: pg.PoolClient,
   positions: readonly StatePosition[],
-  { tables, writing: { topic }, written, currentAtMs }: Applying,
+  applying: Applying,
 ): Promise<void> {
-  const { rows } = await client.query<{ partition: number | null; are_ours: boolean }>(
+  const { tables, topic, written, currentAtMs } = applying;
+  const { rows } = await client.query<FoundNow & { done: readonly number[] | null }>(
     `with given as (
        select * from unnest($2::integer[], $3::bigint[], $4::text[], $5::bigint[]) as g (partition, next_offset, mark, before)
      ), added as (
@@ -155,7 +184,7 @@ async function writePositions(
        from given g where p.topic = $1 and p.partition = g.partition and p.next_offset = g.before
        returning p.partition
      ), done as (select partition from added union all select partition from moved)
-     select done.partition, ours.are_ours from (select ${areOursCondition(tables)} as are_ours) ours left join done on true`,
+     select (select array_agg(partition) from done) as done, ${foundNow(tables)}`,
     [
       topic,
       positions.map(({ partition }) => partition),
@@ -165,14 +194,21 @@ async function writePositions(
       new Date(currentAtMs),
     ],
   );
-  if (rows[0]?.are_ours !== true) throw notOursAnyMore(tables);
-  const done = new Set(rows.map(({ partition }) => partition));
-  const lost = positions.find(({ partition }) => !done.has(partition));
-  if (lost)
-    throw new ConsumerError(
-      'STORE_UNUSABLE',
-      `somebody else writes to ${tables.state}: its position of partition ${lost.partition} is no longer ours (${written.get(lost.partition)?.nextOffset ?? 'none'}); stop one of the two`,
-    );
+  requireFound(rows[0], applying);
+  // Of a writer who came in between the look and the write.
+  const done = new Set(rows[0]?.done ?? []);
+  const lost = positions.find(({ partition }) => !done.has(partition))?.partition;
+  if (lost !== undefined) throw anotherWriter(tables.state, lost, written.get(lost), undefined);
+}
+
+async function confirm(client: pg.PoolClient, atMs: number, holding: Holding): Promise<void> {
+  const { tables, topic } = holding;
+  const { rows } = await client.query<FoundNow>(
+    `with confirmed as (update ${tables.positions} set current_at = $2 where topic = $1)
+     select ${foundNow(tables)}`,
+    [topic, new Date(atMs)],
+  );
+  requireFound(rows[0], holding);
 }
 
 /** @throws ConsumerError STATE_UNREADABLE naming the record, if a value is what failed; else what was thrown. */
@@ -202,6 +238,7 @@ async function clearTables(client: pg.PoolClient, tables: StateTables): Promise<
 async function inTransaction(
   pool: StorePool,
   work: (client: pg.PoolClient) => Promise<void>,
+  { waitsForDisk = false }: { readonly waitsForDisk?: boolean } = {},
 ): Promise<void> {
   const client = await pool.connect();
   let broken: Error | undefined;
@@ -209,7 +246,7 @@ async function inTransaction(
   const breaks = (error: Error) => (broken = error);
   client.on('error', breaks);
   try {
-    await client.query('begin; set local synchronous_commit = off');
+    await client.query(`begin; set local synchronous_commit = ${waitsForDisk ? 'on' : 'off'}`);
     await work(client);
     await client.query('commit');
   } catch (thrown) {

@@ -45,10 +45,14 @@ export interface StateStore {
   positions(): Promise<StorePositions>;
   /**
    * Takes the entries and the positions in one step that survives a crash as a whole or not at all. An entry whose version is below that of the key's
-   * state is left out. @throws Error if the step failed: nothing of it counts.
+   * state is left out. @throws Error if the step failed: nothing of it counts. ConsumerError STORE_WENT_BACK if the store is behind what was written
+   * into it before: reading then goes on from what it has.
    */
   applyBatch(batch: StateBatch): Promise<void>;
-  /** Everything is in the store that the topic held at this time; ms since 1970. Comes every half minute or so while the end is kept up with. */
+  /**
+   * Everything is in the store that the topic held at this time; ms since 1970. Comes every half minute or so while the end is kept up with.
+   * @throws as `applyBatch`: a store that is behind must not be called current.
+   */
   confirm(currentAtMs: number): Promise<void>;
   /** The state is complete, for the first time since it was opened or cleared: what a store writes only as a whole is written now. `confirm` has been called. */
   caughtUp(): Promise<void>;

@@ -95,6 +95,10 @@ describe('a table that is not ours', () => {
       `create schema other; create table other.state ${columns}; insert into other.state values ('theirs', 1, '1')`,
     ],
     [
+      'ours with rows that a crash takes and positions that stay',
+      `${stateTableDdl('state')}; alter table state set unlogged`,
+    ],
+    [
       'a table that inherits from ours',
       `${stateTableDdl('state')}; create table child () inherits (state); insert into child values ('theirs', 1, '1')`,
     ],
@@ -133,6 +137,18 @@ describe('a table that is not ours', () => {
 });
 
 describe('a table that is ours', () => {
+  it('may be unlogged with its positions, and with one of them it is not written to any more', async () => {
+    await pool.query(
+      `${stateTableDdl('state')}; alter table state set unlogged; alter table state_position set unlogged`,
+    );
+    const store = await write();
+    await pool.query('alter table state_position set logged');
+    await expect(store.confirm(1)).rejects.toMatchObject({ code: 'STORE_UNUSABLE' });
+    await expect(store.applyBatch({ entries: [], positions: [] })).rejects.toThrow(
+      'or is unlogged and its positions are not, or the other way round',
+    );
+  });
+
   it('was made by us, also by those who migrate themselves, twice', async () => {
     await pool.query(stateTableDdl('state'));
     await pool.query(stateTableDdl('state'));

@@ -51,16 +51,20 @@ do $outbound$ begin
 end $outbound$;`;
 }
 
-/** True, in a statement, while the names are those of our two tables; for the transaction that writes. */
+/**
+ * True, in a statement, while the names are those of our two tables, and a crash leaves either both of them or none: of an unlogged one it takes all rows.
+ * For the transaction that writes.
+ */
 export function areOursCondition({ state, positions }: StateTables): string {
-  return `coalesce(obj_description(to_regclass('${state}'), 'pg_class') = '${stateMark}' and obj_description(to_regclass('${positions}'), 'pg_class') = '${positionsMark}', false)`;
+  return `coalesce(obj_description(to_regclass('${state}'), 'pg_class') = '${stateMark}' and obj_description(to_regclass('${positions}'), 'pg_class') = '${positionsMark}', false)
+    and (select count(distinct relpersistence) from pg_class where oid in (to_regclass('${state}'), to_regclass('${positions}'))) = 1`;
 }
 
 /** What is thrown where that does not hold. */
 export function notOursAnyMore({ state }: StateTables): ConsumerError {
   return new ConsumerError(
     'STORE_UNUSABLE',
-    `${state} was put in the place of our table, or lost its mark (its comment), and is left as it is: name another table`,
+    `${state} was put in the place of our table, or lost its mark (its comment), or is unlogged and its positions are not, or the other way round; it is left as it is: name another table`,
   );
 }
 
@@ -99,6 +103,10 @@ export async function openStateTables(
   requireMark(state, full.state, stateMark);
   if (!positions) throw unusable(`${full.state} has no ${full.positions} beside it`);
   requireMark(positions, full.positions, positionsMark);
+  if (state.persistence !== positions.persistence)
+    throw unusable(
+      `of ${full.state} and ${full.positions} one is unlogged and the other is not, so after a crash they say different things`,
+    );
   const { rows } = await client.query<{ is_odd: boolean }>(
     `select exists (select from ${full.state}) and not exists (select from ${full.positions}) as is_odd`,
   );
@@ -114,6 +122,7 @@ interface FoundTable {
   readonly kind: string;
   readonly mark: string | null;
   readonly columns: string;
+  readonly persistence: string;
   readonly is_plain: boolean;
 }
 
@@ -122,7 +131,7 @@ async function findTable(
   name: string,
 ): Promise<FoundTable | undefined> {
   const { rows } = await client.query<FoundTable>(
-    `select relnamespace::regnamespace::text as schema, quote_ident(relname) as name, relkind::text as kind, obj_description(c.oid, 'pg_class') as mark,
+    `select relnamespace::regnamespace::text as schema, quote_ident(relname) as name, relkind::text as kind, relpersistence::text as persistence, obj_description(c.oid, 'pg_class') as mark,
        (select string_agg(attname, ',' order by attnum) from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) as columns,
        relpersistence <> 't' and not exists (select from pg_inherits where c.oid in (inhparent, inhrelid)) as is_plain
      from pg_class c where c.oid = to_regclass($1)`,
