@@ -24,7 +24,7 @@ export type DataOf<Type extends EventType> =
 interface EventIdentity extends RecordPlace {
   /**
    * Event id: the same on every delivery of the event, on every topic and in every replay. A record from elsewhere that carries none is
-   * called by its place, `topic/partition/offset`.
+   * called by its place and time, `topic/partition/offset@timestampMs`: unique also where the topic was made again.
    */
   readonly eid: string;
   /** What kind of entity it is about, as its type declares it: one for all major versions of the type. With the key it names the entity. */

@@ -90,7 +90,7 @@ describe('parseRecord', () => {
       data: undefined,
       version: undefined,
     });
-    expect(event(null, { data_version: '8' })).toMatchObject({ eid: 't/2/9', version: 8 });
+    expect(event(null, { data_version: '8' })).toMatchObject({ eid: 't/2/9@5', version: 8 });
   });
 
   it('reads a value that names its schema before its JSON', () => {

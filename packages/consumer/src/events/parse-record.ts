@@ -12,6 +12,7 @@ import {
 } from '@outbound/schemas';
 import { ConsumerError } from '../errors.ts';
 import type { ConsumedEvent, ValueEvent } from './consumed-event.ts';
+import { placeId } from './place-id.ts';
 import { readValue } from './read-value.ts';
 
 /**
@@ -36,7 +37,7 @@ export function parseRecord<Type extends EventType>(
   const { topic, partition, offset, timestampMs, key, value, headers } = record;
   const type = headers[recordHeader.type];
   if (type !== undefined && type !== eventType.name) return { is: 'ignored', why: 'other-type' };
-  const eid = headers[recordHeader.id] ?? `${topic}/${partition}/${offset}`;
+  const eid = headers[recordHeader.id] ?? placeId(record);
   if (value === null)
     return {
       is: 'event',

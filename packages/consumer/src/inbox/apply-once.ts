@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { formerPlaceId } from '../events/place-id.ts';
 import { inboxTableNames, type InboxTables } from './inbox-ddl.ts';
 import type { ApplyOutcome, SeenEvent } from './seen-event.ts';
 
@@ -57,16 +58,19 @@ async function applyIn(
   // Empty is what rows of before have, and not the name of anything.
   if (dataType === '') throw new TypeError(`event ${eid} has an empty dataType: declare one`);
   const names = inboxTableNames(tables);
+  const former = formerPlaceId(eid);
   // One statement decides and locks: a second member waits at the row for the first one's end. A row of before that had a data type is settled by the first event that
   // meets it: it goes, and says by its event id whether this event is the one that was seen. It goes first, because the insert asks for what went.
+  // A record without an id of its own was called by its place alone once. A row of then is of this record if it was seen after the record was made.
   const { rows } =
     version === undefined
       ? await client.query<Noted>(
-          `with before as (delete from ${names.event} where consumer = $1 and data_type = '' and eid = $3 returning eid)
+          `with before as (delete from ${names.event} where consumer = $1 and data_type = '' and eid = $3 returning eid),
+           former as (select from ${names.event} where consumer = $1 and data_type in ('', $2) and eid = $4 and seen_at >= to_timestamp($5::float8 / 1000))
            insert into ${names.event} (consumer, data_type, eid) select $1::text, $2::text, $3::text from (select count(*) from before) as gone
            on conflict do nothing
-           returning exists (select from before) as "wasSeen"`,
-          [consumer, dataType, eid],
+           returning exists (select from before) or exists (select from former) as "wasSeen"`,
+          [consumer, dataType, eid, former?.eid, former?.timestampMs],
         )
       : await client.query<Noted>(
           `with before as (delete from ${names.version} where consumer = $1 and data_type = '' and key = $3 returning eid)

@@ -131,3 +131,19 @@ it('is kept by the housekeeping like any other', async () => {
     }),
   ).toEqual({ events: 0, versions: 3 });
 });
+
+it('knows a record without an id again that an earlier release had called by its place alone', async () => {
+  const madeMs = Date.now() - 60_000;
+  const places = ['t/0/5', 't/0/6'].map((place) => [place, `${place}@${madeMs}`] as const);
+  for (const [before] of places) await apply('order', '', undefined, before);
+  for (const [, now] of places) expect(await apply('order', '', undefined, now)).toBe('seen');
+  expect(await apply('order', '', undefined, `t/0/7@${madeMs}`)).toBe('applied');
+  expect(await apply('invoice', '', undefined, `t/0/5@${madeMs}`)).toBe('applied');
+});
+
+it('takes the record for new that has the place in a topic that was made again', async () => {
+  await apply('order', '', undefined, 't/0/5');
+  const madeAgainMs = Date.now() + 60_000;
+  expect(await apply('order', '', undefined, `t/0/5@${madeAgainMs}`)).toBe('applied');
+  expect(await apply('order', '', undefined, `t/0/5@${madeAgainMs}`)).toBe('seen');
+});

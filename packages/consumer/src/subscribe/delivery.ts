@@ -1,8 +1,9 @@
 import { keyText, type KafkaRecord } from '@outbound/kafka';
-import type { EventType } from '@outbound/schemas';
+import { recordHeader, type EventType } from '@outbound/schemas';
 import type { KafkaLog } from '@outbound/service-kit';
 import type { ConsumedEvent } from '../events/consumed-event.ts';
 import { parseRecord, type ParsedRecord } from '../events/parse-record.ts';
+import { placeId } from '../events/place-id.ts';
 import type { Attempts, Failure, Invoke } from './attempts.ts';
 import type { Life } from './life.ts';
 import type { PoisonDesk } from './poison-desk.ts';
@@ -256,8 +257,8 @@ function isPromise(result: Promise<void> | void): result is Promise<void> {
   return typeof (result as { then?: unknown } | undefined)?.then === 'function';
 }
 
-function eidOf({ headers, topic, partition, offset }: KafkaRecord): string {
-  return headers['ce_id'] ?? `${topic}/${partition}/${offset}`;
+function eidOf(record: KafkaRecord): string {
+  return record.headers[recordHeader.id] ?? placeId(record);
 }
 
 /** What is left out, or cannot be read, has a version that nobody has seen: that is no gap. An event of another type has none of ours. */

@@ -6,6 +6,7 @@ export interface RecordParts {
   readonly value?: Buffer | string | null;
   readonly headers?: Readonly<Record<string, string>> | readonly RecordHeader[];
   readonly offset?: bigint;
+  readonly timestampMs?: number;
 }
 
 /** A record as the layer gives it: partition 2 of the topic `t`, offset 9, key `k`, if nothing else is said. */
@@ -14,6 +15,7 @@ export function kafkaRecord({
   value = null,
   headers = {},
   offset = 9n,
+  timestampMs = 5,
 }: RecordParts = {}): KafkaRecord {
   const list = Array.isArray(headers)
     ? (headers as readonly RecordHeader[])
@@ -25,7 +27,7 @@ export function kafkaRecord({
     topic: 't',
     partition: 2,
     offset,
-    timestampMs: 5,
+    timestampMs,
     key: typeof key === 'string' ? Buffer.from(key) : key,
     value: typeof value === 'string' ? Buffer.from(value) : value,
     headers: Object.fromEntries(list.map(({ name, value: bytes }) => [name, String(bytes ?? '')])),

@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest';
+import { formerPlaceId, placeId } from './place-id.ts';
+
+const at = { topic: 'shop.orders', partition: 3, offset: 0n, timestampMs: 1_790_000_000_000 };
+
+it('is another one for another record, also at the same place of a topic that was made again', () => {
+  const places = [
+    at,
+    { ...at, topic: 'shop.order' },
+    { ...at, partition: 4 },
+    { ...at, offset: 1n },
+    { ...at, timestampMs: 1_790_000_000_001 },
+  ];
+  expect(new Set(places.map(placeId)).size).toBe(places.length);
+  expect(placeId({ ...at })).toBe(placeId(at));
+});
+
+it('says what the record was called before, and nothing of ids that producers made', () => {
+  expect(formerPlaceId(placeId(at))).toEqual({
+    eid: 'shop.orders/3/0',
+    timestampMs: at.timestampMs,
+  });
+  expect(formerPlaceId(placeId({ ...at, timestampMs: -1 }))?.timestampMs).toBe(-1);
+  for (const eid of ['0193ad5e-0000-7000-8000-000000000001', 'shop.orders/3/0', 'a@1', ''])
+    expect(formerPlaceId(eid)).toBeUndefined();
+});

@@ -1,0 +1,23 @@
+import type { KafkaRecord } from '@outbound/kafka';
+
+type Place = Pick<KafkaRecord, 'topic' | 'partition' | 'offset' | 'timestampMs'>;
+
+/**
+ * Event id of a record that carries none: its place and its time, `topic/partition/offset@timestampMs`. The place alone comes again when the
+ * topic is made again, with another event in it. The time, and not the topic's id: it is part of the record, so every reader knows it, on
+ * brokers that know no ids too, and a topic that is copied back, times included, keeps its events' ids.
+ */
+export function placeId({ topic, partition, offset, timestampMs }: Place): string {
+  return `${topic}/${partition}/${offset}@${timestampMs}`;
+}
+
+/**
+ * The id without a time that the same record had in earlier releases, and that time; undefined if `eid` is no `placeId`. Whatever was noted
+ * under the old id before this time is of another record, which had the place in a topic of before.
+ */
+export function formerPlaceId(
+  eid: string,
+): { readonly eid: string; readonly timestampMs: number } | undefined {
+  const [, former, time] = /^(.+\/\d+\/\d+)@(-?\d+)$/s.exec(eid) ?? [];
+  return former === undefined ? undefined : { eid: former, timestampMs: Number(time) };
+}

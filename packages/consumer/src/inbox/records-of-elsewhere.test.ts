@@ -1,0 +1,37 @@
+import { recordHeader } from '@outbound/schemas';
+import { expect, it } from 'vitest';
+import { note, noteValue } from '../../test-support/notes.ts';
+import { parseRecord } from '../events/parse-record.ts';
+import { kafkaRecord, type RecordParts } from '../events/test-support/kafka-record.ts';
+import { createMemoryInbox } from './memory-inbox.ts';
+
+const withoutId = { [recordHeader.type]: note.name };
+
+/** What becomes of these records, one after the other, in one inbox. */
+async function outcomesOf(records: readonly RecordParts[]): Promise<string[]> {
+  const inbox = createMemoryInbox();
+  const outcomes: string[] = [];
+  for (const parts of records) {
+    const parsed = parseRecord(kafkaRecord({ headers: withoutId, ...parts }), note);
+    if (parsed.is !== 'event') throw new Error(`it is ${parsed.is}`);
+    outcomes.push(await inbox.apply(parsed.event, () => undefined));
+  }
+  return outcomes;
+}
+
+it('keeps records without a key apart in an inbox, whatever versions they say: no key is no entity', async () => {
+  const [first, second] = [noteValue('a', 7), noteValue('b', 3)];
+  const records = [first, second, second].map((value) => ({ key: null, value }));
+  expect(await outcomesOf(records)).toEqual(['applied', 'applied', 'seen']);
+  const deletions = [1n, 2n, 2n].map((offset) => ({
+    ...{ key: null, value: null, offset },
+    headers: { ...withoutId, [recordHeader.dataVersion]: '5' },
+  }));
+  expect(await outcomesOf(deletions)).toEqual(['applied', 'applied', 'seen']);
+});
+
+it('takes a record without an id for another one than that which had its place before the topic was made again', async () => {
+  const timesMs = [5, 5, 6];
+  const records = timesMs.map((timestampMs) => ({ key: null, value: null, timestampMs }));
+  expect(await outcomesOf(records)).toEqual(['applied', 'seen', 'applied']);
+});
