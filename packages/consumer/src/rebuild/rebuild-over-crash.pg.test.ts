@@ -2,6 +2,7 @@ import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import type { Clock } from '@outbound/service-kit';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { eventually } from '../../../../test/support/eventually.ts';
 import { openPostgresStore } from '../stores/postgres-store.ts';
 import { rebuildOver } from './rebuild-over.ts';
 import { FakeTopic } from './test-support/fake-topic.ts';
@@ -34,9 +35,17 @@ const stored = async () => {
   );
   return rows[0];
 };
-async function crash(): Promise<void> {
+/** Kills the server when it has taken everything up to this offset, and gives what was in the table before and after. */
+async function crashBehind(next: string): Promise<unknown[]> {
+  // The last step is written behind the reader's back.
+  await eventually(async () => (await stored())?.next === next, {
+    timeoutMs: 10_000,
+    intervalMs: 10,
+  });
+  const before = await stored();
   await postgres.kill();
   await postgres.start();
+  return [before, await stored()];
 }
 
 it('a state in Postgres is complete after its server was killed under it, whether something comes then or nothing', async () => {
@@ -50,20 +59,14 @@ it('a state in Postgres is complete after its server was killed under it, whethe
       await flush();
       for (const key of ['c', 'd']) topic.append(key, 1);
     }
-    if (step === 5) {
-      // Nothing comes: the next that is asked of the store is to confirm.
-      found.push(await stored());
-      await crash();
-      found.push(await stored());
-    }
+    // Nothing comes: the next that is asked of the store is to confirm.
+    if (step === 5) found.push(...(await crashBehind('4')));
     if (step === 8) {
       await flush();
       topic.append('e', 1);
     }
     if (step === 10) {
-      found.push(await stored());
-      await crash();
-      found.push(await stored());
+      found.push(...(await crashBehind('5')));
       topic.append('a', null);
     }
   });
