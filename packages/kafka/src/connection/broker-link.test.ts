@@ -232,3 +232,21 @@ it('leaves a broker alone for as long as it wants, with one timer and none that 
   }
   expect(warnings).toEqual([]);
 });
+
+it('takes no throttle for silence, also where it comes after a request that the broker then leaves lying', async () => {
+  const heartbeat = 12;
+  const { link } = await linkTo(
+    {
+      [heartbeat]: () =>
+        new Promise((resolve) => {
+          setTimeout(() => resolve(new ByteWriter().int32(0).int16(0).written()), 900);
+        }),
+      [metadata]: () => emptyCluster(800),
+    },
+    { silenceLimitMs: 300 },
+    { [metadata]: [0, 7], [heartbeat]: [0, 3] },
+  );
+  const lying = link.ask('Heartbeat', { groupId: 'g', groupGenerationId: 1, memberId: 'm' });
+  await link.request(metadataApi, []);
+  expect(await lying).toMatchObject({ errorCode: 0 });
+});

@@ -3,6 +3,7 @@ import { KafkaError } from '../kafka-error.ts';
 import { errorFromKafkajs } from '../kafka-errors.ts';
 import { ByteCursor } from '../wire/byte-cursor.ts';
 import { commonVersion } from './api-version.ts';
+import { Calls, type Call } from './calls.ts';
 import { openBrokerSocket, splitAddress, type SocketOptions } from './broker-socket.ts';
 import {
   guardFrames,
@@ -24,14 +25,6 @@ interface OpenConnection {
   readonly connection: Connection;
   readonly versions: Broker['versions'];
   readonly login: SaslLogin | undefined;
-}
-
-/** A request that is out. */
-interface Call {
-  readonly sinceMs: number;
-  /** For how long the broker may move no byte. */
-  readonly silenceMs: number;
-  readonly maxAnswerBytes: number;
 }
 
 /** How a request is asked. */
@@ -57,10 +50,9 @@ export class BrokerLink {
   #connection: Connection | undefined;
   /** Rejections of the calls that are out on the current connection. */
   #waiting = new Set<(reason: Error) => void>();
-  #calls = new Set<Call>();
+  #calls = new Calls();
   /** When each call that is out began, also those that wait for the connection. */
   readonly #began = new Set<{ readonly atMs: number }>();
-  #lastReadMs = 0;
   #isConnecting = false;
   #isClosed = false;
 
@@ -145,11 +137,10 @@ export class BrokerLink {
       const open = await this.#connected();
       ({ connection } = open);
       // A broker that moves no byte for this long is not waited for (trap 10d). An idle connection may be silent for ever.
-      const throttledMs = Math.max(0, connection.requestQueue.throttledUntil - Date.now());
-      const silenceMs = this.#settings.silenceLimitMs + heldBackMs + throttledMs;
+      const silenceMs = this.#settings.silenceLimitMs + heldBackMs;
       call = { sinceMs: performance.now(), silenceMs, maxAnswerBytes };
       this.#refuseSilence(call.sinceMs);
-      this.#calls.add(call);
+      this.#calls.begin(call);
       this.#watch(connection);
       // Under the same limit: a broker that is silent in a login is as silent as any.
       const renewal = open.login?.renewal();
@@ -167,27 +158,28 @@ export class BrokerLink {
     } finally {
       this.#began.delete(began);
       if (call && connection && connection === this.#connection) {
-        this.#calls.delete(call);
+        this.#calls.end(call);
         this.#watch(connection);
       }
     }
   }
 
   /** The socket's own timer, for the call that may take longest. */
-  #watch(connection: Connection): void {
-    let limitMs = 0;
-    for (const { silenceMs } of this.#calls) limitMs = Math.max(limitMs, silenceMs);
-    connection.socket?.setTimeout(limitMs);
+  #watch({ requestQueue, socket }: Connection): void {
+    const nowMs = performance.now();
+    const throttledMs = requestQueue.throttledUntil - Date.now();
+    if (throttledMs > 0) this.#calls.muted(nowMs + throttledMs);
+    socket?.setTimeout(this.#calls.limitMs(nowMs));
   }
 
   /** The socket's timer begins anew with each request that is written, so whoever asks often would never hear it. */
   #refuseSilence(nowMs: number): void {
-    for (const { sinceMs, silenceMs } of this.#calls)
-      if (nowMs - Math.max(sinceMs, this.#lastReadMs) > silenceMs)
-        throw new KafkaError(
-          'KAFKA_UNAVAILABLE',
-          `broker ${this.address}: no byte for ${silenceMs} ms, with an answer due`,
-        );
+    const limitMs = this.#calls.passedLimitMs(nowMs);
+    if (limitMs !== undefined)
+      throw new KafkaError(
+        'KAFKA_UNAVAILABLE',
+        `broker ${this.address}: no byte for ${limitMs} ms, with an answer due`,
+      );
   }
 
   /**
@@ -239,7 +231,7 @@ export class BrokerLink {
     quietQueue(connection.requestQueue);
     guardFrames(
       connection,
-      () => this.#maxAnswerBytes(),
+      () => Math.max(handshakeBytes, this.#calls.maxAnswerBytes ?? 0),
       (what) => {
         if (connection === this.#connection)
           this.#drop(
@@ -264,18 +256,10 @@ export class BrokerLink {
     } finally {
       this.#isConnecting = false;
     }
-    connection.socket?.on('data', () => {
-      this.#lastReadMs = performance.now();
-    });
+    const calls = this.#calls;
+    connection.socket?.on('data', () => calls.read(performance.now()));
     connection.socket?.setTimeout(0);
     return { connection, versions: broker.versions, login };
-  }
-
-  /** Of the largest answer that is waited for. */
-  #maxAnswerBytes(): number {
-    let bytes = handshakeBytes;
-    for (const { maxAnswerBytes } of this.#calls) bytes = Math.max(bytes, maxAnswerBytes);
-    return bytes;
   }
 
   /** @param why default: we give it up */
@@ -285,7 +269,7 @@ export class BrokerLink {
     this.#open = undefined;
     this.#connection = undefined;
     this.#waiting = new Set();
-    this.#calls = new Set();
+    this.#calls = new Calls();
     if (!connection) return;
     const { ConnectionClosed } = loadKafkajs();
     const reason = why ?? new ConnectionClosed('connection given up');

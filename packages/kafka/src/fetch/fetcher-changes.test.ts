@@ -106,6 +106,33 @@ describe('a fetcher whose leaders move', () => {
   });
 });
 
+describe('a fetcher that a quota holds back', () => {
+  it('waits as long as the broker wants, takes it for no trouble, and reads on', async () => {
+    const { log, fetcher, clock, got, waiting, failed } = reading();
+    await log.partition(0).append('a');
+    log.throttles = [10_000, 3000];
+    fetcher.assign([at(0, 0)]);
+    await clock.advance(12_900);
+    expect(got).toEqual([]);
+    expect(log.asked.length).toBe(3);
+    await clock.advance(200);
+    expect(got).toEqual(['0:a']);
+    expect([...waiting, ...failed]).toEqual([]);
+  });
+
+  it('reads what moves to another leader meanwhile from there', async () => {
+    const { log, fetcher, clock, got } = reading();
+    await log.partition(0).append('a');
+    log.throttles = [60_000];
+    fetcher.assign([at(0, 0)]);
+    await clock.advance(5000);
+    Object.assign(log.partition(0), { leader: 2, leaderEpoch: 1 });
+    await clock.advance(2500);
+    expect(got).toEqual(['0:a']);
+    expect(log.asked.at(-1)?.nodeId).toBe(2);
+  });
+});
+
 describe('a fetcher whose position is not there', () => {
   it('tells the owner at once where retention was faster, and goes on where it decides', async () => {
     const { log, fetcher, clock, got, ranges } = reading();

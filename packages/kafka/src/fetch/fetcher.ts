@@ -198,8 +198,7 @@ export class Fetcher {
     if (answer instanceof KafkaError) {
       if (!isPassing(answer)) onFailed(answer, undefined);
       this.#loseAll(asked, ask, answer.message);
-    } else if (answer.length === 0) this.#loseAll(asked, ask, 'an empty answer');
-    else this.#takeAll(asked, ask, answer, askedAtMs);
+    } else this.#takeAll(asked, ask, answer, askedAtMs);
     for (const lane of asked) if (lane.ask === ask) lane.ask = undefined;
     this.#pumpSoon();
   }

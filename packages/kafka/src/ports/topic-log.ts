@@ -73,7 +73,8 @@ export interface TopicLog {
     at: OffsetAt,
   ): Promise<readonly OffsetAnswer[]>;
   /**
-   * Fetches from the leader `nodeId`, as a reader of committed records. Partitions may be missing from the answer. One call a node at a time.
+   * Fetches from the leader `nodeId`, as a reader of committed records. Partitions may be missing from the answer. All of them are where the broker gives nothing for now,
+   * because of a quota: it is to be asked again at once, and answers when it likes. One call a node at a time.
    * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_AUTH_FAILED
    */
   fetch(nodeId: number, request: FetchRequest): Promise<readonly FetchedPartition[]>;

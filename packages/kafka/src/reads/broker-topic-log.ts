@@ -1,6 +1,7 @@
 import { fetchApi } from '../apis/fetch-api.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { LinkSet } from '../cluster/link-set.ts';
+import { KafkaError } from '../kafka-error.ts';
 import { errorFromCode, unknownTopicOrPartition } from '../kafka-errors.ts';
 import type { TopicPartition } from '../ports/partition.ts';
 import type { TopicFacts } from '../ports/topic-facts.ts';
@@ -50,7 +51,7 @@ export class BrokerTopicLog implements TopicLog {
   }
 
   async fetch(nodeId: number, request: FetchRequest): Promise<readonly FetchedPartition[]> {
-    const { errorCode, partitions } = await this.#cluster
+    const { errorCode, partitions, throttleMs } = await this.#cluster
       .link(nodeId, this.#fetchLinks)
       .request(
         fetchApi,
@@ -58,6 +59,12 @@ export class BrokerTopicLog implements TopicLog {
         { heldBackMs: request.maxWaitMs, maxAnswerBytes: request.maxBytes + largestBatchBytes },
       );
     if (errorCode !== 0) throw errorFromCode(errorCode, `fetching from broker ${nodeId}`);
+    // Every partition has an entry, except where a quota speaks: then the connection sends nothing until the throttle is over.
+    if (partitions.length === 0 && throttleMs <= 0)
+      throw new KafkaError(
+        'KAFKA_UNAVAILABLE',
+        `broker ${nodeId} has answered a fetch with nothing`,
+      );
     return partitions;
   }
 }

@@ -10,8 +10,8 @@ export interface FakeRequest {
   readonly socket: Socket;
 }
 
-/** The body of the answer; undefined: no answer. */
-export type FakeAnswer = (request: FakeRequest) => Buffer | undefined;
+/** The body of the answer; a promise: later; undefined: no answer. */
+export type FakeAnswer = (request: FakeRequest) => Buffer | Promise<Buffer> | undefined;
 
 /** A broker that says what a test lets it say; it answers ApiVersions by itself. */
 export interface FakeBroker {
@@ -46,18 +46,14 @@ export async function startFakeBroker(
         const request = { key: cursor.int16(), version: cursor.int16(), socket };
         const correlationId = cursor.int32();
         if (request.key !== apiVersions) keys.push(request.key);
+        const answer = (body: Buffer) => {
+          const head = new ByteWriter().int32(4 + body.length).int32(correlationId);
+          if (!socket.destroyed) socket.write(Buffer.concat([head.written(), body]));
+        };
         const body =
           request.key === apiVersions ? rangesOf(ranges) : answers[request.key]?.(request);
-        if (body && !socket.destroyed)
-          socket.write(
-            Buffer.concat([
-              new ByteWriter()
-                .int32(4 + body.length)
-                .int32(correlationId)
-                .written(),
-              body,
-            ]),
-          );
+        if (body instanceof Promise) body.then(answer, () => socket.destroy());
+        else if (body) answer(body);
       }
     });
   });

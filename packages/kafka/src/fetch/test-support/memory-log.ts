@@ -63,6 +63,9 @@ export class MemoryLog implements TopicLog {
   readonly deadNodes = new Set<number>();
   /** Nodes whose answers are not given until they are let go. */
   readonly heldNodes = new Set<number>();
+  /** For how long each of the next fetches is answered with nothing by a quota, and the next one after it lies, in ms. */
+  throttles: number[] = [];
+  readonly #mutedUntilMs = new Map<number, number>();
   readonly #held: { readonly nodeId: number; readonly release: () => void }[] = [];
   readonly #clock: Clock;
 
@@ -120,6 +123,13 @@ export class MemoryLog implements TopicLog {
     this.asked.push({ nodeId, request });
     if (this.deadNodes.has(nodeId))
       throw new KafkaError('KAFKA_UNAVAILABLE', `broker ${nodeId} is away`);
+    const mutedMs = (this.#mutedUntilMs.get(nodeId) ?? 0) - this.#clock.nowMs();
+    if (mutedMs > 0) await this.#clock.sleep(mutedMs);
+    const throttleMs = this.throttles.shift();
+    if (throttleMs !== undefined) {
+      this.#mutedUntilMs.set(nodeId, this.#clock.nowMs() + throttleMs);
+      return [];
+    }
     let answers = this.#answers(nodeId, request);
     const isEmpty = () =>
       answers.every(({ errorCode, recordSet }) => errorCode === 0 && recordSet.length === 0);
