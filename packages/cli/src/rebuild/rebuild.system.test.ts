@@ -206,6 +206,50 @@ describe('outbound rebuild', () => {
     expect(rows).toEqual([{ n: '60' }]);
   });
 
+  it('goes on when its table has lost its last steps, and is complete only when it has caught up again', async () => {
+    await using pipeline = await TestPipeline.create(stack);
+    const env = {
+      OUTBOUND_DATABASE_URL: pipeline.databaseUrl,
+      OUTBOUND_KAFKA_BROKERS: stack.kafka.bootstrap.join(','),
+    };
+    const topic = await newTopic(stack.kafka, { configs: { 'cleanup.policy': 'compact' } });
+    await append(stack.kafka, topic, [
+      { key: 'a', value: '1' },
+      { key: 'b', value: '1' },
+    ]);
+    // As a backup from before the last record leaves it.
+    const goBack = async (key: string) => {
+      await pipeline.sql.query(
+        `begin; delete from lost; update lost_position set next_offset = 0; commit`,
+      );
+      await append(stack.kafka, topic, [{ key, value: '1' }]);
+    };
+    const isOver = new AbortController();
+    let caughtUp = 0;
+    let stopAtNextBeginning = false;
+    const following = outbound(
+      ['rebuild', topic, '--into', 'postgres', '--table', 'lost', '--follow', '--json'],
+      {
+        env,
+        signal: isOver.signal,
+        onAnswer: () => (caughtUp += 1),
+        onNote: (text) => {
+          if (stopAtNextBeginning && text.includes(`${topic}: reading went on`)) isOver.abort();
+        },
+      },
+    );
+    await eventually(() => caughtUp === 1);
+    await goBack('c');
+    await eventually(() => caughtUp === 2);
+    const { rows } = await pipeline.sql.query<{ key: string }>('select key from lost order by 1');
+    expect(rows.map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+    stopAtNextBeginning = true;
+    await goBack('d');
+    const { code, err } = await following;
+    expect(err).toContain('public.lost is behind what was written into it (0: 0, we wrote 3)');
+    expect({ code, caughtUp }).toEqual({ code: 130, caughtUp: 2 });
+  });
+
   it('says of a value that is not JSON where it is, and of a database that is gone that it is gone', async () => {
     await using pipeline = await TestPipeline.create(stack);
     const env = {

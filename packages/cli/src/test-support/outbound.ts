@@ -23,6 +23,7 @@ export async function outbound(
     isTTY = false,
     localEnvFile,
     onNote = () => undefined,
+    onAnswer = () => undefined,
   }: {
     readonly env?: Environment;
     readonly verbs?: readonly AddVerb[];
@@ -31,6 +32,8 @@ export async function outbound(
     readonly localEnvFile?: string;
     /** Called with each text on standard error as it comes. */
     readonly onNote?: (text: string) => void;
+    /** The same of standard output. */
+    readonly onAnswer?: (text: string) => void;
   } = {},
 ): Promise<Run> {
   let out = '';
@@ -39,7 +42,7 @@ export async function outbound(
     {
       argv,
       env,
-      out: { isTTY, columns: 100, write: (text) => ((out += text), true) },
+      out: { isTTY, columns: 100, write: (text) => ((out += text), onAnswer(text), true) },
       err: { isTTY, columns: 100, write: (text) => ((err += text), onNote(text), true) },
       signal,
       version: '1.2.3',
