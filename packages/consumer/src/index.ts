@@ -30,7 +30,9 @@ export type { PartitionRange } from './topic-reader/topic-record.ts';
 export { deadLetterHeader } from './dead-letters/dead-letter-record.ts';
 export {
   createMemoryParkedKeys,
+  type ParkedEvent,
   type ParkedKeys,
+  type ParkedPlace,
   type ParkScope,
 } from './dead-letters/parked-keys.ts';
 export { createPgParkedKeys, parkedKeyDdl } from './dead-letters/pg-parked-keys.ts';

@@ -1,8 +1,13 @@
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createMemoryParkedKeys, type ParkedKeys } from './parked-keys.ts';
+import { createMemoryParkedKeys, type ParkedEvent, type ParkedKeys } from './parked-keys.ts';
 import { createPgParkedKeys, parkedKeyDdl } from './pg-parked-keys.ts';
+
+const parkedEvent = (eid: string, offset: bigint, place: object = {}): ParkedEvent => ({
+  eid,
+  place: { partition: 0, offset, timestampMs: 100, ...place },
+});
 
 let server: PostgresServer;
 let pool: pg.Pool;
@@ -25,23 +30,50 @@ describe.each<[string, () => ParkedKeys]>([
   it('are those of one group and topic, until they are released', async () => {
     const keys = create();
     const scope = { group: 'g', topic: 't' };
-    await keys.park(scope, 'a', { eid: 'e1' });
-    await keys.park(scope, 'a', { eid: 'e2' });
-    await keys.park(scope, 'b', { eid: 'e3' });
+    await keys.park(scope, 'a', parkedEvent('e1', 5n));
+    await keys.park(scope, 'a', parkedEvent('e2', 6n));
+    await keys.park(scope, 'b', parkedEvent('e3', 7n));
     expect(await keys.list(scope)).toEqual(new Set(['a', 'b']));
     for (const other of [
       { group: 'h', topic: 't' },
       { group: 'g', topic: 'u' },
     ])
-      expect(await keys.isParked(other, 'a')).toBe(false);
-    expect(await keys.isParked(scope, 'a')).toBe(true);
+      expect(await keys.parkedFor(other, 'a')).toBeUndefined();
+    expect(await keys.parkedFor(scope, 'a')).toEqual(parkedEvent('e1', 5n));
     expect(await keys.release(scope, 'a')).toBe(true);
     expect(await keys.release(scope, 'a')).toBe(false);
     expect(await keys.list(scope)).toEqual(new Set(['b']));
+    await keys.release(scope, 'b');
+  });
+
+  it.each([
+    ['of an earlier event, when one is parked', parkedEvent('e2', 4n), 'e2'],
+    ['and not of a later one', parkedEvent('e2', 6n), 'e1'],
+    ['nor of one in another partition', parkedEvent('e2', 4n, { partition: 1 }), 'e1'],
+    [
+      'nor of one in a topic that was made again',
+      parkedEvent('e2', 4n, { timestampMs: 101 }),
+      'e1',
+    ],
+    ['nor of one whose place nobody knows', { eid: 'e2', place: undefined }, 'e1'],
+  ])('are %s', async (_, other, first) => {
+    const keys = create();
+    const scope = { group: 'g', topic: 'order' };
+    await keys.release(scope, 'a');
+    await keys.park(scope, 'a', parkedEvent('e1', 5n));
+    await keys.park(scope, 'a', other);
+    expect((await keys.parkedFor(scope, 'a'))?.eid).toBe(first);
   });
 });
 
-it('keeps which event was the first', async () => {
-  const { rows } = await pool.query('select key, first_eid from parked_key');
-  expect(rows).toEqual([{ key: 'b', first_eid: 'e3' }]);
+it('knows the event of a key that an earlier release has parked by its id', async () => {
+  await pool.query('create schema old');
+  await pool.query(`create table old.parked_key (consumer_group text not null, topic text not null, key text not null,
+    first_eid text not null, parked_at timestamptz not null default now(), primary key (consumer_group, topic, key));
+    insert into old.parked_key values ('g', 't', 'a', 'e1')`);
+  for (let run = 0; run < 2; run += 1) await pool.query(parkedKeyDdl({ schema: 'old' }));
+  const keys = createPgParkedKeys(pool, { schema: 'old' });
+  const scope = { group: 'g', topic: 't' };
+  await keys.park(scope, 'a', parkedEvent('e0', 1n));
+  expect(await keys.parkedFor(scope, 'a')).toEqual({ eid: 'e1', place: undefined });
 });

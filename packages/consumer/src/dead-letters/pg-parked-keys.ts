@@ -1,17 +1,26 @@
 import type pg from 'pg';
 import { ConsumerError } from '../errors.ts';
-import type { ParkedKeys } from './parked-keys.ts';
+import type { ParkedEvent, ParkedKeys } from './parked-keys.ts';
 
-/** The statement that makes the table `parked_key`, to be put into a migration of the consumer's database. */
+/**
+ * The statements that make the table `parked_key`, to be put into a migration of the consumer's database; run twice they change nothing.
+ * A table of before gets the columns that say where the event is for which a key was parked; its rows know the event's id only.
+ * **Order**: before members of this version start, which could not park without them; older members go on as they did.
+ */
 export function parkedKeyDdl({ schema = 'public' }: { readonly schema?: string } = {}): string {
   return `create table if not exists ${tableName(schema)} (
   consumer_group text not null,
   topic text not null,
   key text not null,
   first_eid text not null,
+  first_partition integer,
+  first_offset bigint,
+  first_timestamp_ms bigint,
   parked_at timestamptz not null default now(),
   primary key (consumer_group, topic, key)
 );
+alter table ${tableName(schema)} add column if not exists first_partition integer,
+  add column if not exists first_offset bigint, add column if not exists first_timestamp_ms bigint;
 `;
 }
 
@@ -29,17 +38,25 @@ export function createPgParkedKeys(
       );
       return new Set(rows.map(({ key }) => key));
     },
-    async isParked({ group, topic }, key) {
-      const { rowCount } = await pool.query(
-        `select from ${table} where consumer_group = $1 and topic = $2 and key = $3`,
+    async parkedFor({ group, topic }, key) {
+      const { rows } = await pool.query<Row>(
+        `select first_eid, first_partition, first_offset, first_timestamp_ms from ${table}
+         where consumer_group = $1 and topic = $2 and key = $3`,
         [group, topic, key],
       );
-      return rowCount === 1;
+      return rows[0] && eventOf(rows[0]);
     },
-    async park({ group, topic }, key, { eid }) {
+    async park({ group, topic }, key, { eid, place }) {
+      // The rule of `isBefore`; false where either has no place.
       await pool.query(
-        `insert into ${table} (consumer_group, topic, key, first_eid) values ($1, $2, $3, $4) on conflict do nothing`,
-        [group, topic, key, eid],
+        `insert into ${table} as parked
+           (consumer_group, topic, key, first_eid, first_partition, first_offset, first_timestamp_ms)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (consumer_group, topic, key) do update set first_eid = excluded.first_eid,
+           first_offset = excluded.first_offset, first_timestamp_ms = excluded.first_timestamp_ms
+         where excluded.first_partition = parked.first_partition and excluded.first_offset < parked.first_offset
+           and excluded.first_timestamp_ms <= parked.first_timestamp_ms`,
+        [group, topic, key, eid, place?.partition, place?.offset, place?.timestampMs],
       );
     },
     async release({ group, topic }, key) {
@@ -49,6 +66,24 @@ export function createPgParkedKeys(
       );
       return rowCount === 1;
     },
+  };
+}
+
+interface Row {
+  readonly first_eid: string;
+  readonly first_partition: number | null;
+  readonly first_offset: string | null;
+  readonly first_timestamp_ms: string | null;
+}
+
+function eventOf(row: Row): ParkedEvent {
+  const { first_eid: eid, first_partition: partition, first_offset, first_timestamp_ms } = row;
+  const isPlaced = partition !== null && first_offset !== null && first_timestamp_ms !== null;
+  return {
+    eid,
+    place: isPlaced
+      ? { partition, offset: BigInt(first_offset), timestampMs: Number(first_timestamp_ms) }
+      : undefined,
   };
 }
 

@@ -1,104 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { KafkaRecord } from '@outbound/kafka';
 import { recordHeader } from '@outbound/schemas';
-import { systemClock } from '@outbound/service-kit';
 import { describe, expect, it } from 'vitest';
-import { note, noteValue, type NoteEvent } from '../../test-support/notes.ts';
-import type { DeadLetterRecord } from '../dead-letters/dead-letter-record.ts';
+import { notesTopic, record, setUp } from '../../test-support/delivery-rig.ts';
+import type { NoteEvent } from '../../test-support/notes.ts';
 import { createMemoryParkedKeys } from '../dead-letters/parked-keys.ts';
-import { Attempts } from './attempts.ts';
-import { Delivery, type DeliveryCounts } from './delivery.ts';
-import type { HandleBatch, HandleEvent, RetryPolicy } from './handler.ts';
-import { Life } from './life.ts';
-import { PoisonDesk, type FailurePolicy } from './poison-desk.ts';
-import { onTopic } from './topic-handling.ts';
-import type { VersionGap } from './version-gaps.ts';
 
-const topic = 'test.note-change';
-
-function record(
-  offset: number,
-  key: string,
-  version: number | 'broken',
-  extra: object = {},
-): KafkaRecord {
-  return {
-    topic,
-    partition: 0,
-    offset: BigInt(offset),
-    timestampMs: 0,
-    key: Buffer.from(key),
-    value: Buffer.from(version === 'broken' ? '{' : noteValue(key, version)),
-    headers: { [recordHeader.type]: note.name, ...extra },
-    headerList: () => [],
-  };
-}
-
-function setUp(
-  handling: { handle: HandleEvent<typeof note> } | { handleBatch: HandleBatch<typeof note> },
-  options: {
-    policy?: FailurePolicy | 'park' | 'continue';
-    retry?: Partial<RetryPolicy>;
-    limitMs?: number;
-    onVersionGap?: (gap: VersionGap) => void;
-    topicName?: string;
-  } = {},
-) {
-  const letters: string[] = [];
-  const late: unknown[] = [];
-  const counts: DeliveryCounts = { handled: 0, ignored: 0, versionGaps: 0 };
-  const ignore = () => undefined;
-  const log = { info: ignore, warn: ignore, error: ignore };
-  const { policy = 'park' } = options;
-  const desk = new PoisonDesk({
-    group: 'g',
-    policy:
-      policy === 'park'
-        ? {
-            then: 'dead-letter',
-            topic: 'dead',
-            laterEvents: { policy, keys: createMemoryParkedKeys() },
-          }
-        : policy === 'continue'
-          ? { then: 'dead-letter', topic: 'dead', laterEvents: { policy } }
-          : policy,
-    sender: {
-      send: ({ key, headers }: DeadLetterRecord) => {
-        const told = (name: string) => String(headers.find((each) => each.name === name)?.value);
-        letters.push(`${String(key)}@${told('dead_letter_offset')} ${told('dead_letter_reason')}`);
-        return Promise.resolve();
-      },
-      close: () => Promise.resolve(),
-    },
-    clock: systemClock,
-    log,
-  });
-  const delivery = new Delivery({
-    handling: onTopic({ topic: options.topicName ?? topic, eventType: note, ...handling }),
-    attempts: new Attempts({
-      retry: { attempts: 1, baseMs: 1, maxMs: 1, ...options.retry },
-      limitMs: options.limitMs ?? 60_000,
-      clock: systemClock,
-      random: () => 0.5,
-      onLate: (error) => late.push(error),
-      over: new AbortController().signal,
-      log,
-    }),
-    desk,
-    onVersionGap: options.onVersionGap,
-    counts,
-    log,
-  });
-  const life = new Life(systemClock, () => true);
-  const finished: number[] = [];
-  const batch = async (records: readonly KafkaRecord[]) => {
-    const delivered = await delivery.batch(records, life, (index) => finished.push(index));
-    if (delivered)
-      for (const index of records.keys()) if (!finished.includes(index)) finished.push(index);
-    return delivered;
-  };
-  return { delivery, desk, life, letters, counts, finished, late, batch };
-}
+const topic = notesTopic;
 
 const names = (events: readonly NoteEvent[]) =>
   events.map(({ key, version }) => `${key}${version}`);
@@ -270,6 +177,32 @@ describe('the proof that nothing was missed', () => {
       if (form === 'one') for (const each of records) await delivery.one(each, life);
       else await batch(records);
       expect(gaps).toMatchObject([{ expected: 4, found: 5 }]);
+    },
+  );
+
+  it.each(['one', 'batch'] as const)(
+    'calls no gap what went behind the dead letter of its key, once the key is released (%s)',
+    async (form) => {
+      const gaps: unknown[] = [];
+      const keys = createMemoryParkedKeys();
+      const fail = ({ version }: NoteEvent) => {
+        if (version === 2) throw new Error('poison');
+      };
+      const { delivery, life, batch, letters } = setUp(
+        form === 'one' ? { handle: fail } : { handleBatch: (events) => events.forEach(fail) },
+        { onVersionGap: (gap) => gaps.push(gap), keys },
+      );
+      const deliver = async (versions: readonly number[]) => {
+        const records = versions.map((version) => record(version, 'a', version));
+        if (form === 'one') for (const each of records) await delivery.one(each, life);
+        else await batch(records);
+      };
+      await deliver([1, 2]);
+      await deliver([3, 4]);
+      await keys.release({ group: 'g', topic }, 'a');
+      await deliver([5, 7]);
+      expect(letters).toEqual(['a@2 failed', 'a@3 parked', 'a@4 parked']);
+      expect(gaps).toMatchObject([{ expected: 6, found: 7 }]);
     },
   );
 

@@ -219,7 +219,7 @@ export class Delivery {
           await this.#desk.take(record, eid, 1, parsed.error);
           finish(index);
         } else {
-          // Released meanwhile.
+          // Released meanwhile, or not behind what its key is parked for.
           part.events.push(parsed.event);
           part.at.push(index);
         }

@@ -3,6 +3,7 @@ import type { Clock, KafkaLog } from '@outbound/service-kit';
 import { deadLetterRecord } from '../dead-letters/dead-letter-record.ts';
 import type { DeadLetterSender } from '../dead-letters/dead-letter-sender.ts';
 import type { ParkedKeys } from '../dead-letters/parked-keys.ts';
+import { standingOf } from '../dead-letters/parked-standing.ts';
 import { ConsumerError } from '../errors.ts';
 
 /**
@@ -74,18 +75,23 @@ export class PoisonDesk {
     return known !== undefined && known.size > 0 && key !== null && known.has(keyText(key));
   }
 
-  /** Sends the record behind the dead letter of its key, and gives true; false if its key is not parked. */
+  /**
+   * Sends the record behind the dead letter of its key, and gives true; false if it may be handled: its key is not parked, or the record is
+   * not behind the event for which it is, but that event itself, or an earlier one. Whatever becomes of those, the key stays parked.
+   */
   async takeParked(record: KafkaRecord, eid: string): Promise<boolean> {
     const { topic, key } = record;
     const keys = this.#keys();
     if (!keys || key === null || !this.mayBeParked(record)) return false;
-    if (!(await asked(keys.isParked({ group: this.#group, topic }, keyText(key))))) {
+    const first = await asked(keys.parkedFor({ group: this.#group, topic }, keyText(key)));
+    if (!first) {
       this.#parked.get(topic)?.delete(keyText(key));
       return false;
     }
+    if (standingOf(record, eid, first) !== 'later') return false;
     const error = new ConsumerError(
       'HANDLER_FAILED',
-      'an earlier event of this key waits in this topic',
+      `its key is parked since event ${first.eid} could not be handled, so it waits behind that one`,
     );
     await this.#send(record, { eid, reason: 'parked', attempts: 0, error });
     return true;
@@ -107,8 +113,11 @@ export class PoisonDesk {
     const keys = this.#keys();
     if (keys && record.key !== null) {
       const key = keyText(record.key);
-      // Parked before it is sent: a crash in between must not let a later event of the key pass.
-      await asked(keys.park({ group: this.#group, topic: record.topic }, key, { eid }));
+      // Parked before it is sent: a crash in between must not let a later event of the key pass. Then the event itself comes again, is known
+      // by its place, and is tried and sent again.
+      const { topic, partition, offset, timestampMs } = record;
+      const event = { eid, place: { partition, offset, timestampMs } };
+      await asked(keys.park({ group: this.#group, topic }, key, event));
       const known = this.#parked.get(record.topic) ?? new Set();
       this.#parked.set(record.topic, known.add(key));
     }
