@@ -84,6 +84,35 @@ describe('AckTracker', () => {
     expect(tracker.ackLsn).toBe(20n);
   });
 
+  it('keeps one entry behind a stuck transaction, however many are delivered after it', () => {
+    const tracker = new AckTracker();
+    const stuck = read(tracker, 1, lsn(10));
+    for (let n = 2; n <= 1000; n += 1) {
+      tracker.delivered(read(tracker, 1, lsn(10 * n)));
+      read(tracker, 0, lsn(10 * n + 5));
+    }
+    expect(tracker.length).toBe(1);
+    expect(tracker.ackLsn).toBe(noLsn);
+    tracker.delivered(stuck);
+    expect(tracker.ackLsn).toBe(10_005n);
+    expect(tracker).toMatchObject({ length: 0, isIdle: true });
+  });
+
+  it('keeps what is undelivered between others that are delivered: none of their ends reaches over it', () => {
+    const tracker = new AckTracker();
+    const [first, second, third, fourth] = [10, 20, 30, 40].map((end) =>
+      read(tracker, 1, lsn(end)),
+    );
+    if (!first || !second || !third || !fourth) return expect.fail('there are four');
+    tracker.delivered(fourth);
+    tracker.delivered(second);
+    expect(tracker.length).toBe(2);
+    tracker.delivered(first);
+    expect(tracker.ackLsn).toBe(20n);
+    tracker.delivered(third);
+    expect(tracker.ackLsn).toBe(40n);
+  });
+
   it('never passes an undelivered commit, never falls, and ends at the end, in any order of deliveries and keepalives', () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('read' as const), records: fc.nat(4) }),
@@ -122,6 +151,10 @@ describe('AckTracker', () => {
           for (const { tracked, end } of transactions)
             if (end !== undefined && tracked.undelivered > 0)
               expect(tracker.ackLsn).toBeLessThan(end);
+          const listed = transactions.filter(
+            ({ tracked, end }) => end === undefined || tracked.undelivered > 0,
+          );
+          expect(tracker.length).toBe(listed.length);
           // The commit record of an open transaction will begin at or after everything that was read.
           if (open()) expect(tracker.ackLsn).toBeLessThanOrEqual(walEnd);
         };

@@ -5,7 +5,12 @@ import type { Lsn } from '../wal/lsn.ts';
 import { Lane, Lanes } from './lanes.ts';
 import { recordBytes, type OutboundRecord } from './outbound-record.ts';
 
-const transaction: TrackedTransaction = { undelivered: 0, endLsn: undefined, next: undefined };
+const transaction: TrackedTransaction = {
+  undelivered: 0,
+  endLsn: undefined,
+  previous: undefined,
+  next: undefined,
+};
 const wide = { records: 1000, bytes: 1_000_000 };
 
 function record(commitLsn: number, index = 0, bytes = 10): OutboundRecord {

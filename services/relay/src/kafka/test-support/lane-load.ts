@@ -85,7 +85,12 @@ export class LaneLoad {
   }
 
   async #run(): Promise<void> {
-    const transaction: TrackedTransaction = { undelivered: 0, endLsn: undefined, next: undefined };
+    const transaction: TrackedTransaction = {
+      undelivered: 0,
+      endLsn: undefined,
+      previous: undefined,
+      next: undefined,
+    };
     while (!this.#stopped.signal.aborted) {
       // A bound as the relay has one: a standstill must not fill memory.
       if (this.#sender.bytes < 8_000_000)
