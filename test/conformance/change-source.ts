@@ -161,6 +161,9 @@ export function changeSourceConformance(
         code: 'SOURCE_SLOT_BUSY',
       });
       expect(await rig.settle(first.stream.holdsSlot())).toBe(true);
+      const flushedLsn = await rig.settle(first.stream.flushedLsn());
+      expect(first.stream.startLsn).toBeGreaterThan(0n);
+      expect(flushedLsn).toBeGreaterThanOrEqual(first.stream.startLsn);
       await rig.settle(first.stream.close());
       let second: ChangeStream | undefined;
       await rig.until('the slot is free', async () => {

@@ -5,7 +5,7 @@ import type { RelayObserver } from '../../services/relay/src/relay-observer.ts';
 export const messagesPerRead = 24;
 
 /**
- * Counts from the outside what a relay holds: rows that it was given, less records that it reported as delivered or left out. The bound
+ * Counts from the outside what a relay holds: rows that it was given, less records that it reported as delivered or let go. The bound
  * is the configured one and what a single read can add on top (I9).
  */
 export class MemoryLedger {
@@ -24,11 +24,11 @@ export class MemoryLedger {
     this.#exceeded = exceeded;
   }
 
-  readonly observer: Pick<RelayObserver, 'batchDelivered' | 'recordSkipped'> = {
+  readonly observer: Pick<RelayObserver, 'batchDelivered' | 'recordWithheld'> = {
     batchDelivered: ({ records }) => {
       for (const record of records) this.#bytes -= recordBytes(record);
     },
-    recordSkipped: (record) => {
+    recordWithheld: (record) => {
       this.#bytes -= recordBytes(record);
     },
   };

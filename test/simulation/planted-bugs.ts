@@ -88,10 +88,12 @@ function relayed(listener: ChangeListener, over: Partial<ChangeListener>): Chang
 function streamed(stream: ChangeStream, over: Partial<ChangeStream>): ChangeStream {
   return {
     identity: stream.identity,
+    startLsn: stream.startLsn,
     report: (progress) => stream.report(progress),
     pause: () => stream.pause(),
     resume: () => stream.resume(),
     holdsSlot: () => stream.holdsSlot(),
+    flushedLsn: () => stream.flushedLsn(),
     close: () => stream.close(),
     ...over,
   };
@@ -180,12 +182,15 @@ export const plantedBugs: readonly PlantedBug[] = [
     })),
   },
   {
-    name: 'trusts the tail of a foreign source',
-    breaks: ['I1', 'I6'],
+    name: 'takes the tail of a foreign source for its own',
+    // No loss: the log does not have it, so it is not believed, and everything comes again.
+    breaks: ['I7'],
     publisher: {
       tailOf: (records) => {
-        const text = records.at(-1)?.record.headers[recordHeader.sourceLsn] ?? '';
-        return sourcePositionFromText(text, text.slice(-8));
+        const headers = records.at(-1)?.record.headers ?? {};
+        const text = headers[recordHeader.sourceLsn] ?? '';
+        const position = sourcePositionFromText(text, text.slice(-8));
+        return position && { position, eid: headers[recordHeader.id] ?? '' };
       },
     },
   },

@@ -5,6 +5,7 @@ import { silentObserver, type RelayState } from '../../services/relay/src/relay-
 import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
 import { runRelay } from '../../services/relay/src/relay.ts';
 import type { ChangeSource } from '../../services/relay/src/wal/change-source.ts';
+import { noLsn } from '../../services/relay/src/wal/lsn.ts';
 import { defaultOutboxTable } from '../../services/relay/src/wal/outbox-table.ts';
 import { Chance } from './chance.ts';
 import { beginningMs, Life } from './life.ts';
@@ -163,6 +164,7 @@ describe('back-pressure before the stream is there', () => {
           listener.message(world.encoder.outboxRow(world.row()));
         return Promise.resolve({
           identity,
+          startLsn: noLsn,
           report: () => undefined,
           pause: () => {
             isPaused = true;
@@ -171,6 +173,7 @@ describe('back-pressure before the stream is there', () => {
             isPaused = false;
           },
           holdsSlot: () => Promise.resolve(true),
+          flushedLsn: () => Promise.resolve(world.postgres.log.endLsn),
           close: () => Promise.resolve(),
         });
       },

@@ -41,10 +41,13 @@ export class WalSender {
   #isDead = false;
   #isPumpDue = false;
   isBlackholed = false;
+  /** What the slot had confirmed when it was taken. */
+  readonly startLsn: Lsn;
 
   constructor(postgres: SimulatedPostgres, receiver: WalReceiver) {
     this.#postgres = postgres;
     this.#receiver = receiver;
+    this.startLsn = postgres.confirmedLsn;
     this.#sentLsn = postgres.confirmedLsn;
     this.#next = postgres.log.firstFrom(postgres.confirmedLsn);
     this.#lastReplyMs = postgres.scheduler.nowMs;

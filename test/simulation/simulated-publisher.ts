@@ -9,11 +9,11 @@ import {
   type Publisher,
   type PublisherSession,
 } from '../../services/relay/src/kafka/publisher.ts';
-import { lastOwnPosition } from '../../services/relay/src/kafka/source-tail.ts';
+import { lastOwnRecord } from '../../services/relay/src/kafka/source-tail.ts';
+import type { Tail } from '../../services/relay/src/kafka/tail.ts';
 import {
   sourceFingerprint,
   type SourceIdentity,
-  type SourcePosition,
 } from '../../services/relay/src/wal/source-position.ts';
 import type { Life } from './life.ts';
 import type { LoggedRecord } from './partition-log.ts';
@@ -25,10 +25,7 @@ export interface SimulatedPublisherOptions {
   /** Defaults to the relay's own: one name per slot. A planted bug gives each session another. */
   readonly transactionalId?: (identity: SourceIdentity) => string;
   /** Defaults to the relay's own. A planted bug believes every header. */
-  readonly tailOf?: (
-    records: readonly LoggedRecord[],
-    fingerprint: string,
-  ) => SourcePosition | undefined;
+  readonly tailOf?: (records: readonly LoggedRecord[], fingerprint: string) => Tail | undefined;
   /** Told when a session has read a partition's tail: what older epochs append there from now on may come twice. */
   readonly onTailRead?: (lane: string, epoch: number, isKnown: boolean) => void;
 }
@@ -51,7 +48,7 @@ export class SimulatedPublisher implements Publisher {
     const { kafka, life, onTailRead, tailOf = ownTail } = this.#options;
     const transactionalId = (this.#options.transactionalId ?? transactionalIdOf)(identity);
     const producer = await ask(this.#options, () => kafka.initProducer(transactionalId));
-    const tails = new Map<string, SourcePosition>();
+    const tails = new Map<string, Tail>();
     const fingerprint = sourceFingerprint(identity);
     for (const lane of kafka.chance.shuffled([...kafka.partitions.keys()])) {
       const { log, leader } = kafka.partition(lane);
@@ -90,11 +87,8 @@ function ask<T>({ kafka, life }: SimulatedPublisherOptions, answer: () => T): Pr
 }
 
 /** What the real adapter reads back: headers and nothing else. */
-export function ownTail(
-  records: readonly LoggedRecord[],
-  fingerprint: string,
-): SourcePosition | undefined {
-  return lastOwnPosition(
+export function ownTail(records: readonly LoggedRecord[], fingerprint: string): Tail | undefined {
+  return lastOwnRecord(
     records.map(({ record }, offset) => ({
       offset: String(offset),
       isControlRecord: false,
@@ -105,7 +99,7 @@ export function ownTail(
 }
 
 class SimulatedSession implements PublisherSession {
-  readonly tails: ReadonlyMap<string, SourcePosition>;
+  readonly tails: ReadonlyMap<string, Tail>;
   readonly #kafka: SimulatedKafka;
   readonly #life: Life;
   readonly #producer: ProducerIdentity;
@@ -120,7 +114,7 @@ class SimulatedSession implements PublisherSession {
     kafka: SimulatedKafka,
     life: Life,
     producer: ProducerIdentity,
-    tails: ReadonlyMap<string, SourcePosition>,
+    tails: ReadonlyMap<string, Tail>,
   ) {
     this.#kafka = kafka;
     this.#life = life;

@@ -136,6 +136,10 @@ class SimulatedStream implements ChangeStream, WalReceiver {
     return this.#postgres.identity;
   }
 
+  get startLsn(): Lsn {
+    return this.#sender?.startLsn ?? noLsn;
+  }
+
   get isEnded(): boolean {
     return this.#isCut;
   }
@@ -183,15 +187,25 @@ class SimulatedStream implements ChangeStream, WalReceiver {
   }
 
   holdsSlot(): Promise<boolean> {
+    return this.#ask(() => this.#postgres.holder === this.#sender);
+  }
+
+  flushedLsn(): Promise<Lsn> {
+    return this.#ask(() => this.#postgres.log.endLsn);
+  }
+
+  /** A question beside the stream; the connection for it suffers what the stream does. */
+  #ask<T>(answer: () => T): Promise<T> {
     const { scheduler, chance } = this.#postgres;
     return new Promise((resolve, reject) => {
       if (!this.#life.act()) return;
-      const refuse = (): void => reject(new Error('the server does not answer'));
+      const refuse = (): void =>
+        reject(new RelayError('SOURCE_CONNECTION_LOST', 'the server does not answer'));
       scheduler.after(chance.between(0.2, 10), () => {
-        const holds = this.#postgres.holder === this.#sender;
         const canAnswer = this.#postgres.isUp && this.#sender?.isBlackholed === false;
+        const answered = canAnswer ? answer() : undefined;
         scheduler.after(canAnswer ? chance.between(0.2, 10) : questionTimeoutMs, () =>
-          this.#life.deliver('postgres', canAnswer ? () => resolve(holds) : refuse),
+          this.#life.deliver('postgres', answered === undefined ? refuse : () => resolve(answered)),
         );
       });
     });

@@ -44,6 +44,9 @@ export const recoveries = {
     11,
     'Data gap: Postgres gave up the slot (wal_status=lost). Run outbound recover: it makes a new slot and puts what is missing before it; raise the setting that the message names.',
   ),
+  SOURCE_WENT_BACK: retry(
+    'The database was brought back to an earlier state, or another server took its place; the relay publishes again from there by itself. Afterwards run outbound verify --repair.',
+  ),
   SOURCE_SLOT_MISMATCH: halt(
     12,
     'The slot belongs to another plugin or database: name another slot in RELAY_SLOT.',

@@ -1,5 +1,11 @@
 import type { Logger } from '@outbound/service-kit';
+import { recoveries } from './errors.ts';
+import { findingText } from './kafka/tail.ts';
 import type { RelayObserver } from './relay-observer.ts';
+import { lsnToText } from './wal/lsn.ts';
+
+/** Partitions that one line names. */
+const namedPartitions = 5;
 
 /** Logs a relay's life: info for its edges, warn while it tries again (with the remedy), error when a person has to act. Never a payload or a key. */
 export function createLogObserver(logger: Logger): RelayObserver {
@@ -34,7 +40,29 @@ export function createLogObserver(logger: Logger): RelayObserver {
         'event left out, as RELAY_SKIP_EVENTS says',
       ),
     batchDelivered: () => undefined,
-    recordSkipped: () => undefined,
+    recordWithheld: () => undefined,
+    tailMet: (lane, records) =>
+      logger.debug(
+        { component: 'relay', lane, records },
+        'a partition has these records already: its last one is in the log',
+      ),
+    tailsRefuted: (refuted) =>
+      logger.warn(
+        {
+          component: 'relay',
+          code: 'SOURCE_WENT_BACK',
+          partitions: refuted.length,
+          first: refuted.slice(0, namedPartitions).map(({ lane, tail, found, withheld }) => ({
+            lane,
+            eid: tail.eid,
+            lsn: lsnToText(tail.position.commitLsn),
+            found: findingText(found),
+            withheld,
+          })),
+          remedy: recoveries.SOURCE_WENT_BACK.remedy,
+        },
+        'the last record of a partition is not in the log',
+      ),
     sendFailed: (error, attempt) =>
       logger[attempt > 5 ? 'error' : 'warn'](
         { component: 'kafka', code: error.code, attempt, remedy: error.recovery.remedy, error },

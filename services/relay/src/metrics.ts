@@ -40,6 +40,11 @@ export function createRelayMetrics(
     help: 'Records left out because their partition held them from before a restart.',
     registers,
   });
+  const refutedTails = new Counter({
+    name: 'relay_tails_refuted_total',
+    help: 'Partitions whose last record was not in the log: they hold events that the database does not have.',
+    registers,
+  });
   const leftOut = new Counter({
     name: 'relay_events_left_out_total',
     help: 'Events left out because the operator listed them in RELAY_SKIP_EVENTS.',
@@ -105,6 +110,14 @@ export function createRelayMetrics(
       }
     },
   });
+  new Gauge({
+    name: 'relay_withheld_records',
+    help: 'Records withheld until the log has shown whether their partitions hold them.',
+    registers,
+    collect() {
+      this.set(gauges?.().withheldRecords ?? NaN);
+    },
+  });
   const walLag = new Gauge({
     name: 'relay_wal_lag_bytes',
     help: 'Log written by Postgres beyond what the slot has confirmed; NaN when unknown.',
@@ -151,7 +164,9 @@ export function createRelayMetrics(
         if (error) reconnects.inc({ side: sideOf(error.code) });
       },
       eventSkipped: () => leftOut.inc(),
-      recordSkipped: () => already.inc(),
+      recordWithheld: () => undefined,
+      tailMet: (_lane, records) => already.inc(records),
+      tailsRefuted: (refuted) => refutedTails.inc(refuted.length),
       sendFailed: (error) => sendFailures.inc({ code: error.code }),
       batchDelivered: ({ topic, records }) => {
         const nowMs = wallMs();

@@ -8,7 +8,9 @@ export function observers(...each: readonly Partial<RelayObserver>[]): RelayObse
     sessionEnded: (...args) => each.forEach((observer) => observer.sessionEnded?.(...args)),
     eventSkipped: (...args) => each.forEach((observer) => observer.eventSkipped?.(...args)),
     batchDelivered: (...args) => each.forEach((observer) => observer.batchDelivered?.(...args)),
-    recordSkipped: (...args) => each.forEach((observer) => observer.recordSkipped?.(...args)),
+    recordWithheld: (...args) => each.forEach((observer) => observer.recordWithheld?.(...args)),
+    tailMet: (...args) => each.forEach((observer) => observer.tailMet?.(...args)),
+    tailsRefuted: (...args) => each.forEach((observer) => observer.tailsRefuted?.(...args)),
     sendFailed: (...args) => each.forEach((observer) => observer.sendFailed?.(...args)),
   };
 }

@@ -2,6 +2,8 @@ import type { EventType } from '@outbound/schemas';
 import { AckTracker, type TrackedTransaction } from './ack/ack-tracker.ts';
 import { RelayError, toRelayError } from './errors.ts';
 import { LaneSender } from './kafka/lane-sender.ts';
+import { findingText, type RefutedTail, type RefutedTails } from './kafka/tail.ts';
+import { TailGate } from './kafka/tail-gate.ts';
 import type { PublisherSession } from './kafka/publisher.ts';
 import { toRecords } from './kafka/to-records.ts';
 import { OutboxDecoder } from './outbox/decode-outbox-event.ts';
@@ -10,11 +12,17 @@ import type { SessionGauges } from './relay-observer.ts';
 import { sendDelayMs } from './recovery-delay.ts';
 import type { RelayParts } from './relay-parts.ts';
 import type { ChangeListener, ChangeStream } from './wal/change-source.ts';
-import { noLsn, type Lsn } from './wal/lsn.ts';
-import { sourceFingerprint, type SourceIdentity } from './wal/source-position.ts';
+import { lsnToText, noLsn, type Lsn } from './wal/lsn.ts';
+import {
+  sourceFingerprint,
+  type SourceIdentity,
+  type SourcePosition,
+} from './wal/source-position.ts';
 import { TransactionAssembler } from './wal/transaction-assembler.ts';
 
 interface PipelineHooks {
+  /** What earlier sessions of this process know of the partitions' last records. */
+  readonly refuted: RefutedTails;
   readonly prove: () => Promise<void>;
   readonly onEnd: (reason: RelayError) => void;
 }
@@ -30,6 +38,7 @@ export class Pipeline implements ChangeListener {
   readonly #assembler: TransactionAssembler;
   readonly #decoder = new OutboxDecoder();
   readonly #sender: LaneSender;
+  readonly #gate: TailGate;
   #stream: ChangeStream | undefined;
   #fingerprint = '';
   #transaction: TrackedTransaction | undefined;
@@ -53,27 +62,37 @@ export class Pipeline implements ChangeListener {
         parts.observer.batchDelivered(batch);
         this.#progressed();
       },
-      onSkipped: (record, transaction) => {
-        this.#tracker.delivered(transaction);
-        parts.observer.recordSkipped(record);
-        this.#progressed();
-      },
       onSendFailed: (error, attempt) => parts.observer.sendFailed(error, attempt),
       onFailed: (error) => this.#end(error),
     });
+    this.#gate = new TailGate({
+      refuted: hooks.refuted,
+      // Told on by whoever asked the gate: in the midst of sifting, nothing must be read.
+      onDelivered: (transaction) => this.#tracker.delivered(transaction),
+      onWithheld: (record) => parts.observer.recordWithheld(record),
+      onMet: (lane, records) => {
+        if (records > 0) parts.observer.tailMet(lane, records);
+      },
+      onRefuted: (refuted) => parts.observer.tailsRefuted(refuted),
+      onMustReadAgain: (refuted) => this.#end(wentBack(refuted)),
+    });
     this.#assembler = new TransactionAssembler(
       {
-        begin: () => {
+        begin: ({ commitLsn }) => {
+          this.#gate.passed(commitLsn);
           this.#transaction = this.#tracker.begin();
         },
         relation: (relation) => this.#decoder.useRelation(relation),
         insert: (tuple, position, commitTimeMs) => {
-          const event = this.#decodable(() => this.#decoder.decode(tuple, position, commitTimeMs));
+          const event = this.#decodable(position, () =>
+            this.#decoder.decode(tuple, position, commitTimeMs),
+          );
           if (event) this.#publish(event);
         },
         commit: (endLsn) => {
           if (this.#transaction) this.#tracker.commit(this.#transaction, endLsn);
           this.#transaction = undefined;
+          this.#gate.passed(endLsn);
           this.#progressed();
         },
       },
@@ -96,6 +115,7 @@ export class Pipeline implements ChangeListener {
 
   keepalive(walEnd: Lsn): void {
     if (this.#isClosed) return;
+    this.#gate.passed(walEnd);
     this.#tracker.keepalive(walEnd);
     this.#progressed();
   }
@@ -112,8 +132,12 @@ export class Pipeline implements ChangeListener {
     this.#steer();
   }
 
-  start(session: PublisherSession): void {
+  /** Begins to publish. `flushedLsn` is how far the log was written after the tails had been read. */
+  start(session: PublisherSession, flushedLsn: Lsn): void {
+    const startLsn = this.#stream?.startLsn ?? noLsn;
+    this.#gate.open(session.tails, { startLsn, flushedLsn }, (admits) => this.#sender.sift(admits));
     this.#sender.start(session);
+    this.#progressed();
   }
 
   gauges(): SessionGauges {
@@ -122,6 +146,8 @@ export class Pipeline implements ChangeListener {
       inFlightBytes: this.#sender.bytes,
       isPaused: this.#isPaused,
       laneDepths: this.#sender.depths(),
+      undecidedTails: this.#gate.undecided,
+      withheldRecords: this.#gate.withheld,
     };
   }
 
@@ -145,7 +171,7 @@ export class Pipeline implements ChangeListener {
   }
 
   /** The value, or undefined if the event can't be published and the operator has listed it. */
-  #decodable<T>(decode: () => T): T | undefined {
+  #decodable<T>(position: SourcePosition, decode: () => T): T | undefined {
     try {
       return decode();
     } catch (thrown) {
@@ -155,6 +181,7 @@ export class Pipeline implements ChangeListener {
         !this.#parts.settings.skipEvents.has(thrown.eid)
       )
         throw thrown;
+      this.#gate.leftOut(position, thrown.eid);
       this.#parts.observer.eventSkipped(thrown.eid, thrown);
       return undefined;
     }
@@ -166,7 +193,7 @@ export class Pipeline implements ChangeListener {
       throw new RelayError('INVARIANT_BROKEN', `event ${event.eid} came outside of a transaction`, {
         eid: event.eid,
       });
-    const records = this.#decodable(() =>
+    const records = this.#decodable(event.position, () =>
       toRecords(
         event,
         this.#eventType(event),
@@ -176,9 +203,9 @@ export class Pipeline implements ChangeListener {
     );
     for (const record of records ?? []) {
       transaction.undelivered += 1;
-      this.#sender.enqueue(record, transaction);
+      if (this.#gate.admits(record, transaction)) this.#sender.enqueue(record, transaction);
     }
-    this.#steer();
+    this.#progressed();
   }
 
   #eventType(event: OutboxEvent): EventType {
@@ -226,4 +253,15 @@ export class Pipeline implements ChangeListener {
     this.#stream?.pause();
     this.#hooks.onEnd(reason);
   }
+}
+
+function wentBack(refuted: readonly RefutedTail[]): RelayError {
+  const [first] = refuted;
+  const what = first
+    ? `${first.lane} ends with event ${first.tail.eid} at ${lsnToText(first.tail.position.commitLsn)}, where the log ${findingText(first.found)}`
+    : 'nothing is known of them';
+  return new RelayError(
+    'SOURCE_WENT_BACK',
+    `the last records of ${refuted.length} partitions are not in the log, so what was taken for published is read again: ${what}`,
+  );
 }

@@ -11,11 +11,17 @@ export interface ReadinessCheck {
  */
 export class Readiness {
   #state: RelayState = 'connecting';
+  #refutedLanes = new Set<string>();
   #kafka: ReadinessCheck = { ok: false, detail: 'not asked yet' };
 
   readonly observer: Pick<
     RelayObserver,
-    'stateChanged' | 'sessionStarted' | 'sessionEnded' | 'batchDelivered' | 'sendFailed'
+    | 'stateChanged'
+    | 'sessionStarted'
+    | 'sessionEnded'
+    | 'batchDelivered'
+    | 'sendFailed'
+    | 'tailsRefuted'
   > = {
     stateChanged: (state) => {
       this.#state = state;
@@ -33,10 +39,19 @@ export class Readiness {
     sendFailed: (error, attempt) => {
       this.#kafka = { ok: false, detail: `${error.code}, attempt ${attempt + 1}` };
     },
+    tailsRefuted: (refuted) => {
+      for (const { lane } of refuted) this.#refutedLanes.add(lane);
+    },
   };
 
   get relay(): ReadinessCheck {
-    return { ok: this.#state === 'streaming' || this.#state === 'standby', detail: this.#state };
+    const ok = this.#state === 'streaming' || this.#state === 'standby';
+    const { size } = this.#refutedLanes;
+    if (size === 0) return { ok, detail: this.#state };
+    return {
+      ok,
+      detail: `${this.#state}; since its start ${size} partitions were found to hold events that this database does not have: outbound verify --repair`,
+    };
   }
 
   get kafka(): ReadinessCheck {

@@ -1,6 +1,7 @@
 import type { RelayError } from './errors.ts';
 import type { OutboundRecord } from './kafka/outbound-record.ts';
 import type { LaneBatch } from './kafka/publisher.ts';
+import type { RefutedTail } from './kafka/tail.ts';
 import type { Lsn } from './wal/lsn.ts';
 
 /**
@@ -17,6 +18,9 @@ export interface SessionGauges {
   readonly isPaused: boolean;
   /** Queued and unconfirmed records by `topic/partition`. */
   readonly laneDepths: ReadonlyMap<string, number>;
+  /** Partitions whose last record has not been found in the log yet; their earlier records are withheld meanwhile. */
+  readonly undecidedTails: number;
+  readonly withheldRecords: number;
 }
 
 /** Who watches a relay: logs, metrics, readiness, tests. Must not throw, and changes nothing. */
@@ -30,8 +34,12 @@ export interface RelayObserver {
   eventSkipped(eid: string, reason: RelayError): void;
   /** Kafka confirmed a batch. */
   batchDelivered(batch: LaneBatch): void;
-  /** The record was in its partition already. */
-  recordSkipped(record: OutboundRecord): void;
+  /** The record is at or before the last one of its partition, and is let go: to be found there, or to be read again. */
+  recordWithheld(record: OutboundRecord): void;
+  /** So many withheld records are in their partition already: the log has its last one. */
+  tailMet(lane: string, records: number): void;
+  /** Partitions hold events that the log does not have: this database is of another history. */
+  tailsRefuted(refuted: readonly RefutedTail[]): void;
   /** A send, or the opening of a session with Kafka, failed and is tried again. */
   sendFailed(error: RelayError, attempt: number): void;
 }
@@ -42,6 +50,8 @@ export const silentObserver: RelayObserver = {
   sessionEnded: () => undefined,
   eventSkipped: () => undefined,
   batchDelivered: () => undefined,
-  recordSkipped: () => undefined,
+  recordWithheld: () => undefined,
+  tailMet: () => undefined,
+  tailsRefuted: () => undefined,
   sendFailed: () => undefined,
 };

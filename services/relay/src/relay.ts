@@ -1,4 +1,5 @@
 import { toRelayError, type RelayError } from './errors.ts';
+import { RefutedTails } from './kafka/tail.ts';
 import { recoveryDelayMs } from './recovery-delay.ts';
 import type { RelayParts } from './relay-parts.ts';
 import { runSession } from './session.ts';
@@ -14,12 +15,13 @@ const steadyMs = 30_000;
  */
 export async function runRelay(parts: RelayParts, signal: AbortSignal): Promise<void> {
   const { clock, observer, random } = parts;
+  const refuted = new RefutedTails();
   let attempt = 0;
   while (!signal.aborted) {
     const startedMs = clock.nowMs();
     observer.stateChanged(attempt === 0 ? 'connecting' : 'recovering');
     try {
-      await runSession(parts, signal);
+      await runSession(parts, refuted, signal);
       attempt = 0;
       observer.sessionEnded(undefined, signal.aborted ? undefined : 0);
     } catch (thrown) {

@@ -1,5 +1,6 @@
 import { toRelayError, type RelayError } from './errors.ts';
 import type { PublisherSession } from './kafka/publisher.ts';
+import type { RefutedTails } from './kafka/tail.ts';
 import { Pipeline } from './pipeline.ts';
 import { sendDelayMs } from './recovery-delay.ts';
 import type { RelayParts } from './relay-parts.ts';
@@ -14,9 +15,14 @@ const heartbeatMs = 250;
  *
  * The order is the promise: the slot comes before the producer, so that only its holder fences; and the slot is given up after the
  * last send was answered or the session closed, so that a successor never meets our sends (what still arrives late, it fences).
+ * `refuted` is what earlier sessions have found out of the partitions' last records, and is added to.
  * @throws RelayError for every other end.
  */
-export async function runSession(parts: RelayParts, signal: AbortSignal): Promise<void> {
+export async function runSession(
+  parts: RelayParts,
+  refuted: RefutedTails,
+  signal: AbortSignal,
+): Promise<void> {
   const { source, clock, settings, observer, failPoint } = parts;
   const ended = new SessionEnd();
   const guard = new StallGuard({
@@ -25,6 +31,7 @@ export async function runSession(parts: RelayParts, signal: AbortSignal): Promis
     holdsSlot: () => stream.holdsSlot(),
   });
   const pipeline = new Pipeline(parts, {
+    refuted,
     prove: async () => {
       guard.observe(clock.nowMs());
       await guard.prove();
@@ -50,7 +57,8 @@ export async function runSession(parts: RelayParts, signal: AbortSignal): Promis
       // Our epoch is the newest now, so the slot has to be ours now: if it was lost unawares meanwhile, we would fence its holder and
       // leave older records behind newer ones. Fencing is in the order of holders only if possession is proven after it.
       guard.doubt();
-      pipeline.start(session);
+      // After the tails were read: whatever any relay has published from this log was in it by then.
+      pipeline.start(session, await stream.flushedLsn());
       observer.stateChanged('streaming');
       observer.sessionStarted(() => pipeline.gauges());
       await aborted(stopped);

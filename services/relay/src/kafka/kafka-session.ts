@@ -9,9 +9,9 @@ import {
 } from '@outbound/kafka';
 import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../errors.ts';
-import type { SourcePosition } from '../wal/source-position.ts';
 import { recordBytes } from './outbound-record.ts';
 import { laneKey, type Delivery, type LaneBatch, type PublisherSession } from './publisher.ts';
+import type { Tail } from './tail.ts';
 
 /** How a session behaves in time. Milliseconds. */
 export interface SessionTiming {
@@ -34,7 +34,7 @@ export const sessionTiming: SessionTiming = {
 export interface KafkaSessionParts {
   readonly directory: TopicDirectory;
   readonly identity: ProducerIdentity;
-  readonly tails: ReadonlyMap<string, SourcePosition>;
+  readonly tails: ReadonlyMap<string, Tail>;
   /** The topics as they were checked: how many partitions each has. */
   readonly partitionCounts: ReadonlyMap<string, number>;
   readonly timing: SessionTiming;
@@ -52,7 +52,7 @@ const requestBytes = 16 * 1024 * 1024;
  * the brokers said. Tries nothing again by itself: the core does, with the same batches.
  */
 export class KafkaSession implements PublisherSession {
-  readonly tails: ReadonlyMap<string, SourcePosition>;
+  readonly tails: ReadonlyMap<string, Tail>;
   readonly #parts: KafkaSessionParts;
   readonly #producer: BatchProducer;
   readonly #bornMs = performance.now();

@@ -13,8 +13,6 @@ export interface LaneSenderOptions {
   /** Resolves when a send may start; rejects when this process may no longer send. */
   readonly prove: () => Promise<void>;
   readonly onDelivered: (batch: TrackedBatch) => void;
-  /** The record is in its partition already, from before a restart. */
-  readonly onSkipped: (record: OutboundRecord, transaction: TrackedTransaction) => void;
   readonly onSendFailed: (error: RelayError, attempt: number) => void;
   /** This session can't go on. Called once. */
   readonly onFailed: (error: RelayError) => void;
@@ -62,12 +60,18 @@ export class LaneSender {
     this.#schedulePump();
   }
 
+  /** Keeps of the queued records those that are wanted; asks for each, in its lane's order. Only before the start. */
+  sift(isWanted: (record: OutboundRecord, transaction: TrackedTransaction) => boolean): void {
+    for (const lane of this.#lanes.all())
+      lane.sift((record, transaction) => {
+        const keeps = isWanted(record, transaction);
+        if (!keeps) this.#bytes -= recordBytes(record);
+        return keeps;
+      });
+  }
+
   /** Begins sending; until then records only queue. */
   start(session: PublisherSession): void {
-    for (const [key, tail] of session.tails) {
-      const slash = key.lastIndexOf('/');
-      this.#lanes.lane(key.slice(0, slash), Number(key.slice(slash + 1))).tail = tail;
-    }
     this.#session = session;
     this.#schedulePump();
   }
@@ -110,10 +114,7 @@ export class LaneSender {
       const share = laneShare(this.#options.limits, lanes.length);
       const batches: TrackedBatch[] = [];
       for (const lane of lanes) {
-        const batch = lane.take(share, ({ record, transaction }) => {
-          this.#bytes -= recordBytes(record);
-          this.#options.onSkipped(record, transaction);
-        });
+        const batch = lane.take(share);
         if (batch) batches.push(batch);
       }
       if (batches.length === 0) continue;

@@ -1,5 +1,4 @@
 import type { TrackedTransaction } from '../ack/ack-tracker.ts';
-import { comparePositions, type SourcePosition } from '../wal/source-position.ts';
 import { recordBytes, type OutboundRecord } from './outbound-record.ts';
 import { laneKey, type LaneBatch } from './publisher.ts';
 
@@ -21,8 +20,6 @@ export interface TrackedBatch extends LaneBatch {
 export class Lane {
   readonly topic: string;
   readonly partition: number;
-  /** What the partition already holds of ours; records at or before it are left out (I7). */
-  tail: SourcePosition | undefined;
   #queue: QueuedRecord[] = [];
   #head = 0;
   #out: TrackedBatch | undefined;
@@ -48,14 +45,16 @@ export class Lane {
     this.#queue.push({ record, transaction });
   }
 
-  /**
-   * Takes the next batch out, at least one record if there is one, and no other until it is confirmed.
-   * Records that the partition already holds go to `skipped` instead.
-   */
-  take(
-    limits: { records: number; bytes: number },
-    skipped: (queued: QueuedRecord) => void,
-  ): TrackedBatch | undefined {
+  /** Keeps of the queued records those that are wanted; asks for each, in order. */
+  sift(isWanted: (record: OutboundRecord, transaction: TrackedTransaction) => boolean): void {
+    this.#queue = this.#queue
+      .slice(this.#head)
+      .filter(({ record, transaction }) => isWanted(record, transaction));
+    this.#head = 0;
+  }
+
+  /** Takes the next batch out, at least one record if there is one, and no other until it is confirmed. */
+  take(limits: { records: number; bytes: number }): TrackedBatch | undefined {
     if (this.#out)
       throw new Error(`lane ${laneKey(this.topic, this.partition)} has a batch out already`);
     const records: OutboundRecord[] = [];
@@ -64,10 +63,6 @@ export class Lane {
     for (; this.#head < this.#queue.length && records.length < limits.records; this.#head += 1) {
       const queued = this.#queue[this.#head];
       if (!queued) break;
-      if (this.tail && comparePositions(queued.record.position, this.tail) <= 0) {
-        skipped(queued);
-        continue;
-      }
       const size = recordBytes(queued.record);
       if (records.length > 0 && bytes + size > limits.bytes) break;
       records.push(queued.record);

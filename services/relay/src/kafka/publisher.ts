@@ -1,5 +1,6 @@
-import type { SourceIdentity, SourcePosition } from '../wal/source-position.ts';
+import type { SourceIdentity } from '../wal/source-position.ts';
 import type { OutboundRecord } from './outbound-record.ts';
+import type { Tail } from './tail.ts';
 
 /** Records of one lane, in order. The same object is sent again after a failure: its content is its identity for Kafka's deduplication. */
 export interface LaneBatch {
@@ -21,10 +22,10 @@ export interface PublisherSession {
   /** The broker that leads this partition, as last heard: lanes of one leader share a send. Stale knowledge costs a round trip, never an event. */
   leaderOf(topic: string, partition: number): number;
   /**
-   * The position of our own last record in each partition, keyed by `laneKey`, read after older producers were fenced.
-   * A partition without an entry is unknown: publish again.
+   * Our own last record in each partition, keyed by `laneKey`, read after older producers were fenced. A claim of what was published,
+   * not a proof: the log may have another history by now. A partition without an entry is unknown: publish again.
    */
-  readonly tails: ReadonlyMap<string, SourcePosition>;
+  readonly tails: ReadonlyMap<string, Tail>;
   /**
    * Sends the batches, at most one per lane, and resolves with those that the brokers confirmed. A batch that is missing from the
    * answer may or may not be stored: send the very same batch again. Never call it for a lane that is in flight.

@@ -42,7 +42,10 @@ async function tailsOf(
   const session = await opened(await provisioned(kafka, [eventType], { log }), source);
   await session.close();
   return Object.fromEntries(
-    Array.from(session.tails, ([lane, { commitLsn }]) => [lane, Number(commitLsn)]),
+    Array.from(session.tails, ([lane, { position, eid }]) => {
+      expect(eid).toBe(`event-${position.commitLsn}`);
+      return [lane, Number(position.commitLsn)];
+    }),
   );
 }
 
@@ -99,11 +102,14 @@ it('does not know a tail that is too far behind others’ records', async () => 
   expect(await tailsOf(eventType, source)).toEqual({});
 });
 
-it('takes no record of another timeline, nor one that only looks like ours, nor a transactional one', async () => {
+it('takes no record of another slot, nor one that only looks like ours, nor a transactional one', async () => {
   const eventType = anyEventType();
   const source = anySource();
   await wrote(eventType, source, [5]);
-  expect(await tailsOf(eventType, { ...source, timeline: 2 })).toEqual({});
+  expect(await tailsOf(eventType, { ...source, slot: 'another' })).toEqual({});
+  expect(await tailsOf(eventType, { ...source, timeline: 2 })).toEqual({
+    [`${eventType.change}/0`]: 5,
+  });
   await foreign(eventType.change, [{ value: 'x', headers: { source_lsn: 'F/F:0@' } }]);
   const producer = new Kafka({ brokers: kafka.bootstrap, logLevel: logLevel.NOTHING }).producer({
     transactionalId: `t-${source.systemIdentifier}`,

@@ -1,5 +1,6 @@
 import { recordHeader } from '@outbound/schemas';
-import { sourcePositionFromText, type SourcePosition } from '../wal/source-position.ts';
+import { sourcePositionFromText } from '../wal/source-position.ts';
+import type { Tail } from './tail.ts';
 
 /** The parts of a record read back that tell whose it is. Offsets are decimal text, as kafkajs gives them. */
 export interface StoredRecord {
@@ -10,24 +11,32 @@ export interface StoredRecord {
 }
 
 /**
- * The position of the last record of ours, or undefined if none is ours. Ours is what carries a well-formed `source_lsn` of this very
- * source, outside of a transaction (which may have been aborted). A lane is written in order, so everything up to this position is in
- * the partition too. A tool that publishes single events out of that order must not copy their `source_lsn`.
+ * The last record of ours, or undefined if none is. Ours is what carries a well-formed `source_lsn` of this very source and the id of its
+ * event, outside of a transaction (which may have been aborted). A tool that publishes single events out of the order of their lane
+ * must not copy their `source_lsn`. What it proves is for `TailGate` to say.
  *
  * The last in the log, not the furthest in the source: after `1 … 50` and a republish `1 … 10` that was cut short, a compacted topic
  * holds values of `1 … 10` as the newest, so `11 … 50` have to follow again (I4).
  */
-export function lastOwnPosition(
+export function lastOwnRecord(
   records: readonly StoredRecord[],
   fingerprint: string,
-): SourcePosition | undefined {
+): Tail | undefined {
   for (let index = records.length - 1; index >= 0; index -= 1) {
     const record = records[index];
     if (!record || record.isControlRecord || record.batchContext?.inTransaction) continue;
-    const text = record.headers[recordHeader.sourceLsn];
-    if (text === null || text === undefined || Array.isArray(text)) continue;
-    const position = sourcePositionFromText(text.toString(), fingerprint);
-    if (position) return position;
+    const sourceLsn = textOf(record, recordHeader.sourceLsn);
+    const eid = textOf(record, recordHeader.id);
+    if (sourceLsn === undefined || eid === undefined) continue;
+    const position = sourcePositionFromText(sourceLsn, fingerprint);
+    if (position) return { position, eid };
   }
   return undefined;
+}
+
+/** A header that is there once, as text. */
+function textOf({ headers }: StoredRecord, name: string): string | undefined {
+  const value = headers[name];
+  if (value === null || value === undefined || Array.isArray(value)) return undefined;
+  return value.toString();
 }

@@ -1,9 +1,9 @@
 import { errorFromCode, kafkaCode, type TopicDirectory } from '@outbound/kafka';
 import type { KafkaLog } from '@outbound/service-kit';
 import { toRelayError, type RelayError } from '../errors.ts';
-import type { SourcePosition } from '../wal/source-position.ts';
 import { laneKey } from './publisher.ts';
-import { lastOwnPosition, type StoredRecord } from './source-tail.ts';
+import { lastOwnRecord, type StoredRecord } from './source-tail.ts';
+import type { Tail } from './tail.ts';
 
 /** A partition, by name. */
 export interface PartitionName {
@@ -37,7 +37,7 @@ const earliest = -2;
 const readUncommitted = 0;
 
 /**
- * Reads the position of our own last record in each partition; one that is missing is unknown, which costs duplicates and never an
+ * Reads our own last record in each partition; one that is missing is unknown, which costs duplicates and never an
  * event (I7). Unknown is: none of ours within the last 4,096 offsets, a codec that is not ours to read, no leader, no permission to read.
  */
 export async function readTails(
@@ -45,8 +45,8 @@ export async function readTails(
   partitions: readonly PartitionName[],
   fingerprint: string,
   log: KafkaLog,
-): Promise<Map<string, SourcePosition>> {
-  const tails = new Map<string, SourcePosition>();
+): Promise<Map<string, Tail>> {
+  const tails = new Map<string, Tail>();
   const byLeader = new Map<number, PartitionName[]>();
   for (const name of partitions) {
     const leader = directory.leaderOf(name.topic, name.partition);
@@ -75,7 +75,7 @@ async function readFromLeader(
   leader: number,
   group: readonly PartitionName[],
   fingerprint: string,
-  tails: Map<string, SourcePosition>,
+  tails: Map<string, Tail>,
 ): Promise<void> {
   const [ends, starts] = await Promise.all([
     listOffsets(directory, leader, group, latest),
@@ -91,11 +91,11 @@ async function readFromLeader(
     try {
       for (const distance of lookBack) {
         const from: bigint = end - distance > start ? end - distance : start;
-        const position = await lastOwnBetween(directory, leader, { topic, partition }, from, end, {
+        const tail = await lastOwnBetween(directory, leader, { topic, partition }, from, end, {
           fingerprint,
         });
-        if (position) tails.set(key, position);
-        if (position || from === start) break;
+        if (tail) tails.set(key, tail);
+        if (tail || from === start) break;
       }
     } catch (thrown) {
       failures.push(toRelayError(thrown));
@@ -104,7 +104,7 @@ async function readFromLeader(
   if (failures[0]) throw failures[0];
 }
 
-/** Reads `[from, end)` and gives the position of the last record of ours in it. */
+/** Reads `[from, end)` and gives the last record of ours in it. */
 async function lastOwnBetween(
   directory: TopicDirectory,
   leader: number,
@@ -112,8 +112,8 @@ async function lastOwnBetween(
   from: bigint,
   end: bigint,
   { fingerprint }: { fingerprint: string },
-): Promise<SourcePosition | undefined> {
-  let last: SourcePosition | undefined;
+): Promise<Tail | undefined> {
+  let last: Tail | undefined;
   for (let at = from; at < end;) {
     const { responses } = await directory.cluster.link(leader).ask<FetchAnswer>('Fetch', {
       replicaId: -1,
@@ -135,7 +135,7 @@ async function lastOwnBetween(
     const lastRead = messages.at(-1);
     // Compaction leaves batches without records: behind the last record there is nothing more to find.
     if (!lastRead || BigInt(lastRead.offset) < at) break;
-    last = lastOwnPosition(messages, fingerprint) ?? last;
+    last = lastOwnRecord(messages, fingerprint) ?? last;
     at = BigInt(lastRead.offset) + 1n;
   }
   return last;

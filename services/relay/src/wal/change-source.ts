@@ -28,6 +28,8 @@ export interface SourceProgress {
 /** An open replication stream: this process holds the slot until `close`. */
 export interface ChangeStream {
   readonly identity: SourceIdentity;
+  /** What the slot had confirmed when it was taken: what commits before it does not come. */
+  readonly startLsn: Lsn;
   /** Takes the reader's progress; when it is sent to the server is the adapter's decision (`standby-status.ts`). */
   report(progress: SourceProgress): void;
   /** Stops reading from the socket. Messages that were already read may still arrive: at most one read's worth. Status updates go on. */
@@ -35,6 +37,8 @@ export interface ChangeStream {
   resume(): void;
   /** True if the server says that this very connection still holds the slot. Rejects if the server cannot be asked. */
   holdsSlot(): Promise<boolean>;
+  /** How far the server has its log on disk now: nothing beyond has ever been read in this history. Rejects if the server cannot be asked. */
+  flushedLsn(): Promise<Lsn>;
   /** Sends the last progress, then ends the stream and gives up the slot. Never rejects; bounded in time. */
   close(): Promise<void>;
 }

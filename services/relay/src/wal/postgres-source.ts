@@ -9,7 +9,7 @@ import { readSlotHealth, type SlotHealth } from './slot-health.ts';
 import { judgeSource } from './source-checks.ts';
 import { codeOf, sqlState, toSourceError } from './source-errors.ts';
 import { readSourceFacts, type SourceFacts, type SourceNames } from './source-facts.ts';
-import { noLsn } from './lsn.ts';
+import { noLsn, type Lsn } from './lsn.ts';
 
 /** What happened that is no error, for the log. */
 export type SourceNotice =
@@ -66,8 +66,7 @@ export class PostgresSource implements ChangeSource {
       stream?.release(reason);
     });
     try {
-      const facts = await this.#prepare(sentinel);
-      stream = await this.#openStream(listener, sentinel, facts.outbox?.kind === 'p');
+      stream = await this.#openStream(listener, sentinel, await this.#prepare(sentinel));
       this.#sentinel = sentinel;
       // The server said goodbye while the stream was being opened.
       if (stopping) stream.release(stopping);
@@ -101,7 +100,7 @@ export class PostgresSource implements ChangeSource {
   async #openStream(
     listener: ChangeListener,
     sentinel: Sentinel,
-    isPartitioned: boolean,
+    { facts, startLsn }: { facts: SourceFacts; startLsn: Lsn },
   ): Promise<PostgresStream> {
     const { statusIntervalMs, checkIntervalMs } = this.#options;
     try {
@@ -110,7 +109,8 @@ export class PostgresSource implements ChangeSource {
         names: this.#names,
         listener,
         sentinel,
-        isPartitioned,
+        isPartitioned: facts.outbox?.kind === 'p',
+        startLsn,
         ...(statusIntervalMs === undefined ? {} : { statusIntervalMs }),
         ...(checkIntervalMs === undefined ? {} : { checkIntervalMs }),
         onWarning: (message) => this.#options.onNotice?.({ kind: 'server-warning', message }),
@@ -124,13 +124,13 @@ export class PostgresSource implements ChangeSource {
     }
   }
 
-  /** Everything that must hold before a stream: checks, then on a first start the slot and its record. */
-  async #prepare(sentinel: Sentinel): Promise<SourceFacts> {
+  /** Everything that must hold before a stream: checks, then on a first start the slot and its record. Gives where the slot is, too. */
+  async #prepare(sentinel: Sentinel): Promise<{ facts: SourceFacts; startLsn: Lsn }> {
     const { facts, action } = await this.#readAndJudge(sentinel);
     const { slot } = this.#names;
     const { systemIdentifier } = facts.server;
-    if (action === 'use') return facts;
     let lsn = facts.slot?.confirmedFlushLsn ?? noLsn;
+    if (action === 'use') return { facts, startLsn: lsn };
     if (action === 'create' && this.#options.failover && facts.server.versionNumber < 170_000)
       throw new RelayError(
         'SOURCE_UNSUPPORTED',
@@ -152,7 +152,7 @@ export class PostgresSource implements ChangeSource {
       kind: action === 'create' ? 'slot-created' : 'slot-adopted',
       slot,
     });
-    return facts;
+    return { facts, startLsn: lsn };
   }
 
   async #readAndJudge(sentinel: Sentinel) {

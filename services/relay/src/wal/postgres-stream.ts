@@ -2,7 +2,7 @@ import { RelayError } from '../errors.ts';
 import type { ChangeListener, ChangeStream, SourceProgress } from './change-source.ts';
 import type { ConnectionSettings } from './connection-config.ts';
 import { judgeLiveness, livenessCheckMs } from './liveness.ts';
-import { lsnFromBytes } from './lsn.ts';
+import { lsnFromBytes, lsnFromText, type Lsn } from './lsn.ts';
 import { ReplicationLink, type LinkListener, type LinkSession } from './replication-link.ts';
 import type { Sentinel } from './sentinel.ts';
 import { tellsOfSkippedPublication, type ServerNotice } from './server-notice.ts';
@@ -19,6 +19,8 @@ export interface PostgresStreamOptions {
   readonly listener: ChangeListener;
   readonly sentinel: Sentinel;
   readonly isPartitioned: boolean;
+  /** What the slot had confirmed, asked for just before it is taken. */
+  readonly startLsn: Lsn;
   /** Longest silence towards the server. Defaults to 5,000 ms; less if `wal_sender_timeout` is short. */
   readonly statusIntervalMs?: number;
   /** How often the publication is looked at while streaming. Defaults to 10,000 ms. */
@@ -64,6 +66,10 @@ export class PostgresStream implements ChangeStream, LinkListener {
     return this.#session.identity;
   }
 
+  get startLsn(): Lsn {
+    return this.#options.startLsn;
+  }
+
   report(progress: SourceProgress): void {
     this.#status?.report(progress);
   }
@@ -89,6 +95,18 @@ export class PostgresStream implements ChangeStream, LinkListener {
         [this.#options.names.slot],
       );
       return pid !== undefined && rows[0]?.active_pid === pid;
+    });
+  }
+
+  async flushedLsn(): Promise<Lsn> {
+    return this.#options.sentinel.ask('asking how far the log is written', async (client) => {
+      const { rows } = await client.query<{ lsn: string | null }>(
+        'select case when pg_is_in_recovery() then null else pg_current_wal_flush_lsn() end::text as lsn',
+      );
+      const lsn = rows[0]?.lsn ?? undefined;
+      if (lsn === undefined)
+        throw new RelayError('SOURCE_CONNECTION_LOST', 'the server is no primary any more');
+      return lsnFromText(lsn);
     });
   }
 

@@ -76,6 +76,7 @@ describe.each([18, 15] as const)('a Postgres %i that stops or vanishes', (major)
       listener: reader,
       sentinel,
       isPartitioned: false,
+      startLsn: noLsn,
       onWarning: () => undefined,
     });
     reader.attach(stream);

@@ -11,7 +11,10 @@ export interface SourcePosition {
   readonly index: number;
 }
 
-/** Which log a position belongs to. A restored or promoted server has another timeline, so its positions never compare. */
+/**
+ * Which log is read, and by whom. Positions of two sources never compare; those of one source may be of two histories, if a server was
+ * promoted or brought back to an earlier state.
+ */
 export interface SourceIdentity {
   readonly systemIdentifier: string;
   readonly timeline: number;
@@ -19,11 +22,16 @@ export interface SourceIdentity {
   readonly slot: string;
 }
 
-/** Eight hexadecimal digits that tell one source from another in a record header. */
+/**
+ * Eight hexadecimal digits that tell one source from another in a record header. The timeline is left out: a promoted server has the log
+ * of the one before it up to the switch, and need not publish again what was published from there. Nor would it
+ * tell histories apart: a storage snapshot that was brought back has the same one, and two promotions may end on one number.
+ * Whether a position is of the present history is proven by its event (`kafka/tail-gate.ts`).
+ */
 export function sourceFingerprint(identity: SourceIdentity): string {
-  const { systemIdentifier, timeline, database, slot } = identity;
+  const { systemIdentifier, database, slot } = identity;
   return createHash('sha256')
-    .update(JSON.stringify([systemIdentifier, timeline, database, slot]))
+    .update(JSON.stringify([systemIdentifier, database, slot]))
     .digest('hex')
     .slice(0, 8);
 }

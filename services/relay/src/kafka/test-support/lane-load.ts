@@ -44,7 +44,6 @@ export class LaneLoad {
         this.#lastMs[partition] = now;
         this.confirmed[partition] = Number(records.at(-1)?.position.commitLsn ?? -1);
       },
-      onSkipped: () => undefined,
       onSendFailed: (error) => this.failures.push(error),
       onFailed: (error) => {
         this.fatal = error;
