@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { decompress } from './decompress.ts';
+import { decompress } from './codecs/decompress.ts';
 import { FetchedRecord } from './fetched-record.ts';
 import type { TransactionalBatch } from './open-aborts.ts';
 import { damaged, Unreadable } from './unreadable.ts';

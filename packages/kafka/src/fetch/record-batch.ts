@@ -1,5 +1,5 @@
 import { crc32c } from '../wire/crc32c.ts';
-import { decompress } from './decompress.ts';
+import { decompress } from './codecs/decompress.ts';
 import { FetchedRecord } from './fetched-record.ts';
 import type { TransactionalBatch } from './open-aborts.ts';
 import { areHeadersWhole } from './record-headers.ts';

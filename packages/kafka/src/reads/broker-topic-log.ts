@@ -1,6 +1,7 @@
 import { fetchApi } from '../apis/fetch-api.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { LinkSet } from '../cluster/link-set.ts';
+import { zstdReady } from '../fetch/codecs/zstd.ts';
 import { KafkaError } from '../kafka-error.ts';
 import { errorFromCode, unknownTopicOrPartition } from '../kafka-errors.ts';
 import type { TopicPartition } from '../ports/partition.ts';
@@ -51,13 +52,17 @@ export class BrokerTopicLog implements TopicLog {
   }
 
   async fetch(nodeId: number, request: FetchRequest): Promise<readonly FetchedPartition[]> {
-    const { errorCode, partitions, throttleMs } = await this.#cluster
-      .link(nodeId, this.#fetchLinks)
-      .request(
-        fetchApi,
-        { ...request, isolation: 'committed' },
-        { heldBackMs: request.maxWaitMs, maxAnswerBytes: request.maxBytes + largestBatchBytes },
-      );
+    const [{ errorCode, partitions, throttleMs }] = await Promise.all([
+      this.#cluster
+        .link(nodeId, this.#fetchLinks)
+        .request(
+          fetchApi,
+          { ...request, isolation: 'committed' },
+          { heldBackMs: request.maxWaitMs, maxAnswerBytes: request.maxBytes + largestBatchBytes },
+        ),
+      // Whoever decodes the answer cannot wait.
+      zstdReady(),
+    ]);
     if (errorCode !== 0) throw errorFromCode(errorCode, `fetching from broker ${nodeId}`);
     // Every partition has an entry, except where a quota speaks: then the connection sends nothing until the throttle is over.
     if (partitions.length === 0 && throttleMs <= 0)
