@@ -33,14 +33,27 @@ export class FetchLane implements TopicPartition {
   outOfRangeSinceMs: number | undefined;
   /** The owner has been told something, and decides. */
   isHeld = false;
-  /** Held because its name went to another topic: the id that it had before. */
-  heldFrom: string | undefined;
+  /** Of the topic that the position is of; undefined until it is known, and where no broker says. */
+  topicId: string | undefined;
+  /** By the last description its name is another topic's: what is there now is none of its records. */
+  isForeign = false;
 
-  constructor({ topic, partition, offset }: TopicPartition & { readonly offset: bigint }) {
+  constructor({
+    topic,
+    partition,
+    offset,
+    topicId,
+  }: TopicPartition & { readonly offset: bigint; readonly topicId?: string | undefined }) {
     this.topic = topic;
     this.partition = partition;
+    this.topicId = topicId;
     this.key = partitionKey(this);
     this.position = offset;
+  }
+
+  /** Nothing is asked for it. */
+  get isStill(): boolean {
+    return this.isHeld || this.isForeign;
   }
 
   /** Nobody is known who could be asked. */

@@ -36,7 +36,7 @@ export class FetchLanes {
   }
 
   lost(): FetchLane[] {
-    return [...this.all()].filter((lane) => !lane.isHeld && lane.isLost);
+    return [...this.all()].filter((lane) => !lane.isStill && lane.isLost);
   }
 
   /** True if the lane still lives, and this is the answer that it waits for. */

@@ -219,6 +219,51 @@ describe('a fetcher whose topic changes', () => {
     expect(got).toEqual([]);
   });
 
+  it('lets none of the old records into the new topic while a broker that is behind tells of the old one', async () => {
+    const { log, fetcher, clock, got } = reading();
+    log.topicId = 'id-2';
+    fetcher.assign([{ ...at(0, 0), topicId: 'id-2' }]);
+    await clock.advance(100);
+    log.topicId = 'id-1';
+    await clock.advance(11_000);
+    fetcher.assign([{ ...at(0, 0), topicId: 'id-2' }]);
+    await log.partition(0).append('old');
+    await clock.advance(5000);
+    expect(got).toEqual([]);
+    log.partition(0).batches.splice(0);
+    log.topicId = 'id-2';
+    await log.partition(0).append('new');
+    await clock.advance(11_000);
+    expect(got).toEqual(['0:new']);
+  });
+
+  it('goes on in the topic of its position when a broker told of another one in between', async () => {
+    const { log, fetcher, clock, got } = reading();
+    fetcher.assign([at(0, 0)]);
+    await clock.advance(100);
+    log.topicId = 'id-0';
+    await clock.advance(11_000);
+    log.topicId = 'id-1';
+    await log.partition(0).append('a');
+    await clock.advance(11_000);
+    expect(got).toEqual(['0:a']);
+  });
+
+  it('stands still after a seek, too, until it is assigned in the new topic', async () => {
+    const { log, fetcher, clock, got } = reading();
+    fetcher.assign([at(0, 0)]);
+    await clock.advance(100);
+    log.topicId = 'id-2';
+    await clock.advance(11_000);
+    await log.partition(0).append('new');
+    fetcher.seek(at(0, 0));
+    await clock.advance(11_000);
+    expect(got).toEqual([]);
+    fetcher.assign([{ ...at(0, 0), topicId: 'id-2' }]);
+    await clock.advance(600);
+    expect(got).toEqual(['0:new']);
+  });
+
   it('takes fewer partitions for another topic where brokers give no ids', async () => {
     const { log, fetcher, clock, changes } = reading({ partitions: 2 });
     log.topicId = undefined;

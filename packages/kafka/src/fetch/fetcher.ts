@@ -68,11 +68,11 @@ export class Fetcher {
     this.#topics.forget();
   }
 
-  /** A new life at this position; a paused partition stays so. Nothing if it is not assigned. */
+  /** A new life at this position of the same topic; a paused partition stays so. Nothing if it is not assigned. */
   seek(at: TopicPartition & { readonly offset: bigint }): void {
     const before = this.#lanes.get(at);
     if (!before) return;
-    this.assign([at]);
+    this.assign([{ ...at, topicId: before.topicId }]);
     const lane = this.#lanes.get(at);
     if (lane) lane.pausedAtMs = before.pausedAtMs;
   }
@@ -137,7 +137,7 @@ export class Fetcher {
     if (this.#end.signal.aborted) return;
     const wanted = new Map<number, FetchLane[]>();
     for (const lane of this.#lanes.all()) {
-      if (lane.isHeld || lane.ask || lane.isLost) continue;
+      if (lane.isStill || lane.ask || lane.isLost) continue;
       if (lane.isOutOfRange)
         this.#start(
           askRange(lane, this.#lanes, this.#options, this.#limits, this.#end.signal).then(() =>
@@ -218,7 +218,7 @@ export class Fetcher {
       const answer = byKey.get(lane.key);
       // Any of the owner's functions may have ended the life of the next one, or the run.
       if (!answer || this.#end.signal.aborted || !this.#lanes.isWaitingFor(lane, ask)) continue;
-      if (lane.pausedAtMs !== undefined || lane.isHeld) continue;
+      if (lane.pausedAtMs !== undefined || lane.isStill) continue;
       if (answer.errorCode === 0) this.#take(lane, answer, askedAtMs, lane === asked[0]);
       else this.#takeError(lane, answer.errorCode);
     }

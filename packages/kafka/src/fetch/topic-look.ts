@@ -46,7 +46,7 @@ export class TopicLook {
       this.#topics.set(lane.topic, topic);
     }
     topic.watch.expect(topicId, partitions);
-    if (topic.facts) this.#lead(lane, topic.facts);
+    if (topic.facts) this.#meet(lane, topic.facts);
   }
 
   /** Forgets the topics that no lane is of. */
@@ -98,20 +98,28 @@ export class TopicLook {
     const verdict = verdictOf(facts.topic, facts.errorCode);
     for (const lane of lanes) if (verdict && !lane.isHeld) this.#lanes.refuse(lane, verdict);
     if (facts.errorCode === 0) known.facts = facts;
-    const before = known.watch.topicId;
     const change = known.watch.see(facts, this.#options.clock.nowMs());
     for (const lane of lanes)
-      if (change?.kind !== 'made-again') this.#lead(lane, facts);
-      else if (lane.heldFrom !== undefined && lane.heldFrom === facts.topicId) {
-        // A broker that was behind had told of an older topic: this is the lane's own again.
-        lane.isHeld = false;
-        lane.heldFrom = undefined;
-        this.#lead(lane, facts);
-      } else if (!lane.isHeld) {
-        lane.isHeld = true;
-        lane.heldFrom = before;
-      }
+      // Where no broker has ids only the watch can tell that it is another topic.
+      if (change?.kind === 'made-again' && facts.topicId === undefined) lane.isHeld = true;
+      else this.#meet(lane, facts);
     if (change) this.#options.onTopicChanged(facts.topic, change);
+  }
+
+  /**
+   * What a description means for a lane: only one of the lane's own topic tells it a leader. With one of another topic of that name it stands still, however often the brokers contradict
+   * each other: one that is behind still has the records of a topic that was deleted, and they must not get between those of the new one, nor the other way round.
+   */
+  #meet(lane: FetchLane, facts: TopicFacts): void {
+    if (facts.errorCode === 0 && facts.topicId !== undefined) {
+      lane.topicId ??= facts.topicId;
+      lane.isForeign = lane.topicId !== facts.topicId;
+      if (lane.isForeign) {
+        this.#options.onWaiting?.(lane, 'another topic has its name');
+        return;
+      }
+    }
+    this.#lead(lane, facts);
   }
 
   /** Takes over who leads the partition, unless that is older news than what is known. */

@@ -10,6 +10,8 @@ import type { GroupTopicChange } from './topic-view.ts';
 export interface AssignedPartition extends TopicPartition {
   /** Where reading begins: what the group has committed. */
   readonly offset: bigint;
+  /** Of the topic that the offset is of; undefined where no broker says. */
+  readonly topicId: string | undefined;
 }
 
 export interface GroupMemberOptions {

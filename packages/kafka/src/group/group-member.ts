@@ -223,7 +223,9 @@ export class GroupMember {
         },
         onStarted: (started) =>
           options.onAssigned(
-            started.map(([{ topic, partition }, offset]) => ({ topic, partition, offset })),
+            started.map(([{ topic, partition, mark: { topicId } }, offset]) => ({
+              ...{ topic, partition, offset, topicId },
+            })),
           ),
         onRemark: (sentence) => options.logger.warn({}, sentence),
         onWaiting: ({ message }) =>
