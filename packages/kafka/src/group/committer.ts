@@ -2,6 +2,7 @@ import type { Clock } from '@outbound/service-kit';
 import { KafkaError } from '../kafka-error.ts';
 import type { CommitAnswer, GroupCoordinator, MemberIdentity } from '../ports/group-coordinator.ts';
 import { partitionKey, type TopicPartition } from '../ports/partition.ts';
+import { CommitDoubts } from './commit-doubts.ts';
 import { commitFate, notOurs } from './commit-fate.ts';
 import type { Held, HeldPartitions } from './held-partitions.ts';
 import type { Membership } from './membership.ts';
@@ -38,7 +39,8 @@ interface Item {
 }
 
 /**
- * Commits positions for one member, one request at a time, so that none overtakes another. Per life of a partition a position only rises.
+ * Commits positions for one member, one request at a time, so that none overtakes another; after one that had no answer, and may be
+ * carried out late, once more (`CommitDoubts`). Per life of a partition a position only rises.
  * A commit belongs to its life: when the partition has gone, it is refused, whatever became of it on the way. Whatever heals is waited
  * for; between the answer to a join and our share nothing is sent, because the coordinator takes no commit then.
  */
@@ -48,6 +50,10 @@ export class Committer {
   readonly #wake = new Wake();
   readonly #over = new AbortController();
   readonly #queue = new Map<Held, Item>();
+  readonly #doubts = new CommitDoubts();
+  readonly #doubtWake = new Wake();
+  #isRepeating = false;
+  #repetition: Promise<void> = Promise.resolve();
   #isRunning = false;
   #run: Promise<void> = Promise.resolve();
 
@@ -85,7 +91,7 @@ export class Committer {
           this.#enqueue(held, { offset, mayLower, refusals: 0, waiting: [resolve] }),
         ),
     );
-    if (!this.#isRunning) this.#run = this.#sendAll();
+    this.#begin();
     return Promise.all(outcomes);
   }
 
@@ -98,7 +104,36 @@ export class Committer {
   async close(): Promise<void> {
     this.#over.abort();
     this.wake();
+    this.#doubtWake.wake();
+    await this.#repetition;
     await this.#run;
+  }
+
+  #begin(): void {
+    if (!this.#isRunning) this.#run = this.#sendAll();
+  }
+
+  /** Commits once more what is in doubt, as long as anything is. */
+  async #repeatAll(): Promise<void> {
+    const { clock, held } = this.#parts;
+    this.#isRepeating = true;
+    for (;;) {
+      this.#doubts.forget(
+        (life) => !held.has(life) || (life.committed < 0n && !this.#queue.has(life)),
+      );
+      const { nextMs } = this.#doubts;
+      if (nextMs === undefined || this.#over.signal.aborted) break;
+      await clock.sleep(Math.max(nextMs - clock.nowMs(), 0), this.#doubtWake.signal);
+      const due = this.#doubts.due(clock.nowMs());
+      for (const life of due) {
+        const again = { offset: life.committed, mayLower: true, refusals: 0, waiting: [] };
+        // What is queued for it does as well.
+        if (!this.#queue.has(life)) this.#queue.set(life, again);
+      }
+      if (due.length > 0) this.#begin();
+      await this.#run;
+    }
+    this.#isRepeating = false;
   }
 
   #enqueue(held: Held, item: Item): void {
@@ -143,7 +178,7 @@ export class Committer {
         const batch = [...this.#queue];
         this.#queue.clear();
         if (await this.#send(batch)) this.#retry.reset();
-        else await this.#retry.wait(this.#wake.signal);
+        else if (!this.#over.signal.aborted) await this.#retry.wait(this.#wake.signal);
       }
     } catch (error) {
       const reason =
@@ -159,8 +194,10 @@ export class Committer {
 
   /** @returns false if something has to be sent again; it is in the queue then. */
   async #send(batch: readonly (readonly [Held, Item])[]): Promise<boolean> {
-    const { coordinator, membership } = this.#parts;
+    const { coordinator, membership, clock } = this.#parts;
     const { identity } = membership;
+    const sentMs = clock.nowMs();
+    const lives = batch.map(([life]) => life);
     const entries = batch.map(([{ topic, partition, mark }, { offset }]) => ({
       topic,
       partition,
@@ -171,11 +208,15 @@ export class Committer {
     try {
       answers = await unlessAborted(coordinator.commit(identity, entries), this.#over.signal);
     } catch (error) {
-      // It may have been carried out; sent again it changes nothing.
+      // It may have been carried out, or will be; sent again it changes nothing.
       for (const [life, item] of batch) this.#putBack(life, item);
       this.#parts.onUnavailable(mustHeal(error));
+      this.#doubts.add(lives, clock.nowMs());
+      this.#doubtWake.wake();
+      if (!this.#isRepeating) this.#repetition = this.#repeatAll();
       return false;
     }
+    if (answers) this.#doubts.answered(lives, sentMs);
     const codes = new Map(answers?.map((answer) => [partitionKey(answer), answer.errorCode]));
     let isSettled = true;
     for (const [life, item] of batch) {

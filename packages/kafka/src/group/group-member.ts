@@ -223,9 +223,18 @@ export class GroupMember {
         },
         onStarted: (started) =>
           options.onAssigned(
-            started.map(([{ topic, partition, mark: { topicId } }, offset]) => ({
-              ...{ topic, partition, offset, topicId },
-            })),
+            started.map(
+              ([
+                {
+                  topic,
+                  partition,
+                  mark: { topicId },
+                },
+                offset,
+              ]) => ({
+                ...{ topic, partition, offset, topicId },
+              }),
+            ),
           ),
         onRemark: (sentence) => options.logger.warn({}, sentence),
         onWaiting: ({ message }) =>

@@ -41,6 +41,9 @@ export class MemoryGroup {
   answerWith: number | 'silence' | undefined;
   /** Done, and then the connection is lost; once. */
   losesAnswerOf: Call | undefined;
+  /** The next commit is lost on the way, and arrives when `lateCommits` are carried out. */
+  delaysCommit = false;
+  readonly lateCommits: (() => void)[] = [];
   /** Answers to these wait until released. */
   readonly held = new Map<Call, (() => void)[]>();
   /** What no member may do: a position was lowered. */
@@ -123,6 +126,11 @@ export class MemoryGroup {
           'commit',
           (errorCode) => entries.map((entry) => ({ ...entry, errorCode })),
           () => {
+            if (this.delaysCommit) {
+              this.delaysCommit = false;
+              this.lateCommits.push(() => this.#commit(member, entries));
+              throw new KafkaError('KAFKA_UNAVAILABLE', 'no answer to the commit');
+            }
             const errorCode = this.#commit(member, entries);
             return entries.map((entry) => ({ ...entry, errorCode }));
           },
