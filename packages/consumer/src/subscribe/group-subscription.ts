@@ -1,20 +1,19 @@
 import {
   Fetcher,
   GroupMember,
-  KafkaError,
   partitionKey,
   type MemberState,
-  type OutOfRange,
   type TopicPartition,
 } from '@outbound/kafka';
 import type { KafkaLog } from '@outbound/service-kit';
-import { ConsumerError } from '../errors.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { GoneTopics } from './gone-topics.ts';
 import { Handling } from './handling.ts';
 import type { PartitionLag } from './lag.ts';
+import { LostPositions } from './lost-positions.ts';
 import type { GroupOptions } from './subscribe-options.ts';
 import type { Subscription, SubscriptionCounts, SubscriptionState } from './subscription.ts';
+import { crashError, notOurs, stopTimeout, topicMissing } from './subscription-errors.ts';
 import type { SubscriptionPorts } from './subscription-ports.ts';
 import type { TopicHandling } from './topic-handling.ts';
 import { WaitWatch } from './wait-watch.ts';
@@ -40,6 +39,7 @@ export class GroupSubscription implements Subscription {
   readonly #fetcher: Fetcher;
   readonly #waits: WaitWatch;
   readonly #goneTopics: GoneTopics;
+  readonly #lostPositions: LostPositions;
   /** Ends the fetching. */
   readonly #fetchOver = new AbortController();
   /** Has the member leave. */
@@ -50,8 +50,9 @@ export class GroupSubscription implements Subscription {
   #resolveDone: () => void = () => undefined;
   #rejectDone: (error: unknown) => void = () => undefined;
   #memberState: MemberState = 'joining';
-  #gaps = 0;
   #abandonedAtStop = 0;
+  /** Nobody awaits the stop: what it would throw is told by `done`. */
+  #isStoppedBySignal = false;
   #failure: { readonly error: unknown } | undefined;
   #stopping: Promise<void> | undefined;
   #isEnded = false;
@@ -92,6 +93,14 @@ export class GroupSubscription implements Subscription {
       over,
     });
     this.#dispatcher = this.#handling.dispatcher;
+    this.#lostPositions = new LostPositions({
+      dispatcher: this.#dispatcher,
+      fetchFrom: (at, offset) => this.#fetchFrom(at, offset),
+      lookAtTopics: () => this.#member.lookAtTopics(),
+      limitMs: rebalanceTimeoutMs / 2,
+      onFailure: (error) => this.#fail(error),
+      log,
+    });
     this.#fetcher = new Fetcher({
       log: kafka.log,
       clock,
@@ -101,7 +110,7 @@ export class GroupSubscription implements Subscription {
         this.#topicIsThere(fetched.topic);
         this.#dispatcher.take(fetched);
       },
-      onOutOfRange: (partition, range) => this.#outOfRange(partition, range),
+      onOutOfRange: (partition, range) => this.#lostPositions.lost(partition, range),
       onTopicChanged: (topic, change) => {
         if (change.kind === 'gone') this.#topicIsGone(topic);
         if (change.kind === 'made-again')
@@ -162,11 +171,8 @@ export class GroupSubscription implements Subscription {
       run(this.#member.run(this.#leaving.signal)),
     ]);
     const { signal } = this.#options;
-    const onAbort = () => {
-      this.stop().catch(() => undefined);
-    };
-    if (signal?.aborted) onAbort();
-    else signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) this.#onAbort();
+    else signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   get state(): SubscriptionState {
@@ -183,7 +189,7 @@ export class GroupSubscription implements Subscription {
 
   get counts(): SubscriptionCounts {
     const { rebalances, losses } = this.#member.facts;
-    return { ...this.#handling.counts, rebalances, losses, gaps: this.#gaps };
+    return { ...this.#handling.counts, rebalances, losses, gaps: this.#lostPositions.gaps };
   }
 
   pause(partitions?: readonly TopicPartition[]): void {
@@ -221,8 +227,19 @@ export class GroupSubscription implements Subscription {
     return this.#stopping;
   }
 
+  readonly #onAbort = (): void => {
+    this.#isStoppedBySignal = this.#stopping === undefined;
+    this.#stopUnawaited();
+  };
+
+  /** What the stop throws, `done` and the log say too. */
+  #stopUnawaited(): void {
+    this.stop().catch(() => undefined);
+  }
+
   async #stop(): Promise<void> {
     const { clock } = this.#ports;
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#dispatcher.close();
     this.#fetchOver.abort();
     this.#goneTopics.close();
@@ -232,16 +249,24 @@ export class GroupSubscription implements Subscription {
     if (!(await within(clock, limitMs, this.#runs)))
       this.#log.warn({ durationMs: limitMs }, 'the group was not left in order');
     this.#over.abort();
-    const closing = within(clock, leaveLimitMs, Promise.resolve(this.#ports.close?.()));
-    await closing.catch((error: unknown) => this.#log.warn({ error }, 'closing failed'));
+    try {
+      await within(clock, leaveLimitMs, this.#close());
+    } catch (error) {
+      this.#log.warn({ error }, 'closing failed');
+    }
     this.#isEnded = true;
+    const { groupId } = this.#options;
+    const abandoned = this.#abandonedAtStop;
+    const late = abandoned > 0 ? stopTimeout(groupId, abandoned, this.#stopTimeoutMs) : undefined;
+    if (late) this.#log.error({ error: late }, 'handlers did not end before the stop');
     if (this.#failure) this.#rejectDone(this.#failure.error);
+    else if (late && this.#isStoppedBySignal) this.#rejectDone(late);
     else this.#resolveDone();
-    if (this.#abandonedAtStop > 0 && !this.#failure)
-      throw new ConsumerError(
-        'STOP_TIMEOUT',
-        `${this.#abandonedAtStop} handlers of group ${this.#options.groupId} did not end within ${this.#stopTimeoutMs} ms; their events come again`,
-      );
+    if (late && !this.#failure) throw late;
+  }
+
+  async #close(): Promise<void> {
+    await this.#ports.close?.();
   }
 
   /** Ends loudly: what runs may finish and is committed, then `done` rejects. */
@@ -251,7 +276,7 @@ export class GroupSubscription implements Subscription {
     if (this.#failure || this.#isEnded) return;
     this.#failure = { error };
     this.#log.error({ error }, 'the subscription ends');
-    this.stop().catch(() => undefined);
+    this.#stopUnawaited();
   }
 
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
@@ -297,62 +322,4 @@ export class GroupSubscription implements Subscription {
   #topicIsThere(topic: string): void {
     if (this.#goneTopics.back(topic)) this.#waits.end(`topic ${topic}`);
   }
-
-  /** Kafka does not have our position: some of what this group was to read is gone, and it goes on with the first that is there. */
-  #outOfRange({ topic, partition }: TopicPartition, { position, logStart, end }: OutOfRange): void {
-    const at = { topic, partition };
-    const work = this.#dispatcher.find(at);
-    if (!work) return;
-    this.#gaps += 1;
-    const fields = {
-      ...at,
-      position: String(position),
-      logStart: String(logStart),
-      end: String(end),
-    };
-    if (position < logStart) {
-      this.#log.error(
-        fields,
-        'events were removed before this group read them: build the state anew from the compacted topic, and raise the retention',
-      );
-      this.#dispatcher.skip(at, logStart);
-      this.#fetcher.seek({ ...at, offset: logStart });
-      return;
-    }
-    this.#log.error(
-      fields,
-      'the partition is shorter than what this group has read of it: it was cut off, or is another one, and is read from its beginning',
-    );
-    this.#member.lookAtTopics();
-    this.#dispatcher
-      .restart(work, logStart, this.#rebalanceTimeoutMs / 2)
-      .then((isBegun) => {
-        if (isBegun) this.#fetchFrom(at, logStart);
-      })
-      .catch((error: unknown) => this.#fail(error));
-  }
-}
-
-/** A defect, of ours or of a callback. */
-function crashError(groupId: string, cause: unknown): ConsumerError | KafkaError {
-  if (cause instanceof ConsumerError || cause instanceof KafkaError) return cause;
-  return new ConsumerError(
-    'CONSUMER_CRASHED',
-    `the reader of group ${groupId} has ended: ${cause instanceof Error ? cause.message : String(cause)}`,
-    { cause },
-  );
-}
-
-function topicMissing(topic: string): ConsumerError {
-  return new ConsumerError(
-    'TOPIC_MISSING',
-    `topic ${topic} was deleted, and has not been made again: make it, or read another one`,
-  );
-}
-
-function notOurs(partition: TopicPartition): ConsumerError {
-  return new ConsumerError(
-    'PARTITION_NOT_OURS',
-    `partition ${partitionKey(partition)} is not ours now: see \`partitions\``,
-  );
 }

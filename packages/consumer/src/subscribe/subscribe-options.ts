@@ -55,7 +55,7 @@ export interface GroupOptions {
    * Defaults to a minute.
    */
   readonly topicGoneLimitMs?: number;
-  /** Stops the subscription when it is aborted. */
+  /** Stops the subscription when it is aborted; handlers that do not end in time then reject `done` with STOP_TIMEOUT. */
   readonly signal?: AbortSignal;
 }
 

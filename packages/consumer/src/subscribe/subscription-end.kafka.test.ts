@@ -55,6 +55,33 @@ describe('a subscription that cannot go on', () => {
     expect(aborted).toBe(true);
   });
 
+  it.each(['signal', 'stop'] as const)(
+    'says that a handler did not end in time to whoever waits for it (%s)',
+    async (how) => {
+      const topic = await groups.newTopic();
+      await groups.write(topic, [['a', 1]]);
+      const begun = gate();
+      const ending = new AbortController();
+      const subscription = await groups.join({
+        topic,
+        groupId: randomUUID(),
+        stopTimeoutMs: 100,
+        signal: ending.signal,
+        handle: async () => {
+          begun.open();
+          await new Promise(() => undefined);
+        },
+      });
+      await begun.opened;
+      const late = { code: 'STOP_TIMEOUT' };
+      if (how === 'signal') ending.abort();
+      else await expect(subscription.stop()).rejects.toMatchObject(late);
+      if (how === 'signal') await expect(subscription.done).rejects.toMatchObject(late);
+      else await subscription.done;
+      expect(subscription.lines.at(-1)).toMatchObject({ fields: { error: late } });
+    },
+  );
+
   it('ends loudly when another process takes its place as a static member', async () => {
     const topic = await groups.newTopic();
     const options = { topic, groupId: randomUUID(), groupInstanceId: 'one' };

@@ -38,8 +38,8 @@ export interface Subscription {
   /**
    * Resolves after `stop`; rejects when the subscription ends otherwise: HANDLER_FAILED, HANDLER_TIMEOUT, DEAD_LETTER_FAILED, an invalid
    * event without a dead-letter topic, TOPIC_MISSING, a verdict of Kafka's (KafkaError: KAFKA_AUTH_FAILED, KAFKA_FORBIDDEN, KAFKA_FENCED,
-   * KAFKA_REJECTED, KAFKA_RECORDS_UNREADABLE), or a defect of ours (RECORDS_SKIPPED, CONSUMER_CRASHED). Never because Kafka is away: that
-   * heals. Await it: nobody else says that nothing is read any more. If nobody does, the rejection ends the process, which is what should
+   * KAFKA_REJECTED, KAFKA_RECORDS_UNREADABLE), or a defect of ours (RECORDS_SKIPPED, CONSUMER_CRASHED); and with STOP_TIMEOUT after a stop
+   * by `signal`, which nobody awaits. Never because Kafka is away: that heals. Await it: nobody else says that nothing is read any more. If nobody does, the rejection ends the process, which is what should
    * happen.
    */
   readonly done: Promise<void>;
