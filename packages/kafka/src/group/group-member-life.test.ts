@@ -44,6 +44,15 @@ describe('a member that stops', () => {
     expect(one.isDone).toBe(true);
   });
 
+  it('in the middle of a look at its topics waits neither for the answer nor for the next look', async () => {
+    const one = await world.join({ topicsMs: 30_000 });
+    world.topics.isSilent = true;
+    await world.clock.advance(30_000);
+    one.stop();
+    await world.clock.advance(1);
+    expect(one.isDone).toBe(true);
+  });
+
   it('and is static keeps its place: its next start gets the same, and the others notice nothing', async () => {
     const one = await world.join({ groupInstanceId: 'a' });
     const two = await world.join({ groupInstanceId: 'b' });

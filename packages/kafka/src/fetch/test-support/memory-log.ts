@@ -61,6 +61,10 @@ export class MemoryLog implements TopicLog {
   stale: readonly { readonly leader: number; readonly leaderEpoch: number }[] | undefined;
   partitions: MemoryPartition[];
   readonly deadNodes = new Set<number>();
+  /** What the next calls of each kind are rejected with. */
+  readonly rejections: Record<'topics' | 'offsets' | 'fetch', KafkaError[]> = {
+    ...{ topics: [], offsets: [], fetch: [] },
+  };
   /** Nodes whose answers are not given until they are let go. */
   readonly heldNodes = new Set<number>();
   /** For how long each of the next fetches is answered with nothing by a quota, and the next one after it lies, in ms. */
@@ -87,6 +91,8 @@ export class MemoryLog implements TopicLog {
 
   topics(names: readonly string[]): Promise<readonly TopicFacts[]> {
     this.looks += 1;
+    const rejection = this.rejections.topics.shift();
+    if (rejection) return Promise.reject(rejection);
     return Promise.resolve(
       names.map((topic) => ({
         topic,
@@ -109,6 +115,8 @@ export class MemoryLog implements TopicLog {
     partitions: readonly TopicPartition[],
     at: OffsetAt,
   ): Promise<readonly OffsetAnswer[]> {
+    const rejection = this.rejections.offsets.shift();
+    if (rejection) return Promise.reject(rejection);
     return Promise.resolve(
       partitions.map(({ topic, partition }) => {
         const found = this.partition(partition);
@@ -121,6 +129,8 @@ export class MemoryLog implements TopicLog {
 
   async fetch(nodeId: number, request: FetchRequest): Promise<readonly FetchedPartition[]> {
     this.asked.push({ nodeId, request });
+    const rejection = this.rejections.fetch.shift();
+    if (rejection) throw rejection;
     if (this.deadNodes.has(nodeId))
       throw new KafkaError('KAFKA_UNAVAILABLE', `broker ${nodeId} is away`);
     const mutedMs = (this.#mutedUntilMs.get(nodeId) ?? 0) - this.#clock.nowMs();

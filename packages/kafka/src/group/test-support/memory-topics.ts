@@ -5,6 +5,8 @@ import type { TopicLog } from '../../ports/topic-log.ts';
 export class MemoryTopics implements TopicLog {
   readonly topicsByName = new Map<string, { topicId: string; ends: bigint[] }>();
   isAway = false;
+  /** Questions that are asked now are never answered. */
+  isSilent = false;
   /** Codes instead of a description, by topic. */
   readonly codes = new Map<string, number>();
   /** Partitions without a leader. */
@@ -55,6 +57,7 @@ export class MemoryTopics implements TopicLog {
 
   async #answer(): Promise<void> {
     await Promise.resolve();
+    if (this.isSilent) await new Promise<never>(() => undefined);
     if (this.isAway) throw new KafkaError('KAFKA_UNAVAILABLE', 'no broker answers');
   }
 }
