@@ -130,6 +130,17 @@ describe.each<PostgresMajor>([15, 18])(
     });
     afterAll(() => stack[Symbol.asyncDispose]());
 
+    it('when the port of its admin server is taken: the log says which, without a stack', async () => {
+      await using pipeline = await TestPipeline.create(stack);
+      const { port } = new URL(pipeline.databaseUrl);
+      const relay = pipeline.launchRelay({ RELAY_ADMIN_PORT: port });
+      expect(await relay.ended()).toMatchObject({ code: 2 });
+      const line = relay.logs.find(({ level }) => level === 'fatal');
+      expect(line).toMatchObject({ code: 'CONFIG_INVALID' });
+      expect(JSON.stringify(line)).toContain('RELAY_ADMIN_PORT');
+      expect(line).not.toHaveProperty('error');
+    });
+
     it.each(refusals)('when $when', async ({ prepare, env = {}, exitCode, says }) => {
       await using pipeline = await TestPipeline.create(stack);
       await prepare?.(pipeline);

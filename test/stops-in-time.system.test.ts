@@ -66,6 +66,34 @@ describe.each<PostgresMajor>([15, 18])('stopping, on Postgres %i', (major) => {
     expect(verdict).toMatchObject({ committed: 2, records: 4 });
   });
 
+  it('the relay whose slot waits for a transaction exits 0 at once, and leaves no slot', async () => {
+    await using pipeline = await prepared();
+    const writer = await pipeline.connect();
+    await writer.query('begin; create table holds_up (n int)');
+    const relay = pipeline.launchRelay();
+    await relay.log('creating the slot waits for a running transaction');
+    const exit = await relay.terminate();
+    expect(exit).toMatchObject({ code: 0 });
+    expect(exit.durationMs).toBeLessThan(4000);
+    const slot = () =>
+      pipeline.sql.query('select from pg_replication_slots where slot_name = $1', [pipeline.slot]);
+    // The server answers first, and drops what it had begun then.
+    await eventually(async () => (await slot()).rowCount === 0, { timeoutMs: 5000 });
+    await writer.end();
+  });
+
+  it('the relay drains for as long as its setting allows, and exits 0 after it', async () => {
+    await using pipeline = await prepared();
+    const relay = await pipeline.startRelay({ RELAY_DRAIN_MS: '10000' });
+    await stack.kafka.stop();
+    await new EntityWriter(pipeline.sql).write('unsent');
+    await relay.log('a send failed and is tried again');
+    const exit = await relay.terminate();
+    await stack.kafka.start();
+    expect(exit).toMatchObject({ code: 0 });
+    expect(exit.durationMs).toBeGreaterThan(9900);
+  });
+
   it('a second signal ends the relay at once', async () => {
     await using pipeline = await prepared();
     const relay = await pipeline.startRelay();

@@ -42,6 +42,26 @@ describe('a single Kafka broker under load', () => {
     },
   );
 
+  it.each(['kill', 'pause'] as const)(
+    'that goes by %s under an idle relay: readiness and the log notice, once each',
+    async (how) => {
+      await using pipeline = await TestPipeline.create(stack);
+      const relay = await pipeline.startRelay();
+      const broker = stack.kafka.broker(1);
+      await eventually(async () => (await relay.ready()).status === 'ready', { timeoutMs: 30_000 });
+      expect(await relay.metric('relay_last_delivery_timestamp_seconds')).toBeUndefined();
+      await broker[how]();
+      await eventually(async () => (await relay.ready()).checks['kafka']?.ok === false, {
+        timeoutMs: 25_000,
+      });
+      await (how === 'kill' ? broker.start() : broker.resume());
+      await eventually(async () => (await relay.ready()).status === 'ready', { timeoutMs: 30_000 });
+      const told = relay.logs.filter(({ message }) => message === 'no fresh metadata');
+      expect(told.length).toBeGreaterThan(0);
+      expect(told.length).toBeLessThan(4);
+    },
+  );
+
   it('that is away for a minute: memory stays bounded, writers are not disturbed, the slot waits, and all of it arrives', async () => {
     await using pipeline = await TestPipeline.create(stack);
     await EntityWriter.prepare(pipeline.sql);

@@ -34,6 +34,7 @@ export {
 export { systemClock, type Clock } from './clock.ts';
 export { backoffMs } from './backoff.ts';
 export { connectionFault, type ConnectionFault } from './connection-fault.ts';
+export { LineLimit } from './line-limit.ts';
 export { listenFault } from './listen-fault.ts';
 export { runUntilSignal, type Lifecycle, type ProcessHost } from './lifecycle.ts';
 export type { KafkaConnection, KafkaLog } from './kafka-connection.ts';

@@ -84,7 +84,9 @@ export const configSchema = z.object({
     .meta({ unit: 'ms' }),
   drainMs: integerSetting({ min: 0, max: 60_000 })
     .default(5000)
-    .describe('How long a stop waits for records in flight')
+    .describe(
+      'How long a stop waits for records in flight; the process ends 4.5 s after it at the latest, so give its supervisor 5 s more',
+    )
     .meta({ unit: 'ms' }),
   walBudgetBytes: integerSetting({ min: mebibyte })
     .default(10 * 1024 * mebibyte)

@@ -1,4 +1,4 @@
-import type { Logger } from '@outbound/service-kit';
+import { LineLimit, type Logger } from '@outbound/service-kit';
 import { recoveries } from './errors.ts';
 import { findingText } from './kafka/tail.ts';
 import type { RelayObserver } from './relay-observer.ts';
@@ -7,30 +7,39 @@ import { lsnToText } from './wal/lsn.ts';
 /** Partitions that one line names. */
 const namedPartitions = 5;
 
-/** Logs a relay's life: info for its edges, warn while it tries again (with the remedy), error when a person has to act. Never a payload or a key. */
-export function createLogObserver(logger: Logger): RelayObserver {
+/** Of each kind of failure one line in this time. */
+const repeatMs = 10_000;
+/** After so long without a failed send, with deliveries, an outage is told as over. */
+const quietMs = 5_000;
+
+/**
+ * Logs a relay's life: info for its edges, warn while it tries again (with the remedy), error when a person has to act. Never a payload or a key.
+ * What fails again and again is told once, and then once in ten seconds with how many lines were left out.
+ */
+export function createLogObserver(
+  logger: Logger,
+  nowMs: () => number = () => performance.now(),
+): RelayObserver {
+  const limit = new LineLimit({ everyMs: repeatMs, nowMs });
+  let failedAtMs: number | undefined;
   return {
-    stateChanged: (state) => logger.info({ component: 'relay', state }, 'state changed'),
+    stateChanged: (state) => {
+      logger.info({ component: 'relay', state }, 'state changed');
+    },
     sessionStarted: () => logger.info({ component: 'relay' }, 'session started'),
     sessionEnded: (error, retryInMs) => {
-      if (!error) logger.info({ component: 'relay' }, 'session ended');
-      else if (error.recovery.action === 'standby')
-        logger.info({ component: 'relay', code: error.code, retryInMs }, error.recovery.remedy);
-      else if (retryInMs === undefined)
-        logger.error(
-          { component: 'relay', code: error.code, remedy: error.recovery.remedy, error },
-          'the relay stops',
-        );
+      if (!error) return logger.info({ component: 'relay' }, 'session ended');
+      const { code, recovery } = error;
+      const { action, remedy } = recovery;
+      if (action === 'standby')
+        return logger.info({ component: 'relay', code, retryInMs: round(retryInMs) }, remedy);
+      if (retryInMs === undefined)
+        return logger.error({ component: 'relay', code, remedy, error }, 'the relay stops');
+      const line = limit.admit(`session ${code}`);
       // Longer waits mean that it fails again and again: louder.
-      else
+      if (line)
         logger[retryInMs > 5000 ? 'error' : 'warn'](
-          {
-            component: 'relay',
-            code: error.code,
-            remedy: error.recovery.remedy,
-            retryInMs: Math.round(retryInMs),
-            error,
-          },
+          { component: 'relay', code, remedy, retryInMs: round(retryInMs), error, ...line },
           'the session failed and starts again',
         );
     },
@@ -39,7 +48,6 @@ export function createLogObserver(logger: Logger): RelayObserver {
         { component: 'relay', eid, code: reason.code },
         'event left out, as RELAY_SKIP_EVENTS says',
       ),
-    batchDelivered: () => undefined,
     recordWithheld: () => undefined,
     tailMet: (lane, records) =>
       logger.debug(
@@ -63,10 +71,24 @@ export function createLogObserver(logger: Logger): RelayObserver {
         },
         'the last record of a partition is not in the log',
       ),
-    sendFailed: (error, attempt) =>
-      logger[attempt > 5 ? 'error' : 'warn'](
-        { component: 'kafka', code: error.code, attempt, remedy: error.recovery.remedy, error },
-        'a send failed and is tried again',
-      ),
+    batchDelivered: () => {
+      if (failedAtMs === undefined || nowMs() - failedAtMs < quietMs) return;
+      failedAtMs = undefined;
+      logger.info({ component: 'kafka' }, 'sends go through again');
+    },
+    sendFailed: (error, attempt) => {
+      const { code, recovery } = error;
+      failedAtMs = nowMs();
+      const line = limit.admit(`send ${code}`);
+      if (line)
+        logger[attempt > 5 ? 'error' : 'warn'](
+          { component: 'kafka', code, attempt, remedy: recovery.remedy, error, ...line },
+          'a send failed and is tried again',
+        );
+    },
   };
+}
+
+function round(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : Math.round(ms);
 }

@@ -19,6 +19,7 @@ import { noFailPoint, type ReachFailPoint } from './fail-points.ts';
 import { KafkaPublisher } from './kafka/kafka-publisher.ts';
 import { defaultSendLimits } from './kafka/send-plan.ts';
 import { registeredPrefixes } from './kafka/value-prefixes.ts';
+import { limitedKafkaLog } from './limited-kafka-log.ts';
 import { createLogObserver } from './log-observer.ts';
 import { createRelayMetrics } from './metrics.ts';
 import { observers } from './observers.ts';
@@ -53,6 +54,9 @@ function failPointFrom(setting: string | undefined): ReachFailPoint {
     if (reached === wanted.count) process.kill(process.pid, 'SIGKILL');
   };
 }
+
+/** What a stop takes beside the drain, at the most; `deploy/` and the docs name the sum. */
+const closingMs = 4500;
 
 const { config, kafka } = configOrExit();
 const logger = createLogger({ service: 'relay', level: config.logLevel });
@@ -132,7 +136,8 @@ await runUntilSignal(
             connection: kafka,
             eventTypes: eventTypes.values(),
             compression: config.kafkaCompression,
-            log: logger,
+            log: limitedKafkaLog(logger, { everyMs: 10_000, nowMs: () => systemClock.nowMs() }),
+            onAsked: (error) => readiness.kafkaAsked(error),
           }),
           eventTypes,
           clock: systemClock,
@@ -168,5 +173,6 @@ await runUntilSignal(
       return error.recovery.exitCode;
     }
   },
-  { logger, deadlineMs: 9500 },
+  // After the drain: connections are given up, which is bounded too.
+  { logger, deadlineMs: config.drainMs + closingMs },
 );

@@ -63,6 +63,8 @@ export function createRelayMetrics(
     help: 'When Kafka last confirmed a batch; absent before the first.',
     registers,
   });
+  // A gauge without labels begins as 0, which would be a delivery in 1970.
+  lastDelivery.remove();
   const sendFailures = new Counter({
     name: 'relay_send_failures_total',
     help: 'Sends, or openings of a producer, that failed and are tried again, by error code.',
@@ -160,8 +162,10 @@ export function createRelayMetrics(
         gauges = read;
       },
       sessionEnded: (error) => {
+        // A standby that finds the slot held has lost nothing.
+        if (error && (gauges || error.recovery.action !== 'standby'))
+          reconnects.inc({ side: sideOf(error.code) });
         gauges = undefined;
-        if (error) reconnects.inc({ side: sideOf(error.code) });
       },
       eventSkipped: () => leftOut.inc(),
       recordWithheld: () => undefined,

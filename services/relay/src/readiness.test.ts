@@ -1,6 +1,66 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { RelayError } from './errors.ts';
 import { Readiness } from './readiness.ts';
-import { lsnFromText } from './wal/lsn.ts';
+import { lsnFromText, noLsn } from './wal/lsn.ts';
+
+const gone = new RelayError('SINK_UNAVAILABLE', 'nobody there');
+const batch = { topic: 't', partition: 0, records: [] };
+const noGauges = () => ({
+  ackLsn: noLsn,
+  inFlightBytes: 0,
+  isPaused: false,
+  laneDepths: new Map<string, number>(),
+  undecidedTails: 0,
+  withheldRecords: 0,
+});
+
+function streaming(): Readiness {
+  const readiness = new Readiness();
+  readiness.observer.sessionStarted(noGauges);
+  readiness.observer.stateChanged('streaming');
+  return readiness;
+}
+
+describe('readiness', () => {
+  it('assumes nothing before it was seen', () => {
+    const readiness = new Readiness();
+    expect(readiness.relay).toEqual({ ok: false, detail: 'connecting' });
+    expect(readiness.kafka).toEqual({ ok: false, detail: 'not asked yet' });
+  });
+
+  it('of an idle relay notices that no broker answers, and that one answers again', () => {
+    const readiness = streaming();
+    readiness.kafkaAsked(gone);
+    expect(readiness.kafka).toEqual({ ok: false, detail: 'SINK_UNAVAILABLE: no broker answers' });
+    readiness.kafkaAsked(undefined);
+    expect(readiness.kafka.ok).toBe(true);
+  });
+
+  it('a cluster that answers does not hide a send that fails', () => {
+    const readiness = streaming();
+    readiness.observer.sendFailed(new RelayError('SINK_PARTITION_UNAVAILABLE', 'x'), 3);
+    readiness.kafkaAsked(undefined);
+    expect(readiness.kafka).toEqual({ ok: false, detail: 'SINK_PARTITION_UNAVAILABLE, attempt 4' });
+    readiness.observer.batchDelivered(batch);
+    expect(readiness.kafka.ok).toBe(true);
+  });
+
+  it('of a standby is green, whatever ended its last session', () => {
+    const readiness = streaming();
+    readiness.observer.sessionEnded(new RelayError('SINK_FENCED', 'newer'), 1000);
+    readiness.observer.stateChanged('standby');
+    expect(readiness.relay).toEqual({ ok: true, detail: 'standby' });
+    expect(readiness.kafka.ok).toBe(true);
+  });
+
+  it('says why it recovers, and does not call Kafka well meanwhile', () => {
+    const readiness = streaming();
+    readiness.observer.sessionEnded(new RelayError('SOURCE_IN_RECOVERY', 'x'), 200);
+    readiness.observer.stateChanged('recovering');
+    expect(readiness.relay).toEqual({ ok: false, detail: 'recovering: SOURCE_IN_RECOVERY' });
+    expect(readiness.kafka.ok).toBe(false);
+  });
+});
 
 it('tells that partitions hold events which the database does not have, and is ready all the same', () => {
   const readiness = new Readiness();

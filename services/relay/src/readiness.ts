@@ -1,3 +1,4 @@
+import type { RelayError } from './errors.ts';
 import type { RelayObserver, RelayState } from './relay-observer.ts';
 
 export interface ReadinessCheck {
@@ -7,12 +8,17 @@ export interface ReadinessCheck {
 
 /**
  * What readiness says, from what was observed last (I11): a standby is ready (it can take over), a relay that cannot reach
- * Postgres or Kafka is not, and nothing is assumed before it was seen.
+ * Postgres or Kafka is not, and nothing is assumed before it was seen. Kafka is judged by two things: what became of the last send, and, since
+ * an idle relay sends nothing, whether the cluster answers the question that is asked every some seconds.
  */
 export class Readiness {
   #state: RelayState = 'connecting';
+  /** Why there is no session, if an error ended the last one. */
+  #cause: string | undefined;
+  #sends: ReadinessCheck = { ok: false, detail: 'not asked yet' };
+  /** Why the cluster did not answer when it was asked last. */
+  #unanswered: string | undefined;
   #refutedLanes = new Set<string>();
-  #kafka: ReadinessCheck = { ok: false, detail: 'not asked yet' };
 
   readonly observer: Pick<
     RelayObserver,
@@ -25,36 +31,52 @@ export class Readiness {
   > = {
     stateChanged: (state) => {
       this.#state = state;
-      if (state === 'standby') this.#kafka = { ok: true, detail: 'not used while standby' };
     },
     sessionStarted: () => {
-      this.#kafka = { ok: true, detail: 'producer open' };
+      this.#cause = undefined;
+      this.#unanswered = undefined;
+      this.#sends = { ok: true, detail: 'producer open' };
     },
     sessionEnded: (error) => {
-      if (error) this.#kafka = { ok: false, detail: `session ended: ${error.code}` };
+      if (!error) return;
+      this.#cause = error.code;
+      this.#sends = { ok: false, detail: `session ended: ${error.code}` };
     },
     batchDelivered: () => {
-      if (!this.#kafka.ok) this.#kafka = { ok: true, detail: 'records confirmed' };
+      this.#unanswered = undefined;
+      if (!this.#sends.ok) this.#sends = { ok: true, detail: 'records confirmed' };
     },
     sendFailed: (error, attempt) => {
-      this.#kafka = { ok: false, detail: `${error.code}, attempt ${attempt + 1}` };
+      this.#sends = { ok: false, detail: `${error.code}, attempt ${attempt + 1}` };
     },
     tailsRefuted: (refuted) => {
       for (const { lane } of refuted) this.#refutedLanes.add(lane);
     },
   };
 
+  /** The cluster was asked whether it is there: undefined if it answered, else why not. */
+  kafkaAsked(error: RelayError | undefined): void {
+    this.#unanswered = error?.code;
+  }
+
   get relay(): ReadinessCheck {
     const ok = this.#state === 'streaming' || this.#state === 'standby';
+    const state =
+      this.#state === 'recovering' && this.#cause !== undefined
+        ? `recovering: ${this.#cause}`
+        : this.#state;
     const { size } = this.#refutedLanes;
-    if (size === 0) return { ok, detail: this.#state };
+    if (size === 0) return { ok, detail: state };
     return {
       ok,
-      detail: `${this.#state}; since its start ${size} partitions were found to hold events that this database does not have: outbound verify --repair`,
+      detail: `${state}; since its start ${size} partitions were found to hold events that this database does not have: outbound verify --repair`,
     };
   }
 
   get kafka(): ReadinessCheck {
-    return this.#kafka;
+    if (this.#state === 'standby') return { ok: true, detail: 'not used while standby' };
+    if (this.#unanswered !== undefined && this.#sends.ok)
+      return { ok: false, detail: `${this.#unanswered}: no broker answers` };
+    return this.#sends;
   }
 }

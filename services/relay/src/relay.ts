@@ -1,6 +1,7 @@
 import { toRelayError, type RelayError } from './errors.ts';
 import { RefutedTails } from './kafka/tail.ts';
 import { recoveryDelayMs } from './recovery-delay.ts';
+import type { RelayObserver, RelayState } from './relay-observer.ts';
 import type { RelayParts } from './relay-parts.ts';
 import { runSession } from './session.ts';
 
@@ -14,15 +15,19 @@ const steadyMs = 30_000;
  * @throws RelayError whose recovery is `halt`: a person has to act.
  */
 export async function runRelay(parts: RelayParts, signal: AbortSignal): Promise<void> {
-  const { clock, observer, random } = parts;
+  const { clock, random } = parts;
+  const observer = onlyChanges(parts.observer);
   const refuted = new RefutedTails();
   let attempt = 0;
+  let isStandby = false;
   while (!signal.aborted) {
     const startedMs = clock.nowMs();
-    observer.stateChanged(attempt === 0 ? 'connecting' : 'recovering');
+    // A standby that asks is one until it has the slot.
+    if (!isStandby) observer.stateChanged(attempt === 0 ? 'connecting' : 'recovering');
     try {
-      await runSession(parts, refuted, signal);
+      await runSession({ ...parts, observer }, refuted, signal);
       attempt = 0;
+      isStandby = false;
       observer.sessionEnded(undefined, signal.aborted ? undefined : 0);
     } catch (thrown) {
       const error = toRelayError(thrown);
@@ -30,14 +35,34 @@ export async function runRelay(parts: RelayParts, signal: AbortSignal): Promise<
         observer.sessionEnded(error, undefined);
         throw error;
       }
+      if (signal.aborted) {
+        // It was stopped in the midst of something; that is no failure.
+        observer.sessionEnded(undefined, undefined);
+        break;
+      }
       attempt = clock.nowMs() - startedMs > steadyMs ? 0 : attempt + 1;
       const waitMs = waitAfter(error, attempt, random);
-      observer.sessionEnded(error, waitMs);
-      observer.stateChanged(error.recovery.action === 'standby' ? 'standby' : 'recovering');
+      const stays = isStandby && error.code === 'SOURCE_SLOT_BUSY';
+      isStandby = error.recovery.action === 'standby';
+      if (!stays) observer.sessionEnded(error, waitMs);
+      observer.stateChanged(isStandby ? 'standby' : 'recovering');
       await clock.sleep(waitMs, signal);
     }
   }
   observer.stateChanged('stopped');
+}
+
+/** The same observer, told of a state once. */
+function onlyChanges(observer: RelayObserver): RelayObserver {
+  let last: RelayState | undefined;
+  return {
+    ...observer,
+    stateChanged: (state) => {
+      if (state === last) return;
+      last = state;
+      observer.stateChanged(state);
+    },
+  };
 }
 
 /** A standby asks again at a steady pace, so that it takes over soon; everything else backs off. */

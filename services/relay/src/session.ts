@@ -5,9 +5,12 @@ import { Pipeline } from './pipeline.ts';
 import { sendDelayMs } from './recovery-delay.ts';
 import type { RelayParts } from './relay-parts.ts';
 import { StallGuard } from './stall-guard.ts';
+import { unlessStopped } from './unless-stopped.ts';
 import type { ChangeStream } from './wal/change-source.ts';
 
 const heartbeatMs = 250;
+/** How long a send that outlives its closed session is waited for: closing has rejected it, so that this is a matter of turns. */
+const settleMs = 1000;
 
 /**
  * One life of the relay: take the slot, fence older producers, stream until something ends it. Resolves when the signal aborted or the
@@ -38,7 +41,13 @@ export async function runSession(
     },
     onEnd: (reason) => ended.end(reason),
   });
-  const stream: ChangeStream = await source.open(pipeline);
+  const opened = await unlessStopped(source.open(pipeline, signal), signal, clock, (late) =>
+    late.close(),
+  );
+  if (!opened) return;
+  const stream: ChangeStream = opened;
+  // A standby has become the holder.
+  observer.stateChanged('connecting');
   const finished = new AbortController();
   const stopped = AbortSignal.any([signal, ended.signal]);
   let heartbeat: Promise<void> | undefined;
@@ -46,13 +55,13 @@ export async function runSession(
   try {
     pipeline.attach(stream);
     failPoint('after-slot-before-publisher');
-    session = await openPublisher(parts, stream, stopped);
+    session = await openPublisher(parts, stream, { signal, stopped });
     if (session) {
       failPoint('after-fence-before-send');
-      const opened = session;
+      const current = session;
       heartbeat = beat(parts, finished.signal, () => {
         guard.observe(clock.nowMs());
-        if (opened.mustRenew()) ended.end('renew');
+        if (current.mustRenew()) ended.end('renew');
       });
       // Our epoch is the newest now, so the slot has to be ours now: if it was lost unawares meanwhile, we would fence its holder and
       // leave older records behind newer ones. Fencing is in the order of holders only if possession is proven after it.
@@ -65,7 +74,11 @@ export async function runSession(
     }
     const reason = ended.reason;
     if (signal.aborted) observer.stateChanged('stopping');
-    if (reason === undefined || reason === 'renew' || reason.recovery.action === 'halt')
+    // Without a producer nothing that was read can go out.
+    if (
+      session &&
+      (reason === undefined || reason === 'renew' || reason.recovery.action === 'halt')
+    )
       await pipeline.drain(settings.drainMs);
     failPoint('after-drain-before-close');
     if (reason !== undefined && reason !== 'renew' && !signal.aborted) throw reason;
@@ -74,7 +87,7 @@ export async function runSession(
     pipeline.stop();
     await session?.close();
     // A send that outlives its closed session is left behind: the next session fences it.
-    await Promise.race([pipeline.settled(), clock.sleep(settings.drainMs)]);
+    await Promise.race([pipeline.settled(), clock.sleep(Math.min(settleMs, settings.drainMs))]);
     await stream.close();
     await heartbeat;
   }
@@ -100,14 +113,16 @@ class SessionEnd {
 async function openPublisher(
   parts: RelayParts,
   stream: ChangeStream,
-  stopped: AbortSignal,
+  { signal, stopped }: { readonly signal: AbortSignal; readonly stopped: AbortSignal },
 ): Promise<PublisherSession | undefined> {
   for (let attempt = 0; !stopped.aborted; attempt += 1) {
     try {
-      return await parts.publisher.open(stream.identity);
+      const opening = parts.publisher.open(stream.identity);
+      return await unlessStopped(opening, signal, parts.clock, (late) => late.close());
     } catch (thrown) {
       const error = toRelayError(thrown);
       if (error.recovery.action !== 'retry') throw error;
+      if (stopped.aborted) return undefined;
       parts.observer.sendFailed(error, attempt);
       await parts.clock.sleep(sendDelayMs(attempt, parts.random), stopped);
     }

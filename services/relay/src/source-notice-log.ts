@@ -1,9 +1,16 @@
-import type { Logger } from '@outbound/service-kit';
+import { LineLimit, type Logger } from '@outbound/service-kit';
 import type { SourceNotice } from './wal/postgres-source.ts';
 
-/** Writes what the source has to tell into the log. */
-export function createNoticeLog(logger: Logger): (notice: SourceNotice) => void {
+/** A server says again with every look what it waits for. */
+const repeatMs = 60_000;
+
+/** Writes what the source has to tell into the log; the same warning of the server once a minute. */
+export function createNoticeLog(
+  logger: Logger,
+  nowMs: () => number = () => performance.now(),
+): (notice: SourceNotice) => void {
   const log = logger.child({ component: 'source' });
+  const limit = new LineLimit({ everyMs: repeatMs, nowMs });
   return (notice) => {
     switch (notice.kind) {
       case 'slot-created':
@@ -21,8 +28,11 @@ export function createNoticeLog(logger: Logger): (notice: SourceNotice) => void 
           { slot: notice.slot, blocker: notice.blocker },
           'creating the slot waits for a running transaction',
         );
-      case 'server-warning':
-        return log.warn({ warning: notice.message }, 'Postgres warns');
+      case 'server-warning': {
+        const line = limit.admit(notice.message);
+        if (line) log.warn({ warning: notice.message, ...line }, 'Postgres warns');
+        return;
+      }
     }
   };
 }

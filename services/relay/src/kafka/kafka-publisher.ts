@@ -16,6 +16,8 @@ export interface KafkaPublisherOptions {
   readonly eventTypes: Iterable<EventType>;
   readonly compression: 'none' | 'gzip';
   readonly log: KafkaLog;
+  /** Told after each question to the cluster, sends apart: why nobody answered, or undefined. Must not throw. */
+  readonly onAsked?: (error: RelayError | undefined) => void;
   readonly timing?: SessionTiming;
   /** First sequence of every partition; only a test of the wrap sets it. */
   readonly firstSequence?: number;
@@ -75,6 +77,7 @@ export class KafkaPublisher implements Publisher {
         ),
         timing,
         log,
+        onAsked: this.#options.onAsked ?? (() => undefined),
         compression: compression === 'gzip' ? gzipCompression : undefined,
         ...(firstSequence === undefined ? {} : { firstSequence }),
       });

@@ -17,6 +17,7 @@ import type { Tail } from './tail.ts';
 export interface SessionTiming {
   /** How long a broker waits for the replicas before it answers REQUEST_TIMED_OUT; the batch is then sent again. */
   readonly replicationTimeoutMs: number;
+  /** How often the cluster is asked who leads what; which is also how an idle relay notices that nobody answers. */
   readonly metadataRefreshMs: number;
   /** The session asks to be replaced at this age: well below `transactional.id.expiration.ms` (trap 10e). */
   readonly renewAfterMs: number;
@@ -26,7 +27,7 @@ export interface SessionTiming {
 
 export const sessionTiming: SessionTiming = {
   replicationTimeoutMs: 3000,
-  metadataRefreshMs: 30_000,
+  metadataRefreshMs: 10_000,
   renewAfterMs: 12 * 3_600_000,
   topicMissingMs: 10_000,
 };
@@ -39,6 +40,8 @@ export interface KafkaSessionParts {
   readonly partitionCounts: ReadonlyMap<string, number>;
   readonly timing: SessionTiming;
   readonly log: KafkaLog;
+  /** Told after each question to the cluster: why nobody answered, or undefined. */
+  readonly onAsked: (error: RelayError | undefined) => void;
   readonly compression: BatchCompression | undefined;
   /** First sequence of every partition; only a test of the wrap sets it. */
   readonly firstSequence?: number;
@@ -182,11 +185,18 @@ export class KafkaSession implements PublisherSession {
     if (this.#isClosed || this.#refreshing) return;
     this.#refreshing = this.#parts.directory
       .refresh()
-      .catch((thrown: unknown) => {
-        if (this.#isClosed) return;
-        const { code, message } = toRelayError(thrown);
-        this.#parts.log.warn({ component: 'kafka', code, error: message }, 'no fresh metadata');
-      })
+      .then(
+        () => {
+          if (!this.#isClosed) this.#parts.onAsked(undefined);
+        },
+        (thrown: unknown) => {
+          if (this.#isClosed) return;
+          const error = toRelayError(thrown);
+          this.#parts.onAsked(error);
+          const { code, message } = error;
+          this.#parts.log.warn({ component: 'kafka', code, error: message }, 'no fresh metadata');
+        },
+      )
       .finally(() => {
         this.#refreshing = undefined;
       });

@@ -47,7 +47,8 @@ export interface ChangeStream {
 export interface ChangeSource {
   /**
    * Takes the slot and streams from its confirmed position: what was not acknowledged comes again.
+   * @param signal aborted: opening is in vain. What takes long and would leave something behind is cancelled; the rest may go on.
    * @throws RelayError SOURCE_* — SLOT_BUSY when another process holds the slot.
    */
-  open(listener: ChangeListener): Promise<ChangeStream>;
+  open(listener: ChangeListener, signal?: AbortSignal): Promise<ChangeStream>;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../../test/support/eventually.ts';
 import type { SourceNotice } from './postgres-source.ts';
 import { createOutboxDatabase, eid } from './test-support/outbox-database.ts';
 import { RecordingReader } from './test-support/recording-reader.ts';
@@ -51,6 +52,35 @@ describe.each([18, 15] as const)('what heals, on Postgres %i', (major) => {
       await admin.end();
       await rm(join(server.dataDir, 'standby.signal'), { force: true });
     }
+  });
+});
+
+describe.each([18, 15] as const)('a stop while the slot is made, on Postgres %i', (major) => {
+  it('cancels the creation and leaves no slot behind', async () => {
+    await using server = await startPostgres({ major });
+    await using db = await createOutboxDatabase(server);
+    const writer = await db.client();
+    await writer.query('begin; insert into other values (1); select txid_current()');
+    const stop = new AbortController();
+    const source = db.source({
+      onNotice: ({ kind }) => kind === 'slot-creation-waits' && stop.abort(),
+    });
+    const startedMs = performance.now();
+    let stoppedMs = Infinity;
+    stop.signal.addEventListener('abort', () => (stoppedMs = performance.now()));
+    await expect(source.open(new RecordingReader(), stop.signal)).rejects.toMatchObject({
+      code: 'SOURCE_CONNECTION_LOST',
+    });
+    expect(stoppedMs).toBeGreaterThan(startedMs);
+    expect(performance.now() - stoppedMs).toBeLessThan(2000);
+    const slots = () => db.admin.query('select from pg_replication_slots');
+    await eventually(async () => (await slots()).rowCount === 0, { timeoutMs: 5000 });
+    await writer.query('commit');
+    const reader = new RecordingReader();
+    const stream = await source.open(reader);
+    await db.insert(eid(1));
+    expect(await reader.untilIds(1)).toEqual([eid(1)]);
+    await stream.close();
   });
 });
 

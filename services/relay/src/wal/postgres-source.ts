@@ -58,7 +58,7 @@ export class PostgresSource implements ChangeSource {
     this.#names = { slot, publication, outbox };
   }
 
-  async open(listener: ChangeListener): Promise<ChangeStream> {
+  async open(listener: ChangeListener, signal?: AbortSignal): Promise<ChangeStream> {
     let stream: PostgresStream | undefined;
     let stopping: RelayError | undefined;
     const sentinel = await Sentinel.open(this.#options, (reason) => {
@@ -66,7 +66,7 @@ export class PostgresSource implements ChangeSource {
       stream?.release(reason);
     });
     try {
-      stream = await this.#openStream(listener, sentinel, await this.#prepare(sentinel));
+      stream = await this.#openStream(listener, sentinel, await this.#prepare(sentinel, signal));
       this.#sentinel = sentinel;
       // The server said goodbye while the stream was being opened.
       if (stopping) stream.release(stopping);
@@ -125,7 +125,10 @@ export class PostgresSource implements ChangeSource {
   }
 
   /** Everything that must hold before a stream: checks, then on a first start the slot and its record. Gives where the slot is, too. */
-  async #prepare(sentinel: Sentinel): Promise<{ facts: SourceFacts; startLsn: Lsn }> {
+  async #prepare(
+    sentinel: Sentinel,
+    signal: AbortSignal | undefined,
+  ): Promise<{ facts: SourceFacts; startLsn: Lsn }> {
     const { facts, action } = await this.#readAndJudge(sentinel);
     const { slot } = this.#names;
     const { systemIdentifier } = facts.server;
@@ -142,6 +145,7 @@ export class PostgresSource implements ChangeSource {
         sentinel,
         names: this.#names,
         failover: this.#options.failover ?? false,
+        signal,
         onBlocked: (blocker) =>
           this.#options.onNotice?.({ kind: 'slot-creation-waits', slot, blocker }),
       });

@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg';
+import { RelayError } from '../errors.ts';
 import { connect, destroy, type Sentinel } from './sentinel.ts';
 import { toSourceError } from './source-errors.ts';
 import { slotTable, type SourceNames } from './source-facts.ts';
@@ -22,6 +23,8 @@ interface CreationOptions {
   readonly names: SourceNames;
   /** From 17 on the slot follows a failover to a standby that synchronizes slots. */
   readonly failover: boolean;
+  /** Aborted: the creation is cancelled at the server, and leaves no slot. */
+  readonly signal?: AbortSignal | undefined;
   /** How often to look for what it waits for. Defaults to 2,000 ms. */
   readonly blockerIntervalMs?: number;
   /** Called while it waits; again only when the blocker changed. */
@@ -31,25 +34,51 @@ interface CreationOptions {
 /**
  * Creates the slot: logical, pgoutput, permanent, without two_phase. Postgres waits for every transaction that writes at that moment,
  * for as long as they take; meanwhile `onBlocked` names the oldest. Gives the position where the slot begins.
- * @throws RelayError SOURCE_SLOT_BUSY if another relay was faster.
+ * @throws RelayError SOURCE_SLOT_BUSY if another relay was faster; SOURCE_CONNECTION_LOST if it was cancelled.
  */
 export async function createSlot(options: CreationOptions): Promise<Lsn> {
-  const { settings, names, failover } = options;
+  const { settings, names, failover, signal, sentinel } = options;
   // A connection of its own: it may wait for hours, and questions must not wait behind it.
   const client = await connect(settings);
   const watch = watchBlockers(options);
+  let cancel: (() => void) | undefined;
   try {
+    // A backend that waits does not look at its socket: without this it would make the slot hours after we are gone.
+    await client.query("set client_connection_check_interval = '1s'");
+    const backend = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const pid = backend.rows[0]?.pid;
+    cancel = (): void => {
+      sentinel
+        .ask('cancelling the creation of the slot', (c) =>
+          c.query('select pg_cancel_backend($1)', [pid]),
+        )
+        // The server ends it all the same, when it sees that the connection is gone.
+        .catch(() => destroy(client));
+    };
+    signal?.addEventListener('abort', cancel, { once: true });
+    if (signal?.aborted) throw cancelled(names.slot);
     const { rows } = await client.query<{ lsn: string }>(
       `select lsn::text from pg_create_logical_replication_slot($1, 'pgoutput', false, false${failover ? ', true' : ''})`,
       [names.slot],
     );
     return lsnFromText(rows[0]?.lsn ?? '');
   } catch (thrown) {
-    throw toSourceError(thrown, 'check', `creating slot "${names.slot}"`);
+    throw signal?.aborted
+      ? cancelled(names.slot, thrown)
+      : toSourceError(thrown, 'check', `creating slot "${names.slot}"`);
   } finally {
+    if (cancel) signal?.removeEventListener('abort', cancel);
     watch.stop();
     destroy(client);
   }
+}
+
+function cancelled(slot: string, cause?: unknown): RelayError {
+  return new RelayError(
+    'SOURCE_CONNECTION_LOST',
+    `the creation of slot "${slot}" was cancelled, because the relay was asked to stop`,
+    { cause },
+  );
 }
 
 /**
