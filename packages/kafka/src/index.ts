@@ -1,4 +1,5 @@
-export { decodeRecords, type DecodedRecords } from './fetch/decode-records.ts';
+export type { DecodedRecords } from './fetch/answer-reader.ts';
+export { decodeRecords } from './fetch/decode-records.ts';
 export {
   defaultFetchLimits,
   type FetchedRecords,

@@ -1,10 +1,20 @@
 import { partitionKey, type TopicPartition } from '../ports/partition.ts';
+import type { AnswerReader } from './answer-reader.ts';
 
 /** One request that is out: whose answer belongs to it is told by identity. */
 export interface Ask {
   readonly nodeId: number;
   /** Monotonic ms. */
   readonly sentAtMs: number;
+}
+
+/** An answer of which not everything has been handed out. */
+export interface OpenAnswer {
+  readonly reader: AnswerReader;
+  readonly highWatermark: bigint;
+  readonly lastStableOffset: bigint;
+  /** ms since 1970. */
+  readonly askedAtMs: number;
 }
 
 /** One life of a partition: from the moment it is given a position until it is revoked, or given another one. An answer to an earlier life finds another lane. */
@@ -23,6 +33,8 @@ export class FetchLane implements TopicPartition {
   knownFrom = 0;
   /** What is out for it; only its answer is taken. */
   ask: Ask | undefined;
+  /** Handed out before anything more is asked for. Stays in memory while the lane is paused: it is one answer, still compressed. */
+  open: OpenAnswer | undefined;
   /** Tries that brought nothing, since the last one that did. */
   failures = 0;
   /** Answers in a row that brought nothing, although there was more: they had no room. */

@@ -41,6 +41,11 @@ export interface FetchLimits {
   /** Of an answer: a broker's answers are worked on one at a time, so this times the brokers bounds what is on its way. */
   readonly maxBytes: number;
   readonly maxBytesPerPartition: number;
+  /**
+   * Of what is handed out of a partition at once, decompressed; no batch beyond it is decompressed before the owner has taken that and paused nothing. A single batch may be
+   * larger, up to 128 MiB. What an owner lets wait and one such batch is all that a partition has in memory beside its answer.
+   */
+  readonly maxDecodedBytes: number;
   /** How long a broker waits for the first record. */
   readonly maxWaitMs: number;
   /** How often topics are looked at without a reason. */
@@ -56,6 +61,7 @@ export interface FetchLimits {
 export const defaultFetchLimits: FetchLimits = {
   maxBytes: 8 * 1024 * 1024,
   maxBytesPerPartition: 1024 * 1024,
+  maxDecodedBytes: 1024 * 1024,
   maxWaitMs: 500,
   lookEveryMs: 10_000,
   slowAfterMs: 1000,

@@ -2,10 +2,10 @@ import { KafkaError } from '../kafka-error.ts';
 import { partitionKey, type TopicPartition } from '../ports/partition.ts';
 import type { FetchedPartition } from '../ports/topic-log.ts';
 import { answerOf } from './answer-of.ts';
+import { AnswerReader, type DecodedRecords } from './answer-reader.ts';
 import { askRange } from './ask-range.ts';
-import { decodeRecords, type DecodedRecords } from './decode-records.ts';
 import { codeName, isPassing, offsetOutOfRange, verdictOf } from './fetch-codes.ts';
-import { askingOrder, FetchLane, type Ask } from './fetch-lane.ts';
+import { askingOrder, FetchLane, type Ask, type OpenAnswer } from './fetch-lane.ts';
 import { FetchLanes } from './fetch-lanes.ts';
 import { defaultFetchLimits, type FetcherOptions, type FetchLimits } from './fetcher-options.ts';
 import { ownBytes } from './own-bytes.ts';
@@ -137,7 +137,8 @@ export class Fetcher {
     if (this.#end.signal.aborted) return;
     const wanted = new Map<number, FetchLane[]>();
     for (const lane of this.#lanes.all()) {
-      if (lane.isStill || lane.ask || lane.isLost) continue;
+      if (lane.open && lane.pausedAtMs === undefined) this.#start(this.#goOn(lane, lane.open));
+      if (lane.open || lane.isStill || lane.ask || lane.isLost) continue;
       if (lane.isOutOfRange)
         this.#start(
           askRange(lane, this.#lanes, this.#options, this.#limits, this.#end.signal).then(() =>
@@ -166,6 +167,15 @@ export class Fetcher {
       })
       .finally(() => this.#tasks.delete(tracked));
     this.#tasks.add(tracked);
+  }
+
+  /** In a turn of its own, so that whatever the owner throws ends the run. */
+  async #goOn(lane: FetchLane, open: OpenAnswer): Promise<void> {
+    await Promise.resolve();
+    const isOver = this.#end.signal.aborted || this.#lanes.get(lane) !== lane || lane.open !== open;
+    if (isOver || lane.isStill || lane.pausedAtMs !== undefined) return;
+    this.#handOut(lane, open);
+    this.#pumpSoon();
   }
 
   async #fetch(nodeId: number, lanes: readonly FetchLane[]): Promise<void> {
@@ -235,12 +245,28 @@ export class Fetcher {
   }
 
   #take(lane: FetchLane, answer: FetchedPartition, askedAtMs: number, wasFirst: boolean): void {
-    const { topic, partition, position: from } = lane;
+    const { position: from } = lane;
     const { highWatermark, lastStableOffset } = answer;
     const recordSet = ownBytes(answer.recordSet);
+    const reader = new AnswerReader({ ...answer, recordSet }, from);
+    const isStarved = reader.isDone && from < lastStableOffset;
+    lane.starved = isStarved ? lane.starved + 1 : 0;
+    // The first one of a request gets what there is, whatever its size: this broker does not have it.
+    if (isStarved && wasFirst)
+      this.#lanes.lose(lane, `nothing came from ${from} on, and the end is ${lastStableOffset}`);
+    else lane.good();
+    const open = { reader, highWatermark, lastStableOffset, askedAtMs };
+    this.#handOut(lane, open, recordSet.byteLength);
+  }
+
+  /** Hands out the next part of an answer; the owner may pause before the one after it. `keptBytes`: what its records keep in memory at least. */
+  #handOut(lane: FetchLane, open: OpenAnswer, keptBytes = 0): void {
+    const { topic, partition, position: from } = lane;
+    const { reader, ...facts } = open;
+    lane.open = undefined;
     let decoded: DecodedRecords;
     try {
-      decoded = decodeRecords({ ...answer, recordSet }, from);
+      decoded = reader.read(this.#limits.maxDecodedBytes);
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error;
       this.#lanes.refuse(lane, error);
@@ -248,25 +274,10 @@ export class Fetcher {
     }
     const { records, next } = decoded;
     // What was not compressed is a view of all that came, left out batches included.
-    const byteCount = records.length === 0 ? 0 : Math.max(decoded.byteCount, recordSet.byteLength);
-    const isStarved = next === from && from < lastStableOffset;
-    lane.starved = isStarved ? lane.starved + 1 : 0;
+    const byteCount = records.length === 0 ? 0 : Math.max(decoded.byteCount, keptBytes);
     lane.position = next;
-    // The first one of a request gets what there is, whatever its size: this broker does not have it.
-    if (isStarved && wasFirst)
-      this.#lanes.lose(lane, `nothing came from ${from} on, and the end is ${lastStableOffset}`);
-    else lane.good();
-    this.#options.onRecords({
-      topic,
-      partition,
-      records,
-      from,
-      next,
-      byteCount,
-      highWatermark,
-      lastStableOffset,
-      askedAtMs,
-    });
+    if (!reader.isDone) lane.open = open;
+    this.#options.onRecords({ topic, partition, records, from, next, byteCount, ...facts });
   }
 
   #hasJustPaused(nodeId: number): boolean {
