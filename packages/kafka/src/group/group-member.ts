@@ -11,8 +11,10 @@ import type { MemberFacts } from './member-state.ts';
 import { Membership } from './membership.ts';
 import { rebalance } from './rebalance.ts';
 import { Retry } from './retry.ts';
+import { Revocations } from './revocations.ts';
+import { SessionEnd } from './session-end.ts';
 import { StateTeller } from './state-teller.ts';
-import { startPartitions } from './starter.ts';
+import { Starts } from './starts.ts';
 import { describeChange } from './topic-view.ts';
 import { TopicWatch } from './topic-watch.ts';
 import { unlessAborted, Wake } from './wake.ts';
@@ -33,12 +35,11 @@ export class GroupMember {
   readonly #teller: StateTeller;
   readonly #membership: Membership;
   readonly #committer: Committer;
+  readonly #revocations: Revocations;
+  readonly #session: SessionEnd;
   readonly #over = new AbortController();
   readonly #roundWake = new Wake();
-  readonly #sessionWake = new Wake();
-  readonly #lostWake = new Wake();
-  readonly #starting = new Set<Promise<void>>();
-  #revocation: Promise<void> | undefined;
+  readonly #starts: Starts;
   #wantsRejoin = false;
   #isStopping = false;
   #rebalances = 0;
@@ -59,6 +60,18 @@ export class GroupMember {
       onCode: (code, identity) => this.#takeCode(code, identity),
       onUnavailable: (error) => this.#teller.waiting(error),
     });
+    this.#revocations = new Revocations({
+      held: this.#held,
+      onRevoked: async (partitions) => options.onRevoked(partitions),
+      onGivenUp: () => this.#committer.wake(),
+    });
+    this.#session = new SessionEnd({
+      ...options,
+      held: this.#held,
+      membership,
+      over: this.#over.signal,
+      onEnd: (why) => this.#loseAll(undefined, why),
+    });
     this.#teller = new StateTeller(() => this.facts, options);
     this.#watch = new TopicWatch({
       ...options,
@@ -73,6 +86,15 @@ export class GroupMember {
         options.logger.warn({}, describeChange(change));
         options.onTopicChanged?.(change);
       },
+    });
+    this.#starts = new Starts({
+      options,
+      held: this.#held,
+      watch: this.#watch,
+      committer: this.#committer,
+      over: this.#over.signal,
+      rebalances: () => this.#rebalances,
+      onFailed: this.#fail,
     });
   }
 
@@ -89,7 +111,7 @@ export class GroupMember {
    * throw.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const loops = [this.#shareLoop(), this.#beatLoop(), this.#watch.run(), this.#sessionLoop()];
+    const loops = [this.#shareLoop(), this.#beatLoop(), this.#watch.run(), this.#session.run()];
     const ended = Promise.all(loops.map(async (loop) => loop.catch(this.#fail)));
     try {
       if (!signal.aborted) {
@@ -101,7 +123,7 @@ export class GroupMember {
       this.#end();
       await this.#committer.close();
       await ended;
-      await Promise.all(this.#starting);
+      await this.#starts.settled();
       await leaveGroup(this.#options, this.#membership.identity);
       this.#teller.set('stopped');
     }
@@ -128,7 +150,7 @@ export class GroupMember {
    * timeout finds `onLost` called before this says no.
    */
   isOurs(partition: TopicPartition): boolean {
-    this.#expire();
+    this.#session.expire();
     const phase = this.#held.get(partition)?.phase;
     return phase === 'running' || phase === 'revoking';
   }
@@ -177,75 +199,14 @@ export class GroupMember {
   /** Resolves when it is time to join again. */
   async #takeShare(assigned: readonly TopicPartition[]): Promise<void> {
     const { added, revoked, mustRejoin } = this.#held.take(assigned, this.#membership.generationId);
-    this.#sessionWake.wake();
-    this.#expire();
-    this.#start(added);
-    if (revoked.length > 0) await this.#revoke(revoked);
+    this.#session.wake();
+    this.#session.expire();
+    this.#starts.begin(added);
+    if (revoked.length > 0) await this.#revocations.revoke(revoked);
     if (mustRejoin) return;
     this.#teller.set('running');
     while (!this.#wantsRejoin && !this.#isStopping && !this.#isOver)
       await this.#options.clock.sleep(60_000, this.#roundWake.signal);
-  }
-
-  async #revoke(lives: readonly Held[]): Promise<void> {
-    const present = lives.filter((life) => this.#held.has(life));
-    if (present.length === 0) return;
-    const revocation = this.#options.onRevoked(names(present));
-    this.#revocation = revocation;
-    await this.#drained(revocation, present);
-    this.#held.giveUp(present);
-    this.#committer.wake();
-  }
-
-  /** Waits for the owner, as long as one of these is ours. */
-  async #drained(revocation: Promise<void>, lives: readonly Held[]): Promise<void> {
-    let isDone = false;
-    const done = revocation.then(() => (isDone = true));
-    while (!isDone && lives.some((life) => this.#held.has(life)))
-      await unlessAborted(done, this.#lostWake.signal);
-  }
-
-  /** Finds where these begin, beside everything else. */
-  #start(lives: readonly Held[]): void {
-    if (lives.length === 0) return;
-    const options = this.#options;
-    const starting = startPartitions(
-      {
-        ...options,
-        held: this.#held,
-        view: this.#watch.view,
-        committer: this.#committer,
-        onFacts: (facts) => this.#watch.learn(facts),
-        onUncommitted: (partitions) => {
-          // Only the first share of a static member may be an old one.
-          if (options.groupInstanceId !== undefined && this.#rebalances === 1)
-            this.#watch.doubt(partitions.filter((each) => !this.#held.get(each)));
-        },
-        onStarted: (started) =>
-          options.onAssigned(
-            started.map(
-              ([
-                {
-                  topic,
-                  partition,
-                  mark: { topicId },
-                },
-                offset,
-              ]) => ({
-                ...{ topic, partition, offset, topicId },
-              }),
-            ),
-          ),
-        onRemark: (sentence) => options.logger.warn({}, sentence),
-        onWaiting: ({ message }) =>
-          options.logger.warn({}, `where partitions begin can not be found yet: ${message}`),
-      },
-      lives,
-      this.#over.signal,
-    )
-      .catch(this.#fail)
-      .finally(() => this.#starting.delete(starting));
-    this.#starting.add(starting);
   }
 
   async #beatLoop(): Promise<void> {
@@ -253,27 +214,10 @@ export class GroupMember {
       ...this.#options,
       membership: this.#membership,
       over: this.#over.signal,
-      expire: () => this.#expire(),
+      expire: () => this.#session.expire(),
       onCode: (code, identity) => this.#takeCode(code, identity),
       onWaiting: (error) => this.#teller.waiting(error),
     });
-  }
-
-  /** Ends the session by our own clock, in time even where nobody asks. */
-  async #sessionLoop(): Promise<void> {
-    const { clock, sessionTimeoutMs } = this.#options;
-    while (!this.#isOver) {
-      const leftMs = this.#membership.sessionEndsMs - clock.nowMs();
-      const waitMs = this.#held.size > 0 ? Math.max(leftMs, 1) : sessionTimeoutMs;
-      await clock.sleep(waitMs, this.#sessionWake.signal);
-      this.#expire();
-    }
-  }
-
-  #expire(): void {
-    const { clock, sessionTimeoutMs } = this.#options;
-    if (this.#held.size === 0 || clock.nowMs() < this.#membership.sessionEndsMs) return;
-    this.#loseAll(undefined, `nothing was heard of the coordinator for ${sessionTimeoutMs} ms`);
   }
 
   /** What an answer to a heartbeat or a commit means beyond itself. */
@@ -314,7 +258,7 @@ export class GroupMember {
   #lose(lives: readonly Held[]): void {
     const known = this.#held.giveUp(lives);
     this.#committer.wake();
-    this.#lostWake.wake();
+    this.#revocations.lost();
     if (known.length > 0) this.#options.onLost(names(known));
   }
 
@@ -323,13 +267,7 @@ export class GroupMember {
     this.#isStopping = true;
     this.#teller.set('stopping');
     this.#roundWake.wake();
-    const before = this.#revocation;
-    const all = this.#held.all();
-    this.#held.giveUp(all.filter(({ phase }) => phase === 'starting'));
-    const rest = all.filter(({ phase }) => phase === 'running');
-    const others = all.filter(({ phase }) => phase === 'revoking');
-    for (const held of rest) held.phase = 'revoking';
-    await Promise.all([before && this.#drained(before, others), this.#revoke(rest)]);
+    await this.#revocations.revokeAll();
   }
 
   readonly #fail = (error: unknown): void => {
@@ -347,7 +285,7 @@ export class GroupMember {
   #end(): void {
     this.#over.abort();
     this.#roundWake.wake();
-    this.#sessionWake.wake();
+    this.#session.wake();
     this.#watch.wake();
   }
 }
