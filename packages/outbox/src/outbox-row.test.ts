@@ -122,3 +122,16 @@ test.each([
     expect(refusal(categoryEvent({ code: 1 }, rest))).toContain('data.code (invalid_type)');
   },
 );
+
+test.each<[string, object, string]>([
+  ['a key that is no text', { aggregateId: 7 }, 'aggregateId must be text'],
+  ['a key of 256 bytes', { aggregateId: 'ä'.repeat(128) }, 'has 256 bytes, and 255 is the most'],
+  ['a key with a zero byte', { aggregateId: 'a\0' }, 'zero byte'],
+  ['a version of 0', { version: 0 }, 'version 0'],
+  ['a version that is no number', { version: '1' }, 'version 1'],
+  ['a traceparent of null', { traceparent: null }, 'traceparent of'],
+  ['a flow id that is a number', { flowId: 7 }, 'flowId of'],
+  ['a flow id of 8 KiB', { flowId: 'x'.repeat(8192) }, '8194 bytes as JSON'],
+])('%s is refused before anything is written, in words', (_, wrong, words) => {
+  expect(refusal(categoryEvent({}, wrong as Partial<EventToEmit>))).toContain(words);
+});

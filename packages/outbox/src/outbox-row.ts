@@ -76,6 +76,7 @@ export function outboxRow(eventType: EventType, event: EventToEmit): OutboxRow {
     data_type: eventType.dataType,
     data,
   };
+  refuseUnpublishable(eventType, event);
   const form = origin === 'stored' ? storedForm(eventType.value) : eventType.value;
   const checked = form.safeParse(value);
   if (!checked.success) {
@@ -118,6 +119,41 @@ export function outboxRow(eventType: EventType, event: EventToEmit): OutboxRow {
       ...(flowId === undefined ? {} : { flow_id: flowId }),
     }),
   };
+}
+
+/** Longest key, in bytes; the table's own check. */
+const maxAggregateIdBytes = 255;
+/** Longest headers, as JSON in bytes; the table's own check. */
+const maxHeadersBytes = 8192;
+
+/** What the table would refuse with a constraint's name only; also what comes from JavaScript, whose types nobody checked. */
+function refuseUnpublishable({ name }: EventType, event: EventToEmit): void {
+  const refuse = (why: string): never => {
+    throw new PipelineError('EVENT_INVALID', `event type ${name}: ${why}`);
+  };
+  const { aggregateId } = event;
+  if (typeof aggregateId !== 'string' || aggregateId === '' || aggregateId.includes('\0'))
+    return refuse(
+      'its aggregateId must be text, not empty and without a zero byte: it becomes the record key',
+    );
+  const bytes = Buffer.byteLength(aggregateId);
+  if (bytes > maxAggregateIdBytes)
+    refuse(`its aggregateId has ${bytes} bytes, and ${maxAggregateIdBytes} is the most`);
+  if (!Number.isSafeInteger(event.version) || event.version < 1)
+    refuse(`version ${event.version} of ${aggregateId} is not a whole number from 1`);
+  let headersBytes = 0;
+  for (const field of ['traceparent', 'flowId'] as const) {
+    const value: unknown = event[field];
+    if (value === undefined) continue;
+    if (typeof value !== 'string' || value.includes('\0'))
+      return refuse(`${field} of ${aggregateId} must be text without a zero byte, or left out`);
+    headersBytes += Buffer.byteLength(JSON.stringify(value));
+  }
+  // Names and punctuation of both take less than 64.
+  if (headersBytes > maxHeadersBytes - 64)
+    refuse(
+      `traceparent and flowId of ${aggregateId} take ${headersBytes} bytes as JSON, and ${maxHeadersBytes - 64} is the most`,
+    );
 }
 
 /** What is at a path such as `data.version`; undefined where nothing is. */

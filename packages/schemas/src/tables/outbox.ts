@@ -55,5 +55,14 @@ export const outboxTable = pgTable(
       'outbox_headers_check',
       sql`json_typeof(headers) = 'object' and octet_length(headers::text) <= 8192`,
     ),
+    check('outbox_aggregatetype_length_check', sql`octet_length(aggregatetype) <= 255`),
+    check(
+      'outbox_headers_text_check',
+      sql`not jsonb_path_exists(headers::jsonb, 'strict $.* ? (@.type() <> "string")')`,
+    ),
+    check(
+      'outbox_created_at_check',
+      sql`created_at >= timestamptz '0001-01-01 00:00:00+00' and created_at < timestamptz '10000-01-01 00:00:00+00'`,
+    ),
   ],
 );
