@@ -1,3 +1,4 @@
+import { recordHeader } from '@outbound/schemas';
 import { describe, expect, it } from 'vitest';
 import { noFailPoint } from '../../services/relay/src/fail-points.ts';
 import type { Publisher } from '../../services/relay/src/kafka/publisher.ts';
@@ -31,6 +32,9 @@ class World {
   readonly encoder = new PgoutputEncoder();
   /** Epochs that have written, in order of their first record. */
   readonly epochs: number[] = [];
+  /** What a relay that stops for a person is judged by; a scenario that wants one says so. */
+  onHalt: (name: string, thrown: unknown) => void = (name, thrown) =>
+    expect.fail(`relay ${name} halted: ${String(thrown)}`);
   #version = 0;
 
   constructor() {
@@ -89,9 +93,18 @@ class World {
       failPoint: noFailPoint,
     };
     runRelay({ ...parts, ...over(parts) }, new AbortController().signal).catch((thrown: unknown) =>
-      expect.fail(`relay ${name} halted: ${String(thrown)}`),
+      this.onHalt(name, thrown),
     );
     return { life, states };
+  }
+
+  /** The versions in a topic, as they stand there. */
+  versions(topic: string): number[] {
+    return Array.from(this.kafka.partitions).flatMap(([lane, { log }]) =>
+      lane.startsWith(`${topic}/`)
+        ? log.records.map(({ record }) => Number(record.headers[recordHeader.dataVersion]))
+        : [],
+    );
   }
 
   /** @throws Error if it does not come true within a virtual minute. */
@@ -138,6 +151,46 @@ describe('a takeover that the loser does not notice', () => {
     isKafkaOpen = true;
     await world.scheduler.run(world.scheduler.nowMs + 2500);
     expect(world.epochs).toEqual([0]);
+  });
+});
+
+describe('an event that every broker refuses', () => {
+  it('is named with its id when the relay stops, and left out when an operator has listed it', async () => {
+    const world = new World();
+    world.kafka.maxBatchBytes = 3000;
+    world.commit(2);
+    const poison = { ...world.row(), payload: Buffer.alloc(2900, `{}`) };
+    const rows = [world.row(), poison, world.row()];
+    world.postgres.log.commit({
+      xid: world.postgres.log.nextXid(),
+      commitTimeMs: beginningMs,
+      rows,
+      hasForeignRow: false,
+    });
+    const halts: unknown[] = [];
+    world.onHalt = (_, thrown) => halts.push(thrown);
+    world.relay('relay');
+    await world.until('the relay has stopped', () => halts.length > 0);
+    expect(halts).toMatchObject([
+      {
+        code: 'EVENT_REFUSED',
+        eid: poison.eid,
+        message: expect.stringMatching(
+          /of type "sim.item-change" .* bytes as a record, is refused by partition \d of topic sim.item(-change)?: MESSAGE_TOO_LARGE/,
+        ) as string,
+      },
+    ]);
+    expect(JSON.stringify(halts)).not.toContain(`"${poison.aggregateId}"`);
+
+    world.relay('relay told', ({ settings }) => ({
+      settings: { ...settings, skipEvents: new Set([poison.eid]) },
+    }));
+    await world.until(
+      'everything else is published',
+      () => world.postgres.confirmedLsn >= world.postgres.log.lastCommitEndLsn,
+    );
+    for (const topic of ['sim.item-change', 'sim.item'])
+      expect(world.versions(topic)).toEqual([1, 2, 4, 5]);
   });
 });
 

@@ -72,6 +72,8 @@ export async function runSchedule(
   const routes = itemChange.routes;
 
   const kafka = new SimulatedKafka(scheduler, chance.fork('kafka'), routes);
+  // Sometimes a topic takes less than a batch may have, but always more than a record.
+  kafka.maxBatchBytes = chance.fork('topics').pick([Infinity, Infinity, 5000]);
   const confirmed: ConfirmedObservation[] = [];
   const postgres = new SimulatedPostgres(scheduler, chance.fork('postgres'), (confirmedLsn) => {
     tell(`the slot confirms ${lsnToText(confirmedLsn)}`);

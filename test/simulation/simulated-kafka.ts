@@ -1,6 +1,6 @@
 import type { Route } from '@outbound/schemas';
 import { laneKey } from '../../services/relay/src/kafka/publisher.ts';
-import type { ProducerIdentity } from '@outbound/kafka';
+import { recordBound, type ProducerIdentity } from '@outbound/kafka';
 import type { Chance } from './chance.ts';
 import { PartitionLog, type AppendResult, type ProducedBatch } from './partition-log.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -9,6 +9,7 @@ import type { Scheduler } from './scheduler.ts';
 export const kafkaError = {
   none: 0,
   notLeader: 6,
+  messageTooLarge: 10,
   notEnoughReplicas: 19,
   outOfOrderSequence: 45,
   invalidProducerEpoch: 47,
@@ -65,6 +66,8 @@ export class SimulatedKafka {
   readonly #brokers = new Map<number, Broker>();
   readonly #producers = new Map<string, ProducerIdentity>();
   #nextProducerId = 1000n;
+  /** The largest batch that a partition takes, as bytes on the wire (`max.message.bytes`). */
+  maxBatchBytes = Infinity;
   /** Told of every record that a batch has added. */
   onAppended: (lane: string, epoch: number, count: number) => void = () => undefined;
 
@@ -134,6 +137,8 @@ export class SimulatedKafka {
     const refused = (code: number): PartitionAnswer => ({ code, baseOffset: -1 });
     if (partition.leader !== broker) return refused(kafkaError.notLeader);
     if (!partition.hasReplicas) return refused(kafkaError.notEnoughReplicas);
+    const bytes = batch.records.reduce((sum, record) => sum + recordBound(record), 0);
+    if (bytes > this.maxBatchBytes) return refused(kafkaError.messageTooLarge);
     const result: AppendResult = partition.log.append(batch);
     if (result === 'INVALID_PRODUCER_EPOCH') return refused(kafkaError.invalidProducerEpoch);
     if (result === 'OUT_OF_ORDER_SEQUENCE_NUMBER') return refused(kafkaError.outOfOrderSequence);

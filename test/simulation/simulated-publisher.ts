@@ -1,10 +1,16 @@
-import { errorFromCode, PartitionSequences, type ProducerIdentity } from '@outbound/kafka';
+import {
+  errorFromCode,
+  kafkaCode,
+  PartitionSequences,
+  refusesRecords,
+  type ProducerIdentity,
+} from '@outbound/kafka';
 import { PipelineError } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../../services/relay/src/errors.ts';
 import { transactionalIdOf } from '../../services/relay/src/kafka/transactional-id.ts';
 import {
   laneKey,
-  type Delivery,
+  type LaneAnswer,
   type LaneBatch,
   type Publisher,
   type PublisherSession,
@@ -132,7 +138,7 @@ class SimulatedSession implements PublisherSession {
     return this.#kafka.scheduler.nowMs >= this.#renewAtMs;
   }
 
-  async send(batches: readonly LaneBatch[]): Promise<readonly Delivery[]> {
+  async send(batches: readonly LaneBatch[]): Promise<readonly LaneAnswer[]> {
     if (this.#isClosed) throw new RelayError('SINK_SESSION_BROKEN', 'this session is closed');
     const groups = new Map<number, LaneBatch[]>();
     for (const batch of batches) {
@@ -140,7 +146,7 @@ class SimulatedSession implements PublisherSession {
       groups.set(leader, [...(groups.get(leader) ?? []), batch]);
     }
     const failures: RelayError[] = [];
-    const deliveries: Delivery[] = [];
+    const deliveries: LaneAnswer[] = [];
     await Promise.all(
       Array.from(groups, async ([leader, group]) => {
         try {
@@ -173,7 +179,7 @@ class SimulatedSession implements PublisherSession {
   async #sendTo(
     leader: number,
     batches: readonly LaneBatch[],
-    deliveries: Delivery[],
+    deliveries: LaneAnswer[],
     failures: RelayError[],
   ): Promise<void> {
     const numbered = batches.map((batch) => ({
@@ -191,6 +197,10 @@ class SimulatedSession implements PublisherSession {
           const baseOffset = BigInt(answer.baseOffset);
           this.#sequences.confirm(batch, baseOffset);
           deliveries.push({ topic: batch.topic, partition: batch.partition, baseOffset });
+        } else if (refusesRecords(answer.code)) {
+          const { topic, partition } = batch;
+          this.#sequences.giveUp(batch);
+          deliveries.push({ topic, partition, refusal: kafkaCode(answer.code).name });
         } else failures.push(toRelayError(errorFromCode(answer.code, `partition ${lane}`)));
       }
     } finally {

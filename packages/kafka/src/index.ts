@@ -46,13 +46,23 @@ export { Cluster } from './cluster/cluster.ts';
 export { TopicDirectory, type TopicSummary } from './cluster/topic-directory.ts';
 export type { BrokerLink } from './connection/broker-link.ts';
 export type { OwnApi } from './connection/own-api.ts';
-export { errorFromCode, kafkaCode, unknownTopicOrPartition } from './kafka-errors.ts';
+export {
+  errorFromCode,
+  kafkaCode,
+  refusesRecords,
+  unknownTopicOrPartition,
+} from './kafka-errors.ts';
 export { BatchProducer, type BatchOutcome, type WrittenBatch } from './produce/batch-producer.ts';
 export { openRecordSender, type RecordSender } from './produce/record-sender.ts';
 export { gzipCompression } from './produce/gzip-compression.ts';
 export { PartitionSequences, type PartitionBatch } from './produce/partition-sequences.ts';
 export { fence, newProducer, type ProducerIdentity } from './produce/producer-identity.ts';
-export { aloneInBatchBytes, recordBound, type BatchCompression } from './produce/record-batch.ts';
+export {
+  aloneInBatchBytes,
+  batchOverhead,
+  recordBound,
+  type BatchCompression,
+} from './produce/record-batch.ts';
 export type { RecordToWrite } from './produce/record-to-write.ts';
 export { ByteCursor } from './wire/byte-cursor.ts';
 export { ByteSink } from './wire/byte-sink.ts';

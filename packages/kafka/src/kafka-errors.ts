@@ -93,6 +93,19 @@ const kafkaCodes: ReadonlyMap<number, KafkaCode> = new Map([
 export const duplicateSequenceNumber = 46;
 export const unknownTopicOrPartition = 3;
 
+/** What brokers refuse a batch by for what is in it: others of its partition are taken, and nothing of it was stored. */
+const recordRefusals: ReadonlySet<number> = new Set([
+  10, // MESSAGE_TOO_LARGE
+  18, // RECORD_LIST_TOO_LARGE
+  32, // INVALID_TIMESTAMP
+  87, // INVALID_RECORD
+]);
+
+/** Whether a code of a Produce answer is about the records themselves: sent again they are refused again, and no other code says so. */
+export function refusesRecords(code: number): boolean {
+  return recordRefusals.has(code);
+}
+
 function group(means: KafkaErrorCode, codes: Record<string, number>): [number, KafkaCode][] {
   return Object.entries(codes).map(([name, code]) => [code, { name, means }]);
 }

@@ -84,6 +84,10 @@ export const recoveries = {
     20,
     'The event exceeds what Kafka takes; if it may be left out, list its id in RELAY_SKIP_EVENTS.',
   ),
+  EVENT_REFUSED: halt(
+    20,
+    'Kafka refuses the event for the reason that the message has: let the topic take it, or, if the event may be left out, list its id in RELAY_SKIP_EVENTS.',
+  ),
   SINK_UNAVAILABLE: retry(
     'Check that Kafka runs and can be reached; the relay goes on trying and Postgres keeps the changes.',
   ),

@@ -2,6 +2,7 @@ import type { EventType } from '@outbound/schemas';
 import { AckTracker, type TrackedTransaction } from './ack/ack-tracker.ts';
 import { RelayError, toRelayError } from './errors.ts';
 import { LaneSender } from './kafka/lane-sender.ts';
+import { refusedEvent } from './kafka/refused-event.ts';
 import { findingText, type RefutedTail, type RefutedTails } from './kafka/tail.ts';
 import { TailGate } from './kafka/tail-gate.ts';
 import type { PublisherSession } from './kafka/publisher.ts';
@@ -60,6 +61,13 @@ export class Pipeline implements ChangeListener {
         parts.failPoint('after-publish-before-track');
         for (const transaction of batch.transactions) this.#tracker.delivered(transaction);
         parts.observer.batchDelivered(batch);
+        this.#progressed();
+      },
+      onRefused: (record, transaction, reason) => {
+        this.#decodable(record.position, () => {
+          throw refusedEvent(record, reason);
+        });
+        this.#tracker.delivered(transaction);
         this.#progressed();
       },
       onSendFailed: (error, attempt) => parts.observer.sendFailed(error, attempt),

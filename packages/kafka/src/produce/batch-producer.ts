@@ -77,6 +77,14 @@ export class BatchProducer {
     }
   }
 
+  /**
+   * Frees the number of a batch that the broker has refused for what is in it (`refusesRecords`), so that its records can go in others.
+   * @throws KafkaError KAFKA_PRODUCER_LOST, see `PartitionSequences.giveUp`.
+   */
+  giveUp(batch: WrittenBatch): void {
+    this.#sequences.giveUp(batch);
+  }
+
   #booked<Batch extends WrittenBatch>(
     batch: Batch,
     answer: PartitionAnswer | undefined,

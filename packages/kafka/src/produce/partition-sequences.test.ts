@@ -27,6 +27,29 @@ describe('PartitionSequences', () => {
     );
   });
 
+  it('gives the number of a batch that the broker refuses for its content to the next one', () => {
+    const sequences = new PartitionSequences();
+    const refused = batch(4);
+    sequences.begin(refused);
+    sequences.giveUp(refused);
+    const half = batch(2);
+    expect(sequences.begin(half)).toBe(0);
+    sequences.confirm(half, 7n);
+    expect(sequences.begin(batch(2))).toBe(2);
+  });
+
+  it('gives up no batch that an earlier send may have stored, nor one that is not out', () => {
+    const sequences = new PartitionSequences();
+    const doubtful = batch(1);
+    sequences.begin(doubtful);
+    sequences.release(doubtful);
+    sequences.begin(doubtful);
+    expect(() => sequences.giveUp(doubtful)).toThrow(
+      expect.objectContaining({ code: 'KAFKA_PRODUCER_LOST' }),
+    );
+    expect(() => sequences.giveUp(batch(1))).toThrow('gives up a batch that is not out');
+  });
+
   it('refuses a second send for a partition while one is out', () => {
     const sequences = new PartitionSequences();
     const sent = batch(1);

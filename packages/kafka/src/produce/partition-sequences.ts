@@ -11,6 +11,8 @@ interface PartitionState {
   next: number;
   /** The batch that was given a number and is not confirmed. */
   out: PartitionBatch | undefined;
+  /** How often that batch was sent. */
+  sends: number;
   isInFlight: boolean;
   /** Offset behind the last confirmed record; −1 before the first. */
   endOffset: bigint;
@@ -40,6 +42,7 @@ export class PartitionSequences {
     if (state.isInFlight) throw new Error(`lane ${key} is sent to while a send is out`);
     if (state.out && state.out !== batch)
       throw new Error(`lane ${key} is given another batch while one is not confirmed`);
+    state.sends = state.out === batch ? state.sends + 1 : 1;
     state.out = batch;
     state.isInFlight = true;
     return state.next;
@@ -69,10 +72,28 @@ export class PartitionSequences {
     this.#state(partitionKey(batch)).isInFlight = false;
   }
 
+  /**
+   * The broker refuses the batch for what is in it and has stored nothing: its number is free for another batch of the partition.
+   * @throws KafkaError KAFKA_PRODUCER_LOST if the batch was sent before: that send may have stored it (a setting of the topic has changed since), and Kafka would take
+   * another batch under the number for the stored one. A new producer looks at what is there.
+   */
+  giveUp(batch: PartitionBatch): void {
+    const key = partitionKey(batch);
+    const state = this.#state(key);
+    if (state.out !== batch) throw new Error(`lane ${key} gives up a batch that is not out`);
+    if (state.sends > 1)
+      throw new KafkaError(
+        'KAFKA_PRODUCER_LOST',
+        `lane ${key}: a batch is refused that an earlier send without an answer may have stored`,
+      );
+    state.out = undefined;
+    state.isInFlight = false;
+  }
+
   #state(key: string): PartitionState {
     let state = this.#states.get(key);
     if (!state) {
-      state = { next: this.#start, out: undefined, isInFlight: false, endOffset: -1n };
+      state = { next: this.#start, out: undefined, sends: 0, isInFlight: false, endOffset: -1n };
       this.#states.set(key, state);
     }
     return state;

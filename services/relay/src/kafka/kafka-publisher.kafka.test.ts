@@ -1,6 +1,11 @@
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
+import { systemClock } from '@outbound/service-kit';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { AckTracker } from '../ack/ack-tracker.ts';
+import type { Lsn } from '../wal/lsn.ts';
 import { sessionTiming } from './kafka-session.ts';
+import { LaneSender } from './lane-sender.ts';
+import { defaultSendLimits } from './send-plan.ts';
 import { transactionalIdOf } from './transactional-id.ts';
 import {
   anyEventType,
@@ -49,7 +54,7 @@ describe('send', () => {
       ];
       const deliveries = await one.send(batches);
       expect(deliveries).toHaveLength(3);
-      for (const { baseOffset } of deliveries) expect(baseOffset).toBe(0n);
+      for (const delivery of deliveries) expect(delivery).toMatchObject({ baseOffset: 0n });
       const [first, second, third] = await readTopic(kafka.bootstrap, eventType.change);
       expect(first?.value?.equals(value)).toBe(true);
       expect(first).toMatchObject({
@@ -80,8 +85,8 @@ describe('send', () => {
     });
   });
 
-  it('rejects for good what the broker refuses for good, in the broker’s words', async () => {
-    const eventType = anyEventType();
+  it('says in the broker’s words which batch is refused for its content, and sends its records in others', async () => {
+    const eventType = anyEventType(2);
     const { session: one, source } = await session(eventType);
     await kafka.tool('configs', [
       '--alter',
@@ -92,13 +97,57 @@ describe('send', () => {
       '--add-config',
       'max.message.bytes=1000',
     ]);
-    const large = batchOf([
-      recordAt(source, eventType.change, 0, 1, { value: Buffer.alloc(5000) }),
-    ]);
-    await expect(one.send([large])).rejects.toMatchObject({
-      code: 'SINK_REJECTED',
-      message: expect.stringContaining(`${eventType.change}/0: MESSAGE_TOO_LARGE`) as string,
+    const records = [1, 2].map((lsn) =>
+      recordAt(source, eventType.change, 0, lsn, { value: Buffer.alloc(600) }),
+    );
+    const elsewhere = batchOf([recordAt(source, eventType.change, 1, 3)]);
+    const answers = await one.send([batchOf(records), elsewhere]);
+    expect(answers).toContainEqual({
+      topic: eventType.change,
+      partition: 0,
+      refusal: expect.stringContaining('MESSAGE_TOO_LARGE') as string,
     });
+    expect(answers).toContainEqual({ topic: eventType.change, partition: 1, baseOffset: 0n });
+    for (const [index, record] of records.entries())
+      expect(await one.send([batchOf([record])])).toMatchObject([{ baseOffset: BigInt(index) }]);
+    const stored = await readTopic(kafka.bootstrap, eventType.change);
+    expect(stored.map(({ partition }) => partition).sort()).toEqual([0, 0, 1]);
+  });
+
+  it('takes a backlog of tombstones with long keys and headers, which is a hundred times what its values are', async () => {
+    const eventType = anyEventType();
+    const { session: one, source } = await session(eventType);
+    const refused: string[] = [];
+    const tracker = new AckTracker();
+    const transaction = tracker.begin();
+    const sender = new LaneSender({
+      clock: systemClock,
+      limits: defaultSendLimits,
+      backoffMs: () => 50,
+      prove: () => Promise.resolve(),
+      onDelivered: ({ transactions }) => {
+        for (const each of transactions) tracker.delivered(each);
+      },
+      onRefused: (_, __, reason) => refused.push(reason),
+      onSendFailed: () => undefined,
+      onFailed: (error) => refused.push(error.message),
+    });
+    for (let lsn = 1; lsn <= 1500; lsn += 1) {
+      transaction.undelivered += 1;
+      const plain = recordAt(source, eventType.state, 0, lsn, { value: null });
+      const key = `${lsn}-`.padEnd(255, 'k');
+      const headers = { ...plain.headers, flow_id: 'f'.repeat(8000), ce_subject: key };
+      sender.enqueue({ ...plain, key, headers }, transaction);
+    }
+    tracker.commit(transaction, 1501n as Lsn);
+    sender.start(one);
+    await sender.drained();
+    expect(refused).toEqual([]);
+    expect(tracker.ackLsn).toBe(1501n);
+    const stored = await readTopic(kafka.bootstrap, eventType.state);
+    expect(stored.map(({ key }) => Number(String(key).split('-')[0]))).toEqual(
+      Array.from({ length: 1500 }, (_, index) => index + 1),
+    );
   });
 
   it('takes more at once than a broker takes in one request', async () => {

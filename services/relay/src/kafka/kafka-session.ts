@@ -1,6 +1,8 @@
 import {
   BatchProducer,
   errorFromCode,
+  kafkaCode,
+  refusesRecords,
   unknownTopicOrPartition,
   type BatchCompression,
   type BatchOutcome,
@@ -10,7 +12,7 @@ import {
 import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../errors.ts';
 import { recordBytes } from './outbound-record.ts';
-import { laneKey, type Delivery, type LaneBatch, type PublisherSession } from './publisher.ts';
+import { laneKey, type LaneAnswer, type LaneBatch, type PublisherSession } from './publisher.ts';
 import type { Tail } from './tail.ts';
 
 /** How a session behaves in time. Milliseconds. */
@@ -90,14 +92,14 @@ export class KafkaSession implements PublisherSession {
     return false;
   }
 
-  async send(batches: readonly LaneBatch[]): Promise<readonly Delivery[]> {
+  async send(batches: readonly LaneBatch[]): Promise<readonly LaneAnswer[]> {
     if (this.#isClosed) throw new RelayError('SINK_SESSION_BROKEN', 'this session is closed');
     const failures: RelayError[] = [];
-    const deliveries: Delivery[] = [];
+    const answers: LaneAnswer[] = [];
     await Promise.all(
       this.#requests(batches).map(async ({ leader, group }) => {
         try {
-          await this.#sendTo(leader, group, deliveries, failures);
+          await this.#sendTo(leader, group, answers, failures);
         } catch (thrown) {
           failures.push(toRelayError(thrown));
         }
@@ -106,10 +108,10 @@ export class KafkaSession implements PublisherSession {
     if (failures.length > 0) this.#refreshLeaders();
     const fatal = failures.find(isFatal);
     if (fatal) throw fatal;
-    // What was confirmed is the answer; the core asks for the rest again, and hears why if nothing at all was confirmed.
-    if (deliveries.length === 0 && failures[0])
+    // What was decided is the answer; the core asks for the rest again, and hears why if nothing at all was decided.
+    if (answers.length === 0 && failures[0])
       throw failures.find(({ code }) => code === 'SINK_PARTITION_UNAVAILABLE') ?? failures[0];
-    return deliveries;
+    return answers;
   }
 
   close(): Promise<void> {
@@ -122,7 +124,7 @@ export class KafkaSession implements PublisherSession {
   async #sendTo(
     leader: number,
     batches: readonly LaneBatch[],
-    deliveries: Delivery[],
+    answers: LaneAnswer[],
     failures: RelayError[],
   ): Promise<void> {
     if (leader < 0) {
@@ -132,13 +134,14 @@ export class KafkaSession implements PublisherSession {
     const link = this.#parts.directory.cluster.link(leader);
     for (const outcome of await this.#producer.send(link, batches)) {
       const { batch, isStored, answer } = outcome;
-      if (isStored && answer)
-        deliveries.push({
-          topic: batch.topic,
-          partition: batch.partition,
-          baseOffset: answer.baseOffset,
-        });
-      else failures.push(this.#failureOf(outcome, leader));
+      const { topic, partition } = batch;
+      if (isStored && answer) answers.push({ topic, partition, baseOffset: answer.baseOffset });
+      else if (answer && refusesRecords(answer.code)) {
+        this.#producer.giveUp(batch);
+        const { name } = kafkaCode(answer.code);
+        const refusal = answer.detail ? `${name} (${answer.detail})` : name;
+        answers.push({ topic, partition, refusal });
+      } else failures.push(this.#failureOf(outcome, leader));
     }
   }
 

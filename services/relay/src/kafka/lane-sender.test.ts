@@ -6,7 +6,7 @@ import { RelayError } from '../errors.ts';
 import type { Lsn } from '../wal/lsn.ts';
 import { LaneSender } from './lane-sender.ts';
 import type { OutboundRecord } from './outbound-record.ts';
-import { laneKey, type Delivery, type LaneBatch, type PublisherSession } from './publisher.ts';
+import { laneKey, type LaneAnswer, type LaneBatch, type PublisherSession } from './publisher.ts';
 
 /** Time passes at once: what the sender waits for is only an order of events here. */
 const clock: Clock = {
@@ -15,7 +15,7 @@ const clock: Clock = {
   sleep: () => Promise.resolve(),
 };
 
-type Outcome = 'all' | 'some' | 'none' | 'stored-but-refused' | 'unavailable' | 'partition';
+type Outcome = 'all' | 'some' | 'none' | 'answer-lost' | 'unavailable' | 'partition';
 
 /** A broker that remembers each lane's last batch, so that a repeated one is stored once; and that looks for what no sender may do. */
 class StrictSession implements PublisherSession {
@@ -24,17 +24,22 @@ class StrictSession implements PublisherSession {
   readonly #outcomes: Outcome[];
   readonly #unconfirmed = new Map<string, LaneBatch>();
   readonly #inFlight = new Set<string>();
+  readonly #takesRecords: number;
+  readonly #poison: string | undefined;
   #sends = 0;
 
-  constructor(outcomes: readonly Outcome[]) {
+  /** `takesRecords`: a batch of more is too large. `poison`: a value that is refused wherever it is in. */
+  constructor(outcomes: readonly Outcome[], takesRecords = Infinity, poison?: string) {
     this.#outcomes = [...outcomes];
+    this.#takesRecords = takesRecords;
+    this.#poison = poison;
   }
 
   leaderOf(_topic: string, partition: number): number {
     return partition % 2;
   }
 
-  async send(batches: readonly LaneBatch[]): Promise<readonly Delivery[]> {
+  async send(batches: readonly LaneBatch[]): Promise<readonly LaneAnswer[]> {
     this.#sends += 1;
     const outcome = this.#outcomes.shift() ?? 'all';
     const lanes = batches.map(({ topic, partition }) => laneKey(topic, partition));
@@ -43,16 +48,24 @@ class StrictSession implements PublisherSession {
     for (const lane of lanes) this.#inFlight.delete(lane);
     if (outcome === 'unavailable') throw new RelayError('SINK_UNAVAILABLE', 'no broker');
     if (outcome === 'partition') throw new RelayError('SINK_PARTITION_UNAVAILABLE', 'no leader');
-    const deliveries: Delivery[] = [];
+    const answers: LaneAnswer[] = [];
     for (const [index, batch] of batches.entries()) {
+      const { topic, partition, records } = batch;
       if (outcome === 'none' || (outcome === 'some' && index % 2 === 1)) continue;
+      const isRefused = records.some(({ value }) => String(value) === this.#poison);
+      if (isRefused || records.length > this.#takesRecords) {
+        if (outcome === 'answer-lost') continue;
+        this.#unconfirmed.delete(lanes[index] ?? '');
+        answers.push({ topic, partition, refusal: 'MESSAGE_TOO_LARGE' });
+        continue;
+      }
       this.#store(lanes[index] ?? '', batch);
-      if (outcome === 'stored-but-refused') continue;
+      if (outcome === 'answer-lost') continue;
       this.#unconfirmed.delete(lanes[index] ?? '');
-      deliveries.push({ topic: batch.topic, partition: batch.partition, baseOffset: 0n });
+      answers.push({ topic, partition, baseOffset: 0n });
     }
-    if (outcome === 'stored-but-refused') throw new RelayError('SINK_UNAVAILABLE', 'answer lost');
-    return deliveries;
+    if (outcome === 'answer-lost') throw new RelayError('SINK_UNAVAILABLE', 'answer lost');
+    return answers;
   }
 
   mustRenew(): boolean {
@@ -81,6 +94,7 @@ class StrictSession implements PublisherSession {
 function newSender(recordsPerSend = 3) {
   const tracker = new AckTracker();
   const failures: RelayError[] = [];
+  const refused: string[] = [];
   const sender = new LaneSender({
     clock,
     limits: { recordsPerSend, bytesPerBatch: 100_000 },
@@ -89,18 +103,22 @@ function newSender(recordsPerSend = 3) {
     onDelivered: (batch) => {
       for (const transaction of batch.transactions) tracker.delivered(transaction);
     },
+    onRefused: ({ value }, transaction) => {
+      refused.push(String(value));
+      tracker.delivered(transaction);
+    },
     onSendFailed: () => undefined,
     onFailed: (error) => {
       failures.push(error);
       sender.stop();
     },
   });
-  return { sender, tracker, failures };
+  return { sender, tracker, failures, refused };
 }
 
 /** One transaction with one record in each of the partitions. */
 function commit(
-  { sender, tracker }: ReturnType<typeof newSender>,
+  { sender, tracker }: Pick<ReturnType<typeof newSender>, 'sender' | 'tracker'>,
   commitLsn: number,
   partitions: readonly number[],
 ): void {
@@ -194,10 +212,11 @@ describe('LaneSender', () => {
       backoffMs: () => 1,
       prove: () => Promise.reject(new RelayError('SOURCE_CONNECTION_LOST', 'the slot was lost')),
       onDelivered: () => undefined,
+      onRefused: () => undefined,
       onSendFailed: () => undefined,
       onFailed: (error) => failures.push(error),
     });
-    commit({ sender, tracker: new AckTracker(), failures }, 1, [0]);
+    commit({ sender, tracker: new AckTracker() }, 1, [0]);
     sender.start(session);
     await sender.drained();
     await sender.settled();
@@ -210,7 +229,7 @@ describe('LaneSender', () => {
       'all',
       'some',
       'none',
-      'stored-but-refused',
+      'answer-lost',
       'unavailable',
       'partition',
     );
@@ -226,21 +245,30 @@ describe('LaneSender', () => {
         transactions,
         fc.array(outcome, { maxLength: 60 }),
         fc.integer({ min: 1, max: 9 }),
-        async (commits, outcomes, recordsPerSend) => {
-          const session = new StrictSession(outcomes);
+        fc.constantFrom(1, 2, 5, Infinity),
+        fc.option(
+          fc.integer({ min: 1, max: 9 }).map((lsn) => `${lsn}/0`),
+          { nil: undefined },
+        ),
+        async (commits, outcomes, recordsPerSend, takesRecords, poison) => {
+          const session = new StrictSession(outcomes, takesRecords, poison);
           const one = newSender(recordsPerSend);
           one.sender.start(session);
           const wanted = new Map<string, string[]>();
+          const poisoned: string[] = [];
           for (const [index, { partitions, pause }] of commits.entries()) {
             commit(one, index + 1, partitions);
             for (const [at, partition] of partitions.entries()) {
               const lane = laneKey('t', partition);
-              wanted.set(lane, [...(wanted.get(lane) ?? []), `${index + 1}/${at}`]);
+              const value = `${index + 1}/${at}`;
+              if (value === poison) poisoned.push(value);
+              else wanted.set(lane, [...(wanted.get(lane) ?? []), value]);
             }
             for (let turn = 0; turn < pause; turn += 1) await Promise.resolve();
           }
           await one.sender.drained();
           expect(one.failures).toEqual([]);
+          expect(one.refused).toEqual(poisoned);
           const stored = new Map(
             Array.from(session.stored, ([lane, records]) => [
               lane,

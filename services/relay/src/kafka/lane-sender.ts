@@ -3,7 +3,7 @@ import type { Clock } from '@outbound/service-kit';
 import { toRelayError, type RelayError } from '../errors.ts';
 import { Lanes, type TrackedBatch } from './lanes.ts';
 import { recordBytes, type OutboundRecord } from './outbound-record.ts';
-import { laneKey, type Delivery, type PublisherSession } from './publisher.ts';
+import { laneKey, type LaneAnswer, type PublisherSession } from './publisher.ts';
 import { afterFailedSend, laneShare, type SendLimits } from './send-plan.ts';
 
 export interface LaneSenderOptions {
@@ -13,6 +13,15 @@ export interface LaneSenderOptions {
   /** Resolves when a send may start; rejects when this process may no longer send. */
   readonly prove: () => Promise<void>;
   readonly onDelivered: (batch: TrackedBatch) => void;
+  /**
+   * The broker refuses this very record, alone in its batch, for the reason given. It is in its lane no longer, and the lane goes on when this
+   * returns; what it throws ends the session.
+   */
+  readonly onRefused: (
+    record: OutboundRecord,
+    transaction: TrackedTransaction,
+    reason: string,
+  ) => void;
   readonly onSendFailed: (error: RelayError, attempt: number) => void;
   /** This session can't go on. Called once. */
   readonly onFailed: (error: RelayError) => void;
@@ -178,7 +187,8 @@ export class LaneSender {
     try {
       await this.#options.prove();
       if (this.#stopped.signal.aborted) return { unconfirmed: batches, next: 'together' };
-      return { unconfirmed: this.#confirm(batches, await session.send(batches)), next: 'together' };
+      const answers = await session.send(batches);
+      return { unconfirmed: this.#book(batches, answers), next: 'together' };
     } catch (thrown) {
       const error = toRelayError(thrown);
       if (this.#stopped.signal.aborted) return { unconfirmed: batches, next: 'together' };
@@ -189,24 +199,33 @@ export class LaneSender {
     }
   }
 
-  /** Books what was confirmed and gives back what was not. */
-  #confirm(
-    batches: readonly TrackedBatch[],
-    deliveries: readonly Delivery[],
-  ): readonly TrackedBatch[] {
-    const confirmed = new Set(deliveries.map(({ topic, partition }) => laneKey(topic, partition)));
+  /** Books what was confirmed or refused, and gives back what was neither. */
+  #book(batches: readonly TrackedBatch[], answers: readonly LaneAnswer[]): readonly TrackedBatch[] {
+    const byLane = new Map(answers.map((each) => [laneKey(each.topic, each.partition), each]));
     const missing: TrackedBatch[] = [];
+    const refused: { readonly batch: TrackedBatch; readonly refusal: string }[] = [];
     for (const batch of batches) {
-      if (!confirmed.has(laneKey(batch.topic, batch.partition))) {
-        missing.push(batch);
-        continue;
+      const answer = byLane.get(laneKey(batch.topic, batch.partition));
+      if (!answer) missing.push(batch);
+      else if ('refusal' in answer) refused.push({ batch, refusal: answer.refusal });
+      else {
+        batch.lane.confirm(batch);
+        this.#bytes -= batch.bytes;
+        this.#options.onDelivered(batch);
       }
-      batch.lane.confirm(batch);
-      this.#bytes -= batch.bytes;
-      this.#options.onDelivered(batch);
     }
+    // Behind what was confirmed, which counts even if a refusal ends the session.
+    for (const { batch, refusal } of refused) this.#refused(batch, refusal);
     if (this.isIdle) this.#tellDrained();
     return missing;
+  }
+
+  #refused(batch: TrackedBatch, refusal: string): void {
+    const isAlone = batch.lane.refuse(batch);
+    const { records, transactions } = batch;
+    if (!isAlone || !records[0] || !transactions[0]) return;
+    this.#bytes -= batch.bytes;
+    this.#options.onRefused(records[0], transactions[0], refusal);
   }
 
   #tellDrained(): void {

@@ -1,3 +1,4 @@
+import { aloneInBatchBytes } from '@outbound/kafka';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TrackedTransaction } from '../ack/ack-tracker.ts';
@@ -61,6 +62,36 @@ describe('Lane', () => {
     const batch = lane.take(wide);
     expect(batch).toBeDefined();
     if (batch) expect(() => lane.confirm({ ...batch })).toThrow('a batch that is not out');
+  });
+
+  it('counts keys and headers, in bytes of UTF-8, against the bytes that a batch may have', () => {
+    const long = (lsn: number): OutboundRecord => ({
+      ...record(lsn, 0, 0),
+      value: null,
+      key: 'ü'.repeat(255),
+      headers: { flow_id: 'ü'.repeat(4000) },
+    });
+    const lane = laneOf(...Array.from({ length: 300 }, (_, index) => long(index + 1)));
+    const out = lane.take({ records: 1000, bytes: 1_000_000 });
+    const wire = out?.records.reduce((sum, each) => sum + aloneInBatchBytes(each), 0) ?? 0;
+    expect(wire).toBeGreaterThan(500_000);
+    expect(wire).toBeLessThan(1_000_000);
+  });
+
+  it('has the records of a refused batch first in its queue again, and gives batches half as large from then on', () => {
+    const lane = laneOf(...[1, 2, 3, 4, 5].map((lsn) => record(lsn, 0, 1000)));
+    const first = lane.take({ records: 4, bytes: 1e6 });
+    if (first) expect(lane.refuse(first)).toBe(false);
+    const lsns = (out: ReturnType<Lane['take']>) =>
+      out?.records.map(({ position }) => Number(position.commitLsn));
+    const half = lane.take(wide);
+    expect(lsns(half)).toEqual([1, 2]);
+    if (half) expect(lane.refuse(half)).toBe(false);
+    const alone = lane.take(wide);
+    expect(lsns(alone)).toEqual([1]);
+    if (alone) expect(lane.refuse(alone)).toBe(true);
+    expect(lsns(lane.take(wide))).toEqual([2]);
+    expect(lane.length).toBe(4);
   });
 
   it('keeps what is wanted of its queue, asked for in order', () => {

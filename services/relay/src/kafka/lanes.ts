@@ -1,3 +1,4 @@
+import { recordBound } from '@outbound/kafka';
 import type { TrackedTransaction } from '../ack/ack-tracker.ts';
 import { recordBytes, type OutboundRecord } from './outbound-record.ts';
 import { laneKey, type LaneBatch } from './publisher.ts';
@@ -13,7 +14,10 @@ export interface TrackedBatch extends LaneBatch {
   readonly lane: Lane;
   /** The transaction of each record, same order as `records`. */
   readonly transactions: readonly TrackedTransaction[];
+  /** What its records count against the byte bound. */
   readonly bytes: number;
+  /** What they take on the wire at the most. */
+  readonly wireBytes: number;
 }
 
 /** The records of one partition in commit order. At most one batch of a lane is out at a time: that is what keeps the order (I3). */
@@ -23,6 +27,8 @@ export class Lane {
   #queue: QueuedRecord[] = [];
   #head = 0;
   #out: TrackedBatch | undefined;
+  /** What this partition takes in one batch, as far as its refusals have taught. */
+  #wireLimit = Infinity;
 
   constructor(topic: string, partition: number) {
     this.topic = topic;
@@ -53,21 +59,27 @@ export class Lane {
     this.#head = 0;
   }
 
-  /** Takes the next batch out, at least one record if there is one, and no other until it is confirmed. */
+  /**
+   * Takes the next batch out, at least one record if there is one, and no other until it is confirmed or refused. `limits.bytes` counts
+   * what is on the wire.
+   */
   take(limits: { records: number; bytes: number }): TrackedBatch | undefined {
     if (this.#out)
       throw new Error(`lane ${laneKey(this.topic, this.partition)} has a batch out already`);
     const records: OutboundRecord[] = [];
     const transactions: TrackedTransaction[] = [];
+    const wireLimit = Math.min(limits.bytes, this.#wireLimit);
     let bytes = 0;
+    let wireBytes = 0;
     for (; this.#head < this.#queue.length && records.length < limits.records; this.#head += 1) {
       const queued = this.#queue[this.#head];
       if (!queued) break;
-      const size = recordBytes(queued.record);
-      if (records.length > 0 && bytes + size > limits.bytes) break;
+      const size = recordBound(queued.record);
+      if (records.length > 0 && wireBytes + size > wireLimit) break;
       records.push(queued.record);
       transactions.push(queued.transaction);
-      bytes += size;
+      bytes += recordBytes(queued.record);
+      wireBytes += size;
     }
     this.#compact();
     if (records.length === 0) return undefined;
@@ -78,6 +90,7 @@ export class Lane {
       records,
       transactions,
       bytes,
+      wireBytes,
     };
     return this.#out;
   }
@@ -89,6 +102,23 @@ export class Lane {
         `lane ${laneKey(this.topic, this.partition)} was told of a batch that is not out`,
       );
     this.#out = undefined;
+  }
+
+  /**
+   * The broker refuses the batch that is out, and nothing of it is stored. Of several records perhaps none is at fault but their sum: they are first in the queue again,
+   * in their order, and no batch is more than half as large from now on. True for a single record: it is at fault itself, and is not in the lane any more.
+   */
+  refuse(batch: TrackedBatch): boolean {
+    this.confirm(batch);
+    if (batch.records.length === 1) return true;
+    const refused = batch.records.flatMap((record, index): QueuedRecord[] => {
+      const transaction = batch.transactions[index];
+      return transaction ? [{ record, transaction }] : [];
+    });
+    this.#wireLimit = batch.wireBytes / 2;
+    this.#queue = [...refused, ...this.#queue.slice(this.#head)];
+    this.#head = 0;
+    return false;
   }
 
   /** Gives the memory of what was taken back, at a cost that is constant per record. */

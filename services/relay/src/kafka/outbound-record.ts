@@ -13,7 +13,12 @@ export interface OutboundRecord extends RecordToWrite {
   readonly timestampMs: number;
 }
 
-/** What a record counts against the byte bound (I9): its bytes and a fixed share for the objects around them. */
-export function recordBytes(record: OutboundRecord): number {
-  return 600 + record.key.length + (record.value?.length ?? 0);
+/**
+ * What a record counts against the byte bound (I9): its bytes, the texts of its headers, and a fixed share for the objects around them. Not what it takes on the wire:
+ * that is `recordBound`.
+ */
+export function recordBytes({ key, value, headers }: OutboundRecord): number {
+  let bytes = 300 + key.length + (value?.length ?? 0);
+  for (const name in headers) bytes += (headers[name] ?? '').length;
+  return bytes;
 }

@@ -17,6 +17,20 @@ export interface Delivery {
   readonly baseOffset: bigint;
 }
 
+/**
+ * A batch that the broker refuses for what is in it: too large, or a record that is none to it. Nothing of it was stored, it is no longer out, and its records may go in
+ * other batches.
+ */
+export interface Refusal {
+  readonly topic: string;
+  readonly partition: number;
+  /** The broker's reason, in its words. */
+  readonly refusal: string;
+}
+
+/** What a broker said of a batch for good. */
+export type LaneAnswer = Delivery | Refusal;
+
 /** A producer that has fenced its predecessors. Replaced as a whole when it can't go on. */
 export interface PublisherSession {
   /** The broker that leads this partition, as last heard: lanes of one leader share a send. Stale knowledge costs a round trip, never an event. */
@@ -27,13 +41,14 @@ export interface PublisherSession {
    */
   readonly tails: ReadonlyMap<string, Tail>;
   /**
-   * Sends the batches, at most one per lane, and resolves with those that the brokers confirmed. A batch that is missing from the
-   * answer may or may not be stored: send the very same batch again. Never call it for a lane that is in flight.
+   * Sends the batches, at most one per lane, and resolves with those that the brokers confirmed or refused for their content. A batch that
+   * is missing from the answer may or may not be stored: send the very same batch again. Never call it for a lane that is in flight.
    * **Order**: a lane's batch is stored after every batch of that lane confirmed before; a repeated batch is stored once.
    * @throws RelayError SINK_* — after a rejection only the same batches may be sent on this session, in any grouping.
+   * SINK_SESSION_BROKEN also for a refused batch that an earlier send may have stored: the next session reads what is there.
    * SINK_FENCED means that a newer session exists: this one must never send again.
    */
-  send(batches: readonly LaneBatch[]): Promise<readonly Delivery[]>;
+  send(batches: readonly LaneBatch[]): Promise<readonly LaneAnswer[]>;
   /** True when this session has to be replaced soon (its age, or a sequence near its wrap): the core drains and opens another. */
   mustRenew(): boolean;
   /** Gives up the connections. Never rejects; bounded in time. What is in flight may still be stored. */

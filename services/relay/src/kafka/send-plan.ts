@@ -1,14 +1,19 @@
+import { batchOverhead } from '@outbound/kafka';
+import { maxMessageBytes } from '@outbound/schemas';
 import type { RelayError } from '../errors.ts';
 
 /** Bounds of one send. */
 export interface SendLimits {
   /** Records in one send over all its lanes. More would make a lone event of another lane wait longer for its turn. */
   readonly recordsPerSend: number;
-  /** Bytes of one lane's batch, as `recordBytes` counts them: it has to stay under the topic's `max.message.bytes`. */
+  /** Bytes of one lane's records on the wire, as `recordBound` counts them, headers and keys included: with `batchOverhead` they have to fit the topic's `max.message.bytes`. */
   readonly bytesPerBatch: number;
 }
 
-export const defaultSendLimits: SendLimits = { recordsPerSend: 2000, bytesPerBatch: 900 * 1024 };
+export const defaultSendLimits: SendLimits = {
+  recordsPerSend: 2000,
+  bytesPerBatch: maxMessageBytes - batchOverhead,
+};
 
 /** What each of `laneCount` ready lanes may put into the next send: every ready lane gets a share, so none waits for another's backlog. */
 export function laneShare(

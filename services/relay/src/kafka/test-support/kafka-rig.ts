@@ -148,8 +148,11 @@ export async function sendUntilStored(
         ({ topic, partition }) => !stored.has(laneKey(topic, partition)),
       );
       try {
-        for (const delivery of await session.send(missing))
-          stored.set(laneKey(delivery.topic, delivery.partition), delivery);
+        for (const answer of await session.send(missing)) {
+          const lane = laneKey(answer.topic, answer.partition);
+          if ('refusal' in answer) return new Error(`${lane} refuses a batch: ${answer.refusal}`);
+          stored.set(lane, answer);
+        }
       } catch (thrown) {
         const error = toRelayError(thrown);
         if (!['SINK_UNAVAILABLE', 'SINK_PARTITION_UNAVAILABLE'].includes(error.code)) return error;

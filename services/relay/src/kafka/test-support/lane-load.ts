@@ -7,6 +7,7 @@ import { eventually } from '../../../../../test/support/eventually.ts';
 import type { SourceIdentity } from '../../wal/source-position.ts';
 import { LaneSender } from '../lane-sender.ts';
 import type { PublisherSession } from '../publisher.ts';
+import { refusedEvent } from '../refused-event.ts';
 import { defaultSendLimits } from '../send-plan.ts';
 import { recordAt, type ReadRecord } from './kafka-rig.ts';
 
@@ -43,6 +44,9 @@ export class LaneLoad {
         this.longestStandstillMs = Math.max(this.longestStandstillMs, idle);
         this.#lastMs[partition] = now;
         this.confirmed[partition] = Number(records.at(-1)?.position.commitLsn ?? -1);
+      },
+      onRefused: (record, _, reason) => {
+        throw refusedEvent(record, reason);
       },
       onSendFailed: (error) => this.failures.push(error),
       onFailed: (error) => {
