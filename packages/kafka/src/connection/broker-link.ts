@@ -12,6 +12,7 @@ import {
   loadKafkajs,
   quietQueue,
   sendEncoded,
+  steadyThrottle,
   type Broker,
   type Connection,
   type RequestName,
@@ -229,6 +230,7 @@ export class BrokerLink {
     const broker = new Broker({ connectionPool, logger, allowAutoTopicCreation: false });
     const [connection] = connectionPool.pool;
     quietQueue(connection.requestQueue);
+    steadyThrottle(connection.requestQueue);
     guardFrames(
       connection,
       () => Math.max(handshakeBytes, this.#calls.maxAnswerBytes ?? 0),

@@ -8,6 +8,7 @@ import {
   loadKafkajs,
   quietQueue,
   sendEncoded,
+  steadyThrottle,
   type Connection,
 } from './kafkajs-internals.ts';
 
@@ -25,41 +26,42 @@ describe('loadKafkajs', () => {
   });
 });
 
-describe('quietQueue (trap 3.2-10)', () => {
-  interface Queue {
-    readonly pending: unknown[];
-    readonly inflight: Map<number, unknown>;
-    throttledUntil: number;
-    push(request: object): void;
-    fulfillRequest(answer: object): void;
-    scheduleCheckPendingRequests(): void;
-    destroy(): void;
-  }
-  const RequestQueue = load('kafkajs/src/network/requestQueue') as new (options: object) => Queue;
-  const ignore = () => undefined;
-  const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
-  const newQueue = () =>
-    new RequestQueue({
-      maxInFlightRequests: 1,
-      requestTimeout: 1000,
-      enforceRequestTimeout: false,
-      clientId: 'c',
-      broker: 'b',
-      logger,
-    });
-  const request = (correlationId: number, sent: number[]) => ({
-    entry: {
-      correlationId,
-      apiName: 'x',
-      apiKey: 0,
-      apiVersion: 0,
-      resolve: ignore,
-      reject: ignore,
-    },
-    expectResponse: true,
-    sendRequest: () => sent.push(correlationId),
+interface Queue {
+  readonly pending: unknown[];
+  readonly inflight: Map<number, unknown>;
+  throttledUntil: number;
+  push(request: object): void;
+  maybeThrottle(ms: number): void;
+  fulfillRequest(answer: object): void;
+  scheduleCheckPendingRequests(): void;
+  destroy(): void;
+}
+const RequestQueue = load('kafkajs/src/network/requestQueue') as new (options: object) => Queue;
+const ignore = () => undefined;
+const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+const newQueue = () =>
+  new RequestQueue({
+    maxInFlightRequests: 1,
+    requestTimeout: 1000,
+    enforceRequestTimeout: false,
+    clientId: 'c',
+    broker: 'b',
+    logger,
   });
+const request = (correlationId: number, sent: number[]) => ({
+  entry: {
+    correlationId,
+    apiName: 'x',
+    apiKey: 0,
+    apiVersion: 0,
+    resolve: ignore,
+    reject: ignore,
+  },
+  expectResponse: true,
+  sendRequest: () => sent.push(correlationId),
+});
 
+describe('quietQueue (trap 3.2-10)', () => {
   function wakeUps(queue: Queue): number {
     vi.useFakeTimers();
     try {
@@ -107,6 +109,42 @@ describe('quietQueue (trap 3.2-10)', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe('steadyThrottle', () => {
+  /** For how long a throttle of 200 ms holds a request back, where the wall clock is set back an hour meanwhile. */
+  function heldBackMs(guard: (queue: { throttledUntil: number }) => void): number {
+    vi.useFakeTimers();
+    try {
+      const queue = newQueue();
+      quietQueue(queue);
+      guard(queue);
+      queue.maybeThrottle(200);
+      const sent: number[] = [];
+      queue.push(request(1, sent));
+      vi.setSystemTime(Date.now() - 3_600_000);
+      let waitedMs = 0;
+      for (; sent.length === 0 && waitedMs < 5000; waitedMs += 50) vi.advanceTimersByTime(50);
+      queue.destroy();
+      return waitedMs;
+    } finally {
+      vi.useRealTimers();
+    }
+  }
+
+  it('lets no clock that is set back hold a connection back for hours, as kafkajs does', () => {
+    expect(heldBackMs(steadyThrottle)).toBeLessThanOrEqual(250);
+    expect(heldBackMs(() => undefined)).toBe(5000);
+  });
+
+  it('holds nothing back without a throttle', () => {
+    const queue = newQueue();
+    steadyThrottle(queue);
+    const sent: number[] = [];
+    queue.push(request(1, sent));
+    expect(sent).toEqual([1]);
+    queue.destroy();
   });
 });
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { KafkaLog } from '@outbound/service-kit';
 import { KafkaError } from '../kafka-error.ts';
 import { FrameSizes, guessOfSize } from './frame-sizes.ts';
+import { requestHeader, type RequestApi } from './request-header.ts';
 
 /**
  * The one file that reaches into kafkajs. Of it we take what a library does best: connections, TLS, SASL, the versions handshake, and the encoding of the
@@ -50,37 +51,6 @@ interface QueuedRequest {
   readonly expectResponse: true;
   readonly requestTimeout: null;
   readonly sendRequest: () => void;
-}
-
-/** What a request's header names. */
-export interface RequestApi {
-  readonly name: string;
-  readonly key: number;
-  readonly version: number;
-  /** Header and answer carry tagged fields (KIP-482): we send none, and a `payload` begins with the answer's. */
-  readonly isFlexible: boolean;
-}
-
-/** Header of a request, version 1 or 2, behind the size of header and body. */
-function requestHeader(
-  api: RequestApi,
-  {
-    correlationId,
-    clientId,
-    bodyBytes,
-  }: { correlationId: number; clientId: string; bodyBytes: number },
-): Buffer {
-  const length = Buffer.byteLength(clientId);
-  const headerBytes = 14 + length + (api.isFlexible ? 1 : 0);
-  const header = Buffer.allocUnsafe(headerBytes);
-  header.writeInt32BE(headerBytes - 4 + bodyBytes, 0);
-  header.writeInt16BE(api.key, 4);
-  header.writeInt16BE(api.version, 6);
-  header.writeInt32BE(correlationId, 8);
-  header.writeInt16BE(length, 12);
-  header.write(clientId, 14);
-  if (api.isFlexible) header.writeInt8(0, headerBytes - 1);
-  return header;
 }
 
 /** A connection of kafkajs, as far as it is used. */
@@ -193,6 +163,20 @@ export function quietQueue(
   queue.scheduleCheckPendingRequests = () => {
     if (queue.pending.length > 0) schedule();
   };
+}
+
+/**
+ * Counts a throttle on the monotonic clock: kafkajs compares wall clock times, so that a clock which is set back an hour in a throttle of a second would hold the connection back for an hour.
+ * Call it before the first request.
+ */
+export function steadyThrottle(queue: Pick<RequestQueue, 'throttledUntil'>): void {
+  let untilMs = -Infinity;
+  Object.defineProperty(queue, 'throttledUntil', {
+    get: () => Date.now() + Math.max(-1, untilMs - performance.now()),
+    set: (wallMs: number) => {
+      untilMs = performance.now() + wallMs - Date.now();
+    },
+  });
 }
 
 /**
