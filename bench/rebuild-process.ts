@@ -19,7 +19,8 @@ export interface Rebuilt {
 const smallHeap = '--max-old-space-size=128';
 
 /**
- * Runs the built command line, as a user would, and watches it. Into Postgres in a small heap; the other targets hold the whole state in memory.
+ * Runs the built command line, as a user would, and watches it. In a small heap, but for the target that holds the
+ * whole state in memory.
  * @param target what comes behind `--into`. @throws Error if it does not end with 0
  */
 export async function rebuildInto(
@@ -29,7 +30,7 @@ export async function rebuildInto(
   const child = spawn(
     process.execPath,
     [
-      ...(target[0] === 'postgres' ? [smallHeap] : []),
+      ...(target[0] === 'memory' ? [] : [smallHeap]),
       'packages/cli/dist/main.js',
       ...['rebuild', 'catalog.product', '--json', '--into', ...target],
     ],

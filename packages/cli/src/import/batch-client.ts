@@ -48,14 +48,18 @@ interface SendOptions {
   readonly signal: AbortSignal;
 }
 
-/** Statuses of a whole answer, or of one item, that pass: the same request again is right. Source: Zalando rule 151, RFC 9110. */
+/**
+ * Statuses of a whole answer, or of one item, that pass: the same request again is right. Source: Zalando rule 151, RFC
+ * 9110.
+ */
 const passing: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
 const requestTimeoutMs = 120_000;
 /** An item that fails the service itself is reported after so many tries. */
 const serverFaultTries = 3;
 
 /**
- * Sends batches until each is answered. The key makes a repetition harmless: what was created is told again and not created again.
+ * Sends batches until each is answered. The key makes a repetition harmless: what was created is told again and not
+ * created again.
  * @throws CliError API_UNAVAILABLE when patience ends, API_REFUSED for an answer that no repetition changes.
  */
 export class BatchClient {
@@ -66,8 +70,10 @@ export class BatchClient {
   }
 
   /**
-   * Sends the items as one batch; where that is too large for the API, or for a proxy on the way, in halves, each under a key of its own that is
-   * made of `key`. Each is tried in full first: what another batch was told must not change the keys of this one, or a run that goes on would not
+   * Sends the items as one batch; where that is too large for the API, or for a proxy on the way, in halves, each under
+   * a key of its own that is
+   * made of `key`. Each is tried in full first: what another batch was told must not change the keys of this one, or a
+   * run that goes on would not
    * know what it has created.
    */
   async send(items: Items, { key, signal }: SendOptions): Promise<BatchResult> {

@@ -21,7 +21,8 @@ const shownChars = 60;
 /**
  * A text as a value of its kind: a number to the digit, a boolean from true, false, 1 or 0.
  * @param where field and column, for the message.
- * @throws RowFault for a text that is none: it is never published as something else. JsonTextError for `json` that is none.
+ * @throws RowFault for a text that is none: it is never published as something else. JsonTextError for `json` that is
+ * none.
  */
 export function cellValue(text: string, kind: FieldKind, where: string): JsonValue {
   switch (kind) {

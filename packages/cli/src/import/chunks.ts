@@ -44,8 +44,10 @@ export function batchBody(items: Chunk['items']): string {
 }
 
 /**
- * The Idempotency-Key of a chunk: of the file's content, the place in it, and what is sent. A run that is repeated or resumed, here or on another
- * machine, has the same keys, and the API creates nothing twice while it remembers them (24 hours; after that the unique keys of the rows hold).
+ * The Idempotency-Key of a chunk: of the file's content, the place in it, and what is sent. A run that is repeated or
+ * resumed, here or on another
+ * machine, has the same keys, and the API creates nothing twice while it remembers them (24 hours; after that the
+ * unique keys of the rows hold).
  */
 export function chunkKey(fileHash: string, path: string, { number, items }: Chunk): string {
   const hash = createHash('sha256')

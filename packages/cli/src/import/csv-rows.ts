@@ -13,9 +13,12 @@ interface Parsed {
 export type ConvertRow = (cell: (column: string) => string, place: RowPlace) => string;
 
 /**
- * Rows of CSV text (RFC 4180) whose first record names the columns. Records may span lines; a record with too few or too many cells is an error
- * of its line, and a quote that never ends is one of the whole file, because nothing says then where the next record begins. As spreadsheets write
- * them, rows without any content and empty cells behind the last column mean nothing; a cell with content under a column without a name is an
+ * Rows of CSV text (RFC 4180) whose first record names the columns. Records may span lines; a record with too few or
+ * too many cells is an error
+ * of its line, and a quote that never ends is one of the whole file, because nothing says then where the next record
+ * begins. As spreadsheets write
+ * them, rows without any content and empty cells behind the last column mean nothing; a cell with content under a
+ * column without a name is an
  * error of its line unless `ignoreOthers`.
  * @param plan makes the conversion out of the columns that have a name, once they are known.
  * @throws CliError IMPORT_CSV_BROKEN, and what `plan` throws.

@@ -3,7 +3,9 @@ import { z } from 'zod';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import type { LineError } from './import-row.ts';
 
-/** The rows that were not imported, one JSON object a line, in the order of the input. Made when the first one comes. */
+/**
+ * The rows that were not imported, one JSON object a line, in the order of the input. Made when the first one comes.
+ */
 export class ErrorFile {
   readonly path: string;
   #bytes: number;
@@ -17,7 +19,8 @@ export class ErrorFile {
   /**
    * @param keepBytes what of an earlier run stays: the rows after it come again. 0 begins anew.
    * @param options.mayReplace false: a list that is there already is left alone, and IMPORT_ERRORS_KEPT.
-   * @throws CliError IMPORT_ERRORS_FOREIGN for a file that is no such list: it is left as it is. IMPORT_ERRORS_GONE if less than `keepBytes` is there.
+   * @throws CliError IMPORT_ERRORS_FOREIGN for a file that is no such list: it is left as it is. IMPORT_ERRORS_GONE if
+   * less than `keepBytes` is there.
    */
   static async begin(
     path: string,

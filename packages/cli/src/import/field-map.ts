@@ -21,10 +21,13 @@ export interface MapOptions {
 }
 
 /**
- * Plans which column becomes which field: those named in `map`, and those that are called like a field. Nothing is left out silently.
+ * Plans which column becomes which field: those named in `map`, and those that are called like a field. Nothing is left
+ * out silently.
  * Order: outer fields before what is inside them.
- * @param columns of the file, or undefined where each row has its own (NDJSON): then only fields on the first level are taken by name.
- * @throws CliError IMPORT_MAP_WRONG naming the entry, the columns that are not used, or the required fields that no column gives.
+ * @param columns of the file, or undefined where each row has its own (NDJSON): then only fields on the first level are
+ * taken by name.
+ * @throws CliError IMPORT_MAP_WRONG naming the entry, the columns that are not used, or the required fields that no
+ * column gives.
  */
 export function planFields(
   fields: TargetFields,
@@ -65,7 +68,8 @@ export function planFields(
 }
 
 /**
- * The JSON text of one row. An empty cell is an absent field; where it leaves an optional object without what it must have (a price without
+ * The JSON text of one row. An empty cell is an absent field; where it leaves an optional object without what it must
+ * have (a price without
  * its amount), the constants in that object are left out too.
  * @throws RowFault, JsonTextError: the row cannot be sent as it was meant.
  */
@@ -95,7 +99,10 @@ export function rowToJson(
   return stringifyJson(root);
 }
 
-/** True for a constant of an object that has columns too, none of which says anything in this row, and that is not whole without them. */
+/**
+ * True for a constant of an object that has columns too, none of which says anything in this row, and that is not whole
+ * without them.
+ */
 function isHalf(
   constant: ConstantSource,
   sources: readonly FieldSource[],

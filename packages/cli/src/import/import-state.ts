@@ -16,7 +16,10 @@ const stateSchema = z.strictObject({
   line: z.int().min(0),
   rows: z.int().min(0),
   created: z.int().min(0),
-  /** Rows that the API had created before under the same key: an earlier run of this file, or a try whose answer was lost. */
+  /**
+   * Rows that the API had created before under the same key: an earlier run of this file, or a try whose answer was
+   * lost.
+   */
   createdBefore: z.int().min(0).default(0),
   refused: z.int().min(0),
   retries: z.int().min(0),
@@ -73,7 +76,8 @@ export async function removeState(path: string): Promise<void> {
 
 /**
  * Where a resumed run goes on.
- * @throws CliError IMPORT_NOTHING_TO_RESUME, IMPORT_CHANGED if the file, the API or the options are others than those of the run that stopped.
+ * @throws CliError IMPORT_NOTHING_TO_RESUME, IMPORT_CHANGED if the file, the API or the options are others than those
+ * of the run that stopped.
  */
 export function resumable(
   state: ImportState | undefined,

@@ -21,11 +21,17 @@ export const importTargets: ReadonlyMap<string, ImportTarget> = new Map(
 
 /** The fields of a target. */
 export interface TargetFields {
-  /** Of the field at this path (`price.amount`); undefined if there can be none. Whatever is inside an open object is text. */
+  /**
+   * Of the field at this path (`price.amount`); undefined if there can be none. Whatever is inside an open object is
+   * text.
+   */
   kindOf(path: string): FieldKind | undefined;
   /** Paths of the fields on the first level that a row has to have. */
   readonly required: readonly string[];
-  /** Names of the members that the object at this path can have, the whole being at ``; undefined where it takes all, or is no object. */
+  /**
+   * Names of the members that the object at this path can have, the whole being at ``; undefined where it takes all, or
+   * is no object.
+   */
   membersIn(path: string): ReadonlySet<string> | undefined;
   /** Names of the members that the object at this path has to have; none where it is open, or no object. */
   requiredIn(path: string): readonly string[];

@@ -17,9 +17,12 @@ export interface ObjectPlan {
 }
 
 /**
- * The JSON text of one object: its members that are fields, and what is mapped and set. Values stay what they are. A member that is mapped goes
- * where it is mapped to, and only there, as a column does. Of the others none is lost, whatever its depth: one that is no field, or whose
- * field comes from elsewhere, is a fault of the row unless `ignoreOthers`. Constants make no object of which this row says nothing.
+ * The JSON text of one object: its members that are fields, and what is mapped and set. Values stay what they are. A
+ * member that is mapped goes
+ * where it is mapped to, and only there, as a column does. Of the others none is lost, whatever its depth: one that is
+ * no field, or whose
+ * field comes from elsewhere, is a fault of the row unless `ignoreOthers`. Constants make no object of which this row
+ * says nothing.
  * @throws RowFault naming the members, JsonTextError
  */
 export function objectToJson(plan: ObjectPlan, place: RowPlace, object: JsonObject): string {

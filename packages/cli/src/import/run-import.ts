@@ -23,14 +23,18 @@ export interface ImportParts {
   readonly rate: number | undefined;
   readonly signal: AbortSignal;
   readonly send: SendChunk;
-  /** Takes the errors of the next chunk; gives the length of the error file. Called in the order of the file, before `save`. */
+  /**
+   * Takes the errors of the next chunk; gives the length of the error file. Called in the order of the file, before
+   * `save`.
+   */
   readonly writeErrors: (errors: readonly LineError[]) => Promise<number>;
   /** Takes how far it is, after each chunk. */
   readonly save: (state: ImportState) => Promise<void>;
 }
 
 /**
- * Sends every chunk, several at once, and settles them in the order of the file: the state never says more than is done, and never passes over a chunk.
+ * Sends every chunk, several at once, and settles them in the order of the file: the state never says more than is
+ * done, and never passes over a chunk.
  * @returns the state at the end.
  * @throws what `send` throws; the state that was saved last is then where to go on.
  */

@@ -7,8 +7,10 @@ import type { RebuildWithOptions } from './rebuild-options.ts';
 import { ProgressCounter } from './rebuild-progress.ts';
 
 /**
- * The core of `rebuildAndFollow`: attempts, one after the other, until one ends in good order. A topic that was made again or has lost its end, a reader that was behind for longer
- * than tombstones live, and a store that has lost its last steps end an attempt; the next one looks at the store and the topic, and goes on from the positions or begins again, as it would in a new process.
+ * The core of `rebuildAndFollow`: attempts, one after the other, until one ends in good order. A topic that was made
+ * again or has lost its end, a reader that was behind for longer
+ * than tombstones live, and a store that has lost its last steps end an attempt; the next one looks at the store and
+ * the topic, and goes on from the positions or begins again, as it would in a new process.
  * @throws as `rebuildAndFollow`.
  */
 export async function rebuildOver(

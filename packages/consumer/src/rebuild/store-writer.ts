@@ -1,15 +1,17 @@
 import type { StateBatch, StateEntry, StatePosition, StateStore } from '../stores/state-store.ts';
 
 /** Of entries that wait while a step is written; the step that is written has as many at the most. */
-const maxBytes = 8 * 1024 * 1024;
+const maxBytes = 4 * 1024 * 1024;
 const maxEntries = 50_000;
 /** What an entry costs beside its key and value. */
 const entryBytes = 100;
 
 /**
- * Writes to a store behind the reader's back: while one step is written, what comes meanwhile is gathered for the next, so steps are as large as the store is slow, and a
+ * Writes to a store behind the reader's back: while one step is written, what comes meanwhile is gathered for the next,
+ * so steps are as large as the store is slow, and a
  * lone record never waits. Bounded: when as much has been gathered as a step may have, `add` waits for the store.
- * A step that fails ends everything: `onFailed` is called once, and whatever is asked later rejects with the same error.
+ * A step that fails ends everything: `onFailed` is called once, and whatever is asked later rejects with the same
+ * error.
  */
 export class StoreWriter {
   readonly #store: Pick<StateStore, 'applyBatch'>;
@@ -25,7 +27,9 @@ export class StoreWriter {
     this.#onFailed = onFailed;
   }
 
-  /** Takes entries in their order; a later one of a key takes the place of an earlier one. Resolves when more may come. */
+  /**
+   * Takes entries in their order; a later one of a key takes the place of an earlier one. Resolves when more may come.
+   */
   async add(entries: readonly StateEntry[], position: StatePosition): Promise<void> {
     this.#throwIfFailed();
     for (const entry of entries) {
@@ -45,7 +49,10 @@ export class StoreWriter {
     this.#throwIfFailed();
   }
 
-  /** What waits is not written any more; resolves when the step that is being written has ended. @throws what a step has failed with */
+  /**
+   * What waits is not written any more; resolves when the step that is being written has ended. @throws what a step has
+   * failed with
+   */
   async discard(): Promise<void> {
     this.#entries.clear();
     this.#positions.clear();

@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { schemaIdPrefix } from '@outbound/schemas';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openFileStore } from './file-store.ts';
+import type { StateStore } from './state-store.ts';
 
 let folder: string;
 let path: string;
@@ -25,7 +26,18 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'snapshot-'));
   path = join(folder, 'state.ndjson');
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(async () => {
+  await Promise.allSettled(opened.splice(0).map((store) => store.close()));
+  await rm(folder, { recursive: true });
+});
+
+const opened: StateStore[] = [];
+/** Closed when the test has ended. */
+async function open(named: string, topic: string): Promise<StateStore> {
+  const store = await openFileStore(named, topic);
+  opened.push(store);
+  return store;
+}
 
 const put = (key: string, version: number | undefined, value: string | Buffer | undefined) => ({
   key,
@@ -43,7 +55,7 @@ const lines = async () => (await readFile(path, 'utf8')).split('\n');
 
 describe('a snapshot file', () => {
   it('is written when the state is complete, a line for each key, and not before', async () => {
-    const store = await openFileStore(path, 'topic');
+    const store = await open(path, 'topic');
     await store.clear(0);
     await store.applyBatch({
       positions: [at(9n), at(4n, 1)],
@@ -54,7 +66,6 @@ describe('a snapshot file', () => {
       ],
     });
     await store.applyBatch({ positions: [at(5n, 1)], entries: [put('c', 2, undefined)] });
-    await store.close();
     expect(await readdir(folder)).toEqual([]);
     await store.confirm(Date.parse('2026-01-02T03:04:05.000Z'));
     await store.caughtUp();
@@ -69,14 +80,14 @@ describe('a snapshot file', () => {
 
   it('is read again: state, positions and how current it was', async () => {
     const odd = ',"version":1,"value":{}"\\\n\u{1f600}';
-    const first = await openFileStore(path, 'topic');
+    const first = await open(path, 'topic');
     await first.applyBatch({
       positions: [at(7n, 2)],
       entries: [put('a', 5, '{"v":5,"s":",\\"value\\":"}'), put(odd, -3, '1')],
     });
     await first.confirm(1000);
     await first.caughtUp();
-    const second = await openFileStore(path, 'topic');
+    const second = await open(path, 'topic');
     expect(await second.positions()).toEqual({
       partitions: new Map([[2, at(7n, 2)]]),
       currentAtMs: 1000,
@@ -99,10 +110,10 @@ describe('a snapshot file', () => {
     const entries = Array.from({ length: 20_000 }, (_, n) =>
       put(`k${n}`, n, `{"n":"${'x'.repeat(100)}"}`),
     );
-    const store = await openFileStore(path, 'topic');
+    const store = await open(path, 'topic');
     await store.applyBatch({ positions: [at(1n)], entries: [...entries, put('large', 1, large)] });
     await store.caughtUp();
-    const again = await openFileStore(path, 'topic');
+    const again = await open(path, 'topic');
     await again.confirm(1);
     await again.close();
     const found = await lines();
@@ -116,23 +127,23 @@ describe('a snapshot file', () => {
       path,
       '{"topic":"topic","current_at":"2026-01-01T00:00:00.000Z","keys":0,"positions":{"0":"5"}}\n',
     );
-    const { partitions } = await (await openFileStore(path, 'topic')).positions();
+    const { partitions } = await (await open(path, 'topic')).positions();
     expect(partitions.get(0)).toEqual({ partition: 0, nextOffset: 5n, mark: '' });
   });
 
   it('leaves out the five bytes that name a schema', async () => {
-    const store = await openFileStore(path, 'topic');
+    const store = await open(path, 'topic');
     const value = Buffer.concat([schemaIdPrefix(7), Buffer.from('{"n":1}')]);
     await store.applyBatch({ positions: [at(1n)], entries: [put('a', 1, value)] });
     await store.caughtUp();
     expect((await lines())[1]).toBe('{"key":"a","version":1,"value":{"n":1}}');
-    await openFileStore(path, 'topic');
+    await open(path, 'topic');
   });
 
   it.each(['x', '', '{"a":1', Buffer.from([0x22, 0xff, 0x22]), schemaIdPrefix(1)])(
     'names the record whose value is not JSON, and takes nothing of its step: %j',
     async (value) => {
-      const store = await openFileStore(path, 'topic');
+      const store = await open(path, 'topic');
       await store.applyBatch({ positions: [at(1n)], entries: [put('a', 1, '1')] });
       await store.caughtUp();
       await expect(
@@ -163,7 +174,7 @@ describe('what is no snapshot of this topic', () => {
     [`${head('topic', 1)}\n`, 'line 2'],
   ])('is refused and left as it is: %j', async (text, why) => {
     await writeFile(path, text);
-    await expect(openFileStore(path, 'topic')).rejects.toThrow(why);
+    await expect(open(path, 'topic')).rejects.toThrow(why);
     expect(await readFile(path, 'utf8')).toBe(text);
     expect(await readdir(folder)).toEqual(['state.ndjson']);
   });
@@ -171,15 +182,15 @@ describe('what is no snapshot of this topic', () => {
   it('is refused without being read: a huge file without line ends, with our beginning or not', async () => {
     await writeFile(path, '');
     await truncate(path, 1024 ** 4);
-    await expect(openFileStore(path, 'topic')).rejects.toThrow('its first line');
+    await expect(open(path, 'topic')).rejects.toThrow('its first line');
     await writeFile(path, '{"topic":');
     await truncate(path, 1024 ** 4);
-    await expect(openFileStore(path, 'topic')).rejects.toThrow('line 0');
+    await expect(open(path, 'topic')).rejects.toThrow('line 1');
   });
 
   it('is refused at once, and never waited for: a pipe, a device, a folder, a socket, a link', async () => {
     const refusal = async (named: string) => {
-      const thrown: unknown = await openFileStore(named, 'topic').catch((error: unknown) => error);
+      const thrown: unknown = await open(named, 'topic').catch((error: unknown) => error);
       expect(thrown).toMatchObject({ code: 'STORE_UNUSABLE' });
       return (thrown as Error).message;
     };
@@ -207,7 +218,7 @@ describe('what is no snapshot of this topic', () => {
       () => mkdir(path),
       () => symlink('/dev/null', path),
     ]) {
-      const store = await openFileStore(path, 'topic');
+      const store = await open(path, 'topic');
       await store.applyBatch({ positions: [at(1n)], entries: [put('a', 1, '1')] });
       await come();
       await expect(store.caughtUp()).rejects.toThrow('somebody else wrote');
@@ -218,9 +229,9 @@ describe('what is no snapshot of this topic', () => {
   });
 
   it('is our own snapshot that somebody changed meanwhile', async () => {
-    const first = await openFileStore(path, 'topic');
+    const first = await open(path, 'topic');
     await first.caughtUp();
-    const store = await openFileStore(path, 'topic');
+    const store = await open(path, 'topic');
     await appendFile(path, 'theirs');
     const text = await readFile(path, 'utf8');
     await store.applyBatch({ positions: [at(1n)], entries: [put('a', 1, '1')] });
@@ -232,8 +243,8 @@ describe('what is no snapshot of this topic', () => {
   it('says in one sentence that a place cannot be written to', async () => {
     await writeFile(join(folder, 'file'), '');
     const under = join(folder, 'file', 'state.ndjson');
-    await expect(openFileStore(under, 'topic')).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    const full = await openFileStore('/proc/state.ndjson', 'topic');
+    await expect(open(under, 'topic')).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    const full = await open('/proc/state.ndjson', 'topic');
     await expect(full.caughtUp()).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 });

@@ -1,25 +1,31 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ConsumerError } from '../errors.ts';
-import { byteLines } from './byte-lines.ts';
+import { lineChunks } from './byte-lines.ts';
 import { jsonText, requireJson } from './json-value.ts';
-import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 import { occupant, occupantOf, openRegularFile, putInPlace, requireUnchanged } from './own-file.ts';
 import type { Occupant } from './own-file.ts';
 import { headBegin, headLine, readHead, type SnapshotHead } from './snapshot-head.ts';
-import { readStateLine, snapshotLines } from './snapshot-lines.ts';
-import type { StateEntry, StateStore } from './state-store.ts';
+import { BadLine, StateLines } from './state-lines.ts';
+import type { StateEntry, StatePosition, StateStore, StorePositions } from './state-store.ts';
 
-/** Far above what a broker takes as one record; a file without line ends is not read into memory. */
-const maxLineBytes = 64 * 1024 * 1024;
+/** Far above what the topic's name and the positions of its partitions take. */
+const maxHeadBytes = 64 * 1024 * 1024;
 
 /**
- * A snapshot as a file of NDJSON: for batch jobs, hand-overs and diffs. First line `{topic,current_at,keys,positions,marks}`, then one line for each key,
- * `{"key":…,"version":…,"value":…}`, the value verbatim but for line breaks between its tokens and the five bytes that name a schema. The state is held in memory; the
- * file is written as a whole, beside its name and then renamed, when the state has caught up and again at `close`: a reader sees a complete snapshot or the one before,
- * never a part. What is there and is no snapshot of this topic is never written over, and neither is what somebody else put there meanwhile.
- * @throws ConsumerError STORE_UNUSABLE if there is something else; STORE_FAILED. Its methods throw these, and `applyBatch` STATE_UNREADABLE for a value that is not JSON.
+ * A snapshot as a file of NDJSON: for batch jobs, hand-overs and diffs. First line
+ * `{topic,current_at,keys,positions,marks}`, then one line for each key,
+ * `{"key":…,"version":…,"value":…}`, the value verbatim but for line breaks between its tokens and the five bytes that
+ * name a schema, in the order in which they last
+ * changed. The state is held on the disk, in a file without a name beside the snapshot, and only where each key stands
+ * in memory. The
+ * snapshot is written as a whole, beside its name and then renamed, when the state has caught up and again at `close`:
+ * a reader sees a complete snapshot or the one before,
+ * never a part. What is there and is no snapshot of this topic is never written over, and neither is what somebody else
+ * put there meanwhile.
+ * @throws ConsumerError STORE_UNUSABLE if there is something else; STORE_FAILED. Its methods throw these, and
+ * `applyBatch` STATE_UNREADABLE for a value that is not JSON.
  */
 export async function openFileStore(path: string, topic: string): Promise<StateStore> {
   const guarded = async <Outcome>(work: () => Promise<Outcome>): Promise<Outcome> => {
@@ -29,68 +35,96 @@ export async function openFileStore(path: string, topic: string): Promise<StateS
       throw fileStoreError(thrown, path);
     }
   };
-  const memory = createMemoryStore();
-  let before = await guarded(() => load(path, topic, memory));
-  let isComplete = before !== 'nothing';
+  const lines = new StateLines(() => openNameless(path));
+  const loaded = await guarded(() => load(path, topic, lines));
+  const partitions = new Map<number, StatePosition>(loaded?.head.positions.partitions);
+  let currentAtMs = loaded?.head.positions.currentAtMs ?? 0;
+  let before: Occupant = loaded?.found ?? 'nothing';
+  let isComplete = loaded !== undefined;
   let isChanged = false;
-  const write = () =>
-    guarded(async () => {
-      if (!isComplete || !isChanged) return;
-      before = await writeSnapshot(path, { topic, memory, before });
-      isChanged = false;
-    });
+  const write = async () => {
+    if (!isComplete || !isChanged) return;
+    const head = { topic, keys: lines.size, positions: { partitions, currentAtMs } };
+    before = await writeSnapshot(path, { head, lines, before });
+    isChanged = false;
+  };
   return {
-    positions: () => memory.positions(),
-    async applyBatch({ entries, positions }) {
-      // All of them first: a step counts as a whole or not at all.
-      const checked = entries.map((entry) => withJson(entry, topic));
+    positions: (): Promise<StorePositions> =>
+      Promise.resolve({ partitions: new Map(partitions), currentAtMs }),
+    applyBatch: ({ entries, positions }) =>
+      guarded(async () => {
+        // All of them first: a step counts as a whole or not at all.
+        const checked = entries.map((entry) => withJson(entry, topic));
+        await lines.apply(checked);
+        isChanged = true;
+        for (const position of positions) partitions.set(position.partition, position);
+      }),
+    confirm(atMs) {
       isChanged = true;
-      await memory.applyBatch({ entries: checked, positions });
+      currentAtMs = atMs;
+      return Promise.resolve();
     },
-    async confirm(atMs) {
-      isChanged = true;
-      await memory.confirm(atMs);
-    },
-    async caughtUp() {
-      isChanged ||= !isComplete;
-      isComplete = true;
-      await write();
-    },
+    caughtUp: () =>
+      guarded(async () => {
+        isChanged ||= !isComplete;
+        isComplete = true;
+        await write();
+      }),
     clear: (atMs) =>
       guarded(async () => {
         await requireUnchanged(path, before);
         await rm(path, { force: true });
         before = 'nothing';
         isComplete = false;
-        await memory.clear(atMs);
+        partitions.clear();
+        currentAtMs = atMs;
+        await lines.clear();
       }),
-    close: write,
+    close: () =>
+      guarded(async () => {
+        try {
+          await write();
+        } finally {
+          await lines.close();
+        }
+      }),
   };
+}
+
+/** A file beside the snapshot that no name leads to: however the process ends, nothing of it stays. */
+async function openNameless(path: string): Promise<FileHandle> {
+  await mkdir(dirname(path), { recursive: true });
+  const name = nameBeside(path);
+  const file = await open(name, 'wx+');
+  await rm(name);
+  return file;
+}
+
+function nameBeside(path: string): string {
+  return `${path}.${randomBytes(6).toString('hex')}.tmp`;
 }
 
 function withJson(entry: StateEntry, topic: string): StateEntry {
   if (entry.value === undefined) return entry;
   const value = jsonText(entry.value, entry, topic);
   requireJson(value, entry, topic);
-  return { ...entry, value };
+  return value === entry.value ? entry : { ...entry, value };
 }
 
-async function writeSnapshot(
-  path: string,
-  {
-    topic,
-    memory,
-    before,
-  }: { readonly topic: string; readonly memory: MemoryStore; readonly before: Occupant },
-): Promise<Occupant> {
+interface Writing {
+  readonly head: SnapshotHead;
+  readonly lines: StateLines;
+  readonly before: Occupant;
+}
+
+async function writeSnapshot(path: string, { head, lines, before }: Writing): Promise<Occupant> {
   await mkdir(dirname(path), { recursive: true });
-  const beside = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const beside = nameBeside(path);
   const file = await open(beside, 'wx');
   try {
     try {
-      const positions = await memory.positions();
-      await file.writeFile(`${headLine({ topic, keys: memory.size, positions })}\n`);
-      for (const lines of snapshotLines(memory.entries())) await file.writeFile(lines);
+      await file.writeFile(`${headLine(head)}\n`);
+      for await (const bytes of lines.live()) await file.writeFile(bytes);
       await file.sync();
     } finally {
       await file.close();
@@ -103,49 +137,57 @@ async function writeSnapshot(
   return occupantOf(path);
 }
 
-/** Fills the memory from the file, if there is one. @returns what the path holds */
-async function load(path: string, topic: string, memory: MemoryStore): Promise<Occupant> {
+interface Loaded {
+  readonly head: SnapshotHead;
+  /** What was under the path. */
+  readonly found: Occupant;
+}
+
+/** Takes the lines of the file, if there is one. */
+async function load(path: string, topic: string, lines: StateLines): Promise<Loaded | undefined> {
   const file = await openRegularFile(path);
-  if (!file) return 'nothing';
-  const refuse = (why: string, cause?: unknown): never => {
+  if (!file) return undefined;
+  try {
+    // Before it is read: whatever changes it from now on is noticed when it is to be replaced.
+    const stat = await file.stat({ bigint: true });
+    const { head, length } = await readFirstLine(file);
+    if (head.topic !== topic) throw new Error(`it is one of ${head.topic}`);
+    await lines.adopt(file, { from: length, to: Number(stat.size) });
+    if (head.keys !== lines.size)
+      throw new Error(`it says ${head.keys} keys and has ${lines.size}`);
+    return { head, found: occupant(stat) };
+  } catch (thrown) {
+    await lines.close();
+    await file.close();
+    if (thrown instanceof Error && 'syscall' in thrown) throw thrown;
+    const why =
+      thrown instanceof BadLine
+        ? `line ${thrown.lineNumber + 1} is not what it should be`
+        : (thrown as Error).message;
     throw new ConsumerError(
       'STORE_UNUSABLE',
       `${path} is no snapshot of ${topic} (${why}), and is left as it is: name another file, or remove this one`,
-      { cause },
+      { cause: thrown },
     );
-  };
-  try {
-    // Before it is read: whatever changes it from now on is noticed when it is to be replaced.
-    const found = occupant(await file.stat({ bigint: true }));
-    const begin = Buffer.alloc(headBegin.length);
-    const { bytesRead } = await file.read(begin, 0, begin.length, 0);
-    if (bytesRead === 0) return refuse('it is empty');
-    if (!begin.equals(headBegin)) return refuse('its first line is not what it should be');
-    let head: SnapshotHead | undefined;
-    let lineNumber = 0;
-    try {
-      for await (const line of byteLines(file, { maxBytes: maxLineBytes })) {
-        lineNumber += 1;
-        if (head) await memory.applyBatch({ entries: [readEntry(line)], positions: [] });
-        else head = readHead(line);
-        if (head.topic !== topic) break;
-      }
-    } catch (thrown) {
-      return refuse(`line ${lineNumber} is not what it should be`, thrown);
-    }
-    if (!head) return refuse('it is empty');
-    if (head.topic !== topic) return refuse(`it is one of ${head.topic}`);
-    if (head.keys !== memory.size)
-      return refuse(`it says ${head.keys} keys and has ${memory.size}`);
-    memory.setPositions(head.positions);
-    return found;
-  } finally {
-    await file.close();
   }
 }
 
-function readEntry(line: Buffer): StateEntry {
-  return { ...readStateLine(line), partition: -1, offset: -1n };
+/** @throws Error saying what is wrong with it */
+async function readFirstLine(file: FileHandle): Promise<{ head: SnapshotHead; length: number }> {
+  const begin = Buffer.alloc(headBegin.length);
+  const { bytesRead } = await file.read(begin, 0, begin.length, 0);
+  if (bytesRead === 0) throw new Error('it is empty');
+  if (!begin.equals(headBegin)) throw new Error('its first line is not what it should be');
+  try {
+    for await (const { bytes } of lineChunks(file, { maxLineBytes: maxHeadBytes })) {
+      const length = bytes.indexOf(10) + 1;
+      if (length === 0) throw new Error('it has no end');
+      return { head: readHead(bytes.subarray(0, length - 1)), length };
+    }
+    throw new Error('it is empty');
+  } catch (thrown) {
+    throw new Error('line 1 is not what it should be', { cause: thrown });
+  }
 }
 
 /** One sentence for what the file system says. */

@@ -4,8 +4,10 @@ import type { StatePosition } from './state-store.ts';
 type Positions = ReadonlyMap<number, StatePosition>;
 
 /**
- * Holds the positions that a store has now against those that we have written into it. Others can be there for two reasons, and they can be told
- * apart: another writer only goes forward; a store that is behind has lost its last steps together (a crash of a server that did not wait for
+ * Holds the positions that a store has now against those that we have written into it. Others can be there for two
+ * reasons, and they can be told
+ * apart: another writer only goes forward; a store that is behind has lost its last steps together (a crash of a server
+ * that did not wait for
  * its disk, a backup that was restored, a replica that took over and lagged), and is complete up to its positions.
  * @param name of the store, for the message.
  * @throws ConsumerError STORE_WENT_BACK, STORE_UNUSABLE

@@ -16,13 +16,18 @@ import { refusedEntry, writeStates, type StateWriting } from './write-states.ts'
 export type StorePool = Pick<pg.Pool, 'connect' | 'query'>;
 
 /**
- * A state in a Postgres table, `table (key, version, value)`, with its positions in `table_position`, written in the same transaction. Makes both tables if they are
- * not there; a table that we have not made is never touched, whatever it looks like (see `stateTableDdl`). Commits without waiting for the disk: after a crash of the
- * server state and positions are older together, as after the restore of a backup or the failover to a replica that lagged. That is noticed by the positions, with
+ * A state in a Postgres table, `table (key, version, value)`, with its positions in `table_position`, written in the
+ * same transaction. Makes both tables if they are
+ * not there; a table that we have not made is never touched, whatever it looks like (see `stateTableDdl`). Commits
+ * without waiting for the disk: after a crash of the
+ * server state and positions are older together, as after the restore of a backup or the failover to a replica that
+ * lagged. That is noticed by the positions, with
  * the next step or `confirm`, and so is a second writer.
  * The store holds JSON: of a value that begins with the id of its schema the five bytes are left out.
- * @throws ConsumerError STORE_UNUSABLE if the table is not ours, holds the state of another topic, or the name is no plain table name; STORE_UNAVAILABLE,
- * STORE_FAILED. Its methods throw these, `applyBatch` and `confirm` STORE_WENT_BACK, and `applyBatch` STATE_UNREADABLE for a value that is not JSON.
+ * @throws ConsumerError STORE_UNUSABLE if the table is not ours, holds the state of another topic, or the name is no
+ * plain table name; STORE_UNAVAILABLE,
+ * STORE_FAILED. Its methods throw these, `applyBatch` and `confirm` STORE_WENT_BACK, and `applyBatch` STATE_UNREADABLE
+ * for a value that is not JSON.
  */
 export async function openPostgresStore(
   pool: StorePool,

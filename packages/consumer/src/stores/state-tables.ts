@@ -10,7 +10,8 @@ export interface StateTables {
 const tableName = /^([a-z_][a-z0-9_]{0,48}\.)?[a-z_][a-z0-9_]{0,48}$/;
 
 /**
- * The mark of a table that we made, as its comment, in exactly this form. Postgres gives it to no copy but those of a dump; of a dump without rows, or of half of it,
+ * The mark of a table that we made, as its comment, in exactly this form. Postgres gives it to no copy but those of a
+ * dump; of a dump without rows, or of half of it,
  * the other rules take care: one table without the other is refused, and rows without a position.
  */
 const stateMark = '{"outbound":"state","format":2}';
@@ -23,7 +24,8 @@ const unmarkedColumns = {
 };
 
 /**
- * DDL of a state table and of its positions, with the marks that they are recognised by, for those who migrate themselves; run twice it changes nothing, and where
+ * DDL of a state table and of its positions, with the marks that they are recognised by, for those who migrate
+ * themselves; run twice it changes nothing, and where
  * one of the names is taken it makes neither. `value` is `json`, so its bytes stay as they were published.
  * @throws ConsumerError STORE_UNUSABLE for a name that is no plain table name.
  */
@@ -52,7 +54,8 @@ end $outbound$;`;
 }
 
 /**
- * True, in a statement, while the names are those of our two tables, and a crash leaves either both of them or none: of an unlogged one it takes all rows.
+ * True, in a statement, while the names are those of our two tables, and a crash leaves either both of them or none: of
+ * an unlogged one it takes all rows.
  * For the transaction that writes.
  */
 export function areOursCondition({ state, positions }: StateTables): string {
@@ -69,7 +72,8 @@ export function notOursAnyMore({ state }: StateTables): ConsumerError {
 }
 
 /**
- * Makes the two tables if there is nothing of either name, and says what they are called in full, so that a `search_path` has no say later.
+ * Makes the two tables if there is nothing of either name, and says what they are called in full, so that a
+ * `search_path` has no say later.
  * Reads no row and writes nothing where it refuses.
  * @throws ConsumerError STORE_UNUSABLE for anything of that name that we have not made, naming it.
  */

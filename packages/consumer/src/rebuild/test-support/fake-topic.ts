@@ -41,7 +41,10 @@ export class FakeTopic {
     for (const key of keys) this.append(key, 1);
   }
 
-  /** Reads record by record, as `readTopics` would; `before` runs before each, with its number over all readings. Followed, it is quiet three times. */
+  /**
+   * Reads record by record, as `readTopics` would; `before` runs before each, with its number over all readings.
+   * Followed, it is quiet three times.
+   */
   reader(before: (step: number) => void | Promise<void> = () => undefined): ReadTopic {
     let step = 0;
     return async ({ onOpen, from, onBatch, onCaughtUp, onCurrent, signal, until }) => {
