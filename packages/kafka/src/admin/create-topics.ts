@@ -32,9 +32,10 @@ const topicAlreadyExists = 36;
 const invalidConfig = 40;
 
 /**
- * Creates topics; one that is there already is left as it is. A setting that the cluster is too old to know is left out: which those are only its refusal tells,
- * one by one. Order: as given.
- * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_FORBIDDEN; KAFKA_REJECTED with the brokers' reasons if one can't be made: the others may be there.
+ * Creates topics; one that is there already is left as it is. A setting that the cluster is too old to know is left
+ * out: which those are only its refusal tells, one by one. Order: as given.
+ * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_FORBIDDEN; KAFKA_REJECTED with the brokers' reasons if one can't be
+ * made: the others may be there.
  */
 export async function createTopics(
   cluster: Cluster,

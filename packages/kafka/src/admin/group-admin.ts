@@ -12,8 +12,8 @@ import type { PartitionOffset } from './topic-admin.ts';
 export interface GroupFacts {
   readonly group: string;
   /**
-   * `Stable`, `Empty`, `PreparingRebalance` …. `Unknown` for a group that is listed and not described: it follows the protocol of KIP-848,
-   * which the classic request does not show. Its offsets can be read all the same.
+   * `Stable`, `Empty`, `PreparingRebalance` …. `Unknown` for a group that is listed and not described: it follows the
+   * protocol of KIP-848, which the classic request does not show. Its offsets can be read all the same.
    */
   readonly state: string;
   readonly protocolType: string;
@@ -51,7 +51,10 @@ interface DescribeGroupsAnswer {
 const groupIdNotFound = 69;
 const unknownMember = 25;
 
-/** Every group of the cluster, by name: each broker tells of those that it coordinates. @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_FORBIDDEN */
+/**
+ * Every group of the cluster, by name: each broker tells of those that it coordinates.
+ * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_FORBIDDEN
+ */
 export async function groupsOf(cluster: Cluster): Promise<GroupFacts[]> {
   const { brokers } = await cluster.describe([]);
   const groups = await Promise.all(brokers.map(({ nodeId }) => groupsAt(cluster.link(nodeId))));
@@ -85,7 +88,10 @@ async function groupsAt(link: BrokerLink): Promise<GroupFacts[]> {
   });
 }
 
-/** Everything that the group has committed, by topic and partition; empty for a group that does not exist. @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_FORBIDDEN */
+/**
+ * Everything that the group has committed, by topic and partition; empty for a group that does not exist.
+ * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_FORBIDDEN
+ */
 export async function committedBy(cluster: Cluster, group: string): Promise<GroupOffset[]> {
   const link = await coordinatorOf(cluster, group);
   const answer = await link.request(offsetFetchApi, { groupId: group, partitions: undefined });
@@ -101,7 +107,8 @@ export async function committedBy(cluster: Cluster, group: string): Promise<Grou
 
 /**
  * Sets where a group begins when it starts again; partitions that are not named stay. Read back before it resolves.
- * @throws KafkaError KAFKA_GROUP_NOT_EMPTY with the members' names: a running member would go on from its own position and commit over ours. KAFKA_UNAVAILABLE, KAFKA_FORBIDDEN.
+ * @throws KafkaError KAFKA_GROUP_NOT_EMPTY with the members' names: a running member would go on from its own
+ * position and commit over ours. KAFKA_UNAVAILABLE, KAFKA_FORBIDDEN.
  */
 export async function setCommitted(
   cluster: Cluster,

@@ -30,7 +30,10 @@ export interface ClusterFacts {
   }[];
 }
 
-/** A partition: its first offset that is still there, the one after its last (open transactions included), and who leads and keeps it. */
+/**
+ * A partition: its first offset that is still there, the one after its last (open transactions included), and who
+ * leads and keeps it.
+ */
 export interface AdminPartition {
   readonly partition: number;
   readonly low: bigint;
@@ -40,8 +43,10 @@ export interface AdminPartition {
 }
 
 /**
- * Questions to Kafka about itself, and the few changes that people make by hand. Leaders and coordinators that are on the move are waited for, 5 s at the most.
- * Every method throws KafkaError: KAFKA_UNAVAILABLE, KAFKA_PARTITION_UNAVAILABLE, KAFKA_AUTH_FAILED, KAFKA_FORBIDDEN, KAFKA_REJECTED; and KAFKA_TOPIC_MISSING where a topic is named.
+ * Questions to Kafka about itself, and the few changes that people make by hand. Leaders and coordinators that are on
+ * the move are waited for, 5 s at the most. Every method throws KafkaError: KAFKA_UNAVAILABLE,
+ * KAFKA_PARTITION_UNAVAILABLE, KAFKA_AUTH_FAILED, KAFKA_FORBIDDEN, KAFKA_REJECTED; and KAFKA_TOPIC_MISSING where a
+ * topic is named.
  */
 export interface KafkaAdmin {
   brokers(): Promise<ClusterFacts>;
@@ -55,7 +60,10 @@ export interface KafkaAdmin {
   topicConfig(topic: string, names: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** See `createTopics`. */
   createTopics(topics: readonly NewTopic[]): Promise<readonly CreatedTopic[]>;
-  /** For each partition the first offset with a timestamp at or after `timeMs` (milliseconds since 1970), or its end if there is none. */
+  /**
+   * For each partition the first offset with a timestamp at or after `timeMs` (milliseconds since 1970), or its end
+   * if there is none.
+   */
   offsetsAt(topic: string, timeMs: number): Promise<readonly PartitionOffset[]>;
   /** See `deleteRecords`. @throws KafkaError KAFKA_PARTITION_MISSING */
   deleteRecords(topic: string, below: readonly PartitionOffset[]): Promise<void>;

@@ -18,7 +18,11 @@ interface DeleteRecordsAnswer {
   }[];
 }
 
-/** The partitions of a topic, by number. That it does not exist is believed when every broker says so: one may not have heard of it yet. @throws KafkaError KAFKA_TOPIC_MISSING, KAFKA_FORBIDDEN, KAFKA_UNAVAILABLE */
+/**
+ * The partitions of a topic, by number. That it does not exist is believed when every broker says so: one may not
+ * have heard of it yet.
+ * @throws KafkaError KAFKA_TOPIC_MISSING, KAFKA_FORBIDDEN, KAFKA_UNAVAILABLE
+ */
 export async function partitionsOf(
   cluster: Cluster,
   topic: string,
@@ -40,7 +44,8 @@ export async function partitionsOf(
 
 /**
  * One offset of each partition of a topic, asked of their leaders.
- * @throws KafkaError KAFKA_PARTITION_UNAVAILABLE, KAFKA_UNAVAILABLE where a leader is missing, on the move or silent; KAFKA_FORBIDDEN
+ * @throws KafkaError KAFKA_PARTITION_UNAVAILABLE, KAFKA_UNAVAILABLE where a leader is missing, on the move or silent;
+ * KAFKA_FORBIDDEN
  */
 export async function offsetsOf(
   cluster: Cluster,
@@ -65,7 +70,8 @@ export async function offsetsOf(
 
 /**
  * Deletes the records below each offset, as retention does; they do not come back. Done twice it does no more.
- * @throws KafkaError as `offsetsOf`; KAFKA_REJECTED for an offset behind the end, and where the topic's cleanup policy does not allow it.
+ * @throws KafkaError as `offsetsOf`; KAFKA_REJECTED for an offset behind the end, and where the topic's cleanup
+ * policy does not allow it.
  */
 export async function deleteRecords(
   cluster: Cluster,

@@ -16,8 +16,8 @@ export interface FetchQuestion extends FetchRequest {
 }
 
 /**
- * Fetch with the leader's epoch (version 9, Kafka 2.1, to 11), without a fetch session. Ours because kafkajs' reading throws at the first partition with an error, decodes what is
- * to be decoded later, and drops the bounds of batches.
+ * Fetch with the leader's epoch (version 9, Kafka 2.1, to 11), without a fetch session. Ours because kafkajs' reading
+ * throws at the first partition with an error, decodes what is to be decoded later, and drops the bounds of batches.
  * Source: https://kafka.apache.org/protocol#The_Messages_Fetch
  */
 export const fetchApi: OwnApi<FetchQuestion, FetchAnswer> = {
@@ -79,7 +79,10 @@ export const fetchApi: OwnApi<FetchQuestion, FetchAnswer> = {
   },
 };
 
-/** Neighbours of one topic together. The order stays: a broker fills its answer in the order of the request, so whoever asks may take turns. */
+/**
+ * Neighbours of one topic together. The order stays: a broker fills its answer in the order of the request, so
+ * whoever asks may take turns.
+ */
 function inRuns(positions: readonly FetchPosition[]) {
   const runs: FetchPosition[][] = [];
   for (const position of positions) {

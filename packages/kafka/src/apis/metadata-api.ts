@@ -26,8 +26,9 @@ export type TopicChoice = readonly string[] | 'all';
 const noTopicId = '0'.repeat(32);
 
 /**
- * Metadata with topic ids (version 10, Kafka 2.8), or, where a broker does not have them, with leader epochs only (version 7, Kafka 2.1). kafkajs speaks version 6, which has neither.
- * Source: https://kafka.apache.org/protocol#The_Messages_Metadata
+ * Metadata with topic ids (version 10, Kafka 2.8), or, where a broker does not have them, with leader epochs only
+ * (version 7, Kafka 2.1). kafkajs speaks version 6, which has neither. Source:
+ * https://kafka.apache.org/protocol#The_Messages_Metadata
  */
 export const metadataApi: OwnApi<TopicChoice, ClusterDescription> = {
   name: 'Metadata',

@@ -15,8 +15,9 @@ interface OffsetCommitAnswer {
 }
 
 /**
- * OffsetCommit with the instance id of a static member (version 7, Kafka 2.3), so that a commit of a static member that was replaced is refused; kafkajs speaks version 5.
- * Source: https://kafka.apache.org/protocol#The_Messages_OffsetCommit
+ * OffsetCommit with the instance id of a static member (version 7, Kafka 2.3), so that a commit of a static member
+ * that was replaced is refused; kafkajs speaks version 5. Source:
+ * https://kafka.apache.org/protocol#The_Messages_OffsetCommit
  */
 export const offsetCommitApi: OwnApi<OffsetCommit, OffsetCommitAnswer> = {
   name: 'OffsetCommit',

@@ -18,8 +18,9 @@ export interface OffsetFetchAnswer {
 }
 
 /**
- * OffsetFetch that waits for offsets in open transactions to be decided (version 7, Kafka 2.5: UNSTABLE_OFFSET_COMMIT meanwhile), or without that (version 5); kafkajs speaks version 4.
- * Source: https://kafka.apache.org/protocol#The_Messages_OffsetFetch
+ * OffsetFetch that waits for offsets in open transactions to be decided (version 7, Kafka 2.5: UNSTABLE_OFFSET_COMMIT
+ * meanwhile), or without that (version 5); kafkajs speaks version 4. Source:
+ * https://kafka.apache.org/protocol#The_Messages_OffsetFetch
  */
 export const offsetFetchApi: OwnApi<OffsetFetch, OffsetFetchAnswer> = {
   name: 'OffsetFetch',

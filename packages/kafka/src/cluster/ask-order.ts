@@ -7,15 +7,20 @@ export interface Askable {
   readonly unansweredSinceMs: number | undefined;
 }
 
-/** A broker that has failed comes behind the others for this long; then it gets its turn again: all others may be cut off from the cluster. */
+/**
+ * A broker that has failed comes behind the others for this long; then it gets its turn again: all others may be cut
+ * off from the cluster.
+ */
 const distrustMs = 10_000;
 /** A broker that has not answered for this long comes behind the others. */
 const silentAfterMs = 1000;
 
 /**
- * Which broker is asked next, of several that should know the same: the one that was asked longest ago, those behind the others that fail or are silent. A broker that
- * is cut off from the controller goes on answering, with leaders and coordinators of long ago; nothing in an answer tells. So each question, and each repetition of one,
- * goes to another broker. Each kind of question takes its own turns: two kinds that alternate would share the brokers out among themselves. No input or output.
+ * Which broker is asked next, of several that should know the same: the one that was asked longest ago, those behind
+ * the others that fail or are silent. A broker that is cut off from the controller goes on answering, with leaders
+ * and coordinators of long ago; nothing in an answer tells. So each question, and each repetition of one, goes to
+ * another broker. Each kind of question takes its own turns: two kinds that alternate would share the brokers out
+ * among themselves. No input or output.
  */
 export class AskOrder {
   /** Running number of the last question, by kind and address. */

@@ -9,8 +9,8 @@ import { KnownBrokers } from './known-brokers.ts';
 import { LinkSet } from './link-set.ts';
 
 /**
- * The brokers of a cluster as heard of so far, and the connections to them. What any broker can be asked goes to each in turn (`AskOrder`): no one of them is believed for
- * long. Creates no topic (trap 3.2-13).
+ * The brokers of a cluster as heard of so far, and the connections to them. What any broker can be asked goes to each
+ * in turn (`AskOrder`): no one of them is believed for long. Creates no topic (trap 3.2-13).
  */
 export class Cluster {
   readonly #connection: KafkaConnection;
@@ -35,7 +35,8 @@ export class Cluster {
   }
 
   /**
-   * Connections apart from those for questions; they end with the cluster, or before by `close`. @throws KafkaError KAFKA_UNAVAILABLE after `close`.
+   * Connections apart from those for questions; they end with the cluster, or before by `close`. @throws KafkaError
+   * KAFKA_UNAVAILABLE after `close`.
    */
   linkSet(): LinkSet {
     if (this.#isClosed) throw new KafkaError('KAFKA_UNAVAILABLE', 'this session is closed');
@@ -59,7 +60,8 @@ export class Cluster {
   }
 
   /**
-   * Describes the cluster and these topics, as whichever broker answers first knows them, and remembers who the brokers are. Kafka's codes stay in it.
+   * Describes the cluster and these topics, as whichever broker answers first knows them, and remembers who the
+   * brokers are. Kafka's codes stay in it.
    * @throws KafkaError KAFKA_UNAVAILABLE if no broker answers, KAFKA_AUTH_FAILED if one refuses us.
    */
   async describe(topics: TopicChoice): Promise<ClusterDescription> {
@@ -92,7 +94,10 @@ export class Cluster {
     });
   }
 
-  /** Asks one broker, once: for what must not be done twice. Whoever asks again asks another one. @throws what the question throws. */
+  /**
+   * Asks one broker, once: for what must not be done twice. Whoever asks again asks another one.
+   * @throws what the question throws.
+   */
   async askOne<Answer>(kind: string, ask: (link: BrokerLink) => Promise<Answer>): Promise<Answer> {
     const [link] = this.#inOrder(kind);
     if (!link) throw new KafkaError('KAFKA_UNAVAILABLE', 'no broker is known');

@@ -6,8 +6,10 @@ import { KafkaError } from '../kafka-error.ts';
 const hedgeMs = 1000;
 
 /**
- * The first answer of any of the brokers. Each next one is asked when the one before failed or has been silent for a second.
- * @throws KafkaError KAFKA_UNAVAILABLE with everything that was in the way if no broker answers; another one if a broker refuses us.
+ * The first answer of any of the brokers. Each next one is asked when the one before failed or has been silent for a
+ * second.
+ * @throws KafkaError KAFKA_UNAVAILABLE with everything that was in the way if no broker answers; another one if a
+ * broker refuses us.
  */
 export async function firstAnswer<Answer>(
   links: readonly BrokerLink[],

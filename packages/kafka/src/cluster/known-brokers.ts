@@ -6,8 +6,9 @@ export function brokerAddress(host: string, port: number): string {
 }
 
 /**
- * The brokers of a cluster, from descriptions each of which may be old. One that a description leaves out is forgotten only when it does not answer itself either: a
- * broker that is cut off from the controller names those of long ago, and its word must not end connections that work. No input or output.
+ * The brokers of a cluster, from descriptions each of which may be old. One that a description leaves out is
+ * forgotten only when it does not answer itself either: a broker that is cut off from the controller names those of
+ * long ago, and its word must not end connections that work. No input or output.
  */
 export class KnownBrokers {
   readonly #addresses = new Map<number, string>();

@@ -1,7 +1,10 @@
 import { KafkaError } from '../kafka-error.ts';
 import type { BrokerLink } from '../connection/broker-link.ts';
 
-/** Connections for one purpose, one to a broker: a request that a broker holds back keeps every later one of its connection waiting. */
+/**
+ * Connections for one purpose, one to a broker: a request that a broker holds back keeps every later one of its
+ * connection waiting.
+ */
 export class LinkSet {
   readonly #newLink: (address: string) => BrokerLink;
   readonly #links = new Map<string, BrokerLink>();

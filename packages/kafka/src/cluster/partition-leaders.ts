@@ -6,9 +6,10 @@ interface Leader {
 }
 
 /**
- * Who leads the partitions of one topic, from descriptions each of which may be old: a partition's leader epoch only rises, so that a broker which is behind takes
- * nothing back, and a topic has as many partitions as the largest number told. Both count anew when the topic is another one of that name (another id).
- * Source: KIP-320; Java's Metadata.updateLatestMetadata takes a description in by the same rule. No input or output.
+ * Who leads the partitions of one topic, from descriptions each of which may be old: a partition's leader epoch only
+ * rises, so that a broker which is behind takes nothing back, and a topic has as many partitions as the largest
+ * number told. Both count anew when the topic is another one of that name (another id). Source: KIP-320; Java's
+ * Metadata.updateLatestMetadata takes a description in by the same rule. No input or output.
  */
 export class PartitionLeaders {
   readonly #leaders = new Map<number, Leader>();

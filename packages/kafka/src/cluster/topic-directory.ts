@@ -12,7 +12,8 @@ export interface TopicSummary {
 }
 
 /**
- * Who leads what of some topics, by the newest that was heard of each partition (`PartitionLeaders`). A partition without a leader does not keep the others from being known, as it does in kafkajs' own metadata.
+ * Who leads what of some topics, by the newest that was heard of each partition (`PartitionLeaders`). A partition
+ * without a leader does not keep the others from being known, as it does in kafkajs' own metadata.
  */
 export class TopicDirectory {
   readonly cluster: Cluster;
@@ -37,7 +38,9 @@ export class TopicDirectory {
     return this.#summaries.get(topic);
   }
 
-  /** For how long the cluster has been saying that there is no such topic, in milliseconds; undefined if it knows it. */
+  /**
+   * For how long the cluster has been saying that there is no such topic, in milliseconds; undefined if it knows it.
+   */
   unknownForMs(topic: string): number | undefined {
     const since = this.#unknownSinceMs.get(topic);
     return since === undefined ? undefined : performance.now() - since;
@@ -45,7 +48,8 @@ export class TopicDirectory {
 
   /**
    * Asks the cluster anew; calls at the same time share one question.
-   * @throws KafkaError KAFKA_UNAVAILABLE if no broker answers, KAFKA_AUTH_FAILED if one refuses us, KAFKA_FORBIDDEN with the topic that we may not see.
+   * @throws KafkaError KAFKA_UNAVAILABLE if no broker answers, KAFKA_AUTH_FAILED if one refuses us, KAFKA_FORBIDDEN
+   * with the topic that we may not see.
    */
   async refresh(): Promise<void> {
     this.#refreshing ??= this.cluster

@@ -2,7 +2,8 @@ import { KafkaError } from '../kafka-error.ts';
 import type { VersionRange } from './kafkajs-internals.ts';
 
 /**
- * The version in which a broker is asked: the first of ours that it takes. Each kind of request has its own, so that one new or old kind does not decide for all.
+ * The version in which a broker is asked: the first of ours that it takes. Each kind of request has its own, so that
+ * one new or old kind does not decide for all.
  * @param ours the best first, without gaps.
  * @throws KafkaError KAFKA_UNSUPPORTED with both ranges if there is none.
  */

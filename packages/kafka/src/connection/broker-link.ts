@@ -32,7 +32,9 @@ interface OpenConnection {
 export interface AskOptions {
   /** For how long the broker itself may hold the answer back, by its protocol: added to the silence limit. */
   readonly heldBackMs?: number;
-  /** An answer that is larger is taken for none; default 100 MiB, as large as a request may be by a broker's default. */
+  /**
+   * An answer that is larger is taken for none; default 100 MiB, as large as a request may be by a broker's default.
+   */
   readonly maxAnswerBytes?: number;
 }
 
@@ -72,7 +74,8 @@ export class BrokerLink {
   /**
    * Asks the broker with a request that kafkajs encodes, and gives the decoded answer with all its error codes in it:
    * kafkajs' own reading throws at the first, so that one bad partition would hide the others.
-   * @throws KafkaError KAFKA_UNAVAILABLE if there was no answer: it may have been carried out all the same. KAFKA_AUTH_FAILED, KAFKA_UNSUPPORTED.
+   * @throws KafkaError KAFKA_UNAVAILABLE if there was no answer: it may have been carried out all the same.
+   * KAFKA_AUTH_FAILED, KAFKA_UNSUPPORTED.
    */
   async ask<Answer>(name: RequestName, args: object, options?: AskOptions): Promise<Answer> {
     const { requests } = loadKafkajs();
@@ -137,7 +140,8 @@ export class BrokerLink {
     try {
       const open = await this.#connected();
       ({ connection } = open);
-      // A broker that moves no byte for this long is not waited for (trap 10d). An idle connection may be silent for ever.
+      // A broker that moves no byte for this long is not waited for (trap 10d). An idle connection may be silent for
+      // ever.
       const silenceMs = this.#settings.silenceLimitMs + heldBackMs;
       call = { sinceMs: performance.now(), silenceMs, maxAnswerBytes };
       this.#refuseSilence(call.sinceMs);
@@ -184,8 +188,8 @@ export class BrokerLink {
   }
 
   /**
-   * The work's outcome, or a rejection as soon as the connection is given up: a request that kafkajs takes while it disconnects is
-   * never answered and never rejected.
+   * The work's outcome, or a rejection as soon as the connection is given up: a request that kafkajs takes while it
+   * disconnects is never answered and never rejected.
    */
   async #unlessDropped<Outcome>(work: Promise<Outcome>): Promise<Outcome> {
     const waiting = this.#waiting;
@@ -223,7 +227,8 @@ export class BrokerLink {
       sasl: null,
       connectionTimeout: connectTimeoutMs,
       requestTimeout: connectTimeoutMs,
-      // kafkajs looks at the wall clock ten times a second for this, idle or not; the socket's own timer does it better.
+      // kafkajs looks at the wall clock ten times a second for this, idle or not; the socket's own timer does it
+      // better.
       enforceRequestTimeout: false,
       socketFactory: (options: SocketOptions) => openBrokerSocket(options, silenceLimitMs),
     });
@@ -278,7 +283,8 @@ export class BrokerLink {
     for (const reject of waiting) reject(reason);
     connection.rejectRequests(reason);
     connection.socket?.destroy();
-    // Nothing is pending any more, so this only sets kafkajs' state; it must not be awaited by a caller that wants to go on.
+    // Nothing is pending any more, so this only sets kafkajs' state; it must not be awaited by a caller that wants to
+    // go on.
     connection.disconnect().catch((error: unknown) => {
       this.#log.warn({ broker: this.address, error: String(error) }, 'closing failed');
     });

@@ -10,8 +10,8 @@ export interface SocketOptions {
 }
 
 /**
- * A socket to a broker, TLS where `ssl` is given. `timeout` is raised when nothing moved for `silenceLimitMs`, during the handshakes
- * too, which kafkajs would wait for without end; kafkajs then gives the connection up.
+ * A socket to a broker, TLS where `ssl` is given. `timeout` is raised when nothing moved for `silenceLimitMs`, during
+ * the handshakes too, which kafkajs would wait for without end; kafkajs then gives the connection up.
  */
 export function openBrokerSocket(
   { host, port, ssl, onConnect }: SocketOptions,

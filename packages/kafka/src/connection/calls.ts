@@ -7,8 +7,9 @@ export interface Call {
 }
 
 /**
- * The calls that are out on one connection, and for how long the broker may be silent meanwhile. A broker that has sent a throttle takes nothing from its connection until that is over
- * (KIP-219), also of what it was sent before: that is no silence. No input or output; monotonic ms.
+ * The calls that are out on one connection, and for how long the broker may be silent meanwhile. A broker that has
+ * sent a throttle takes nothing from its connection until that is over (KIP-219), also of what it was sent before:
+ * that is no silence. No input or output; monotonic ms.
  */
 export class Calls {
   readonly #calls = new Set<Call>();

@@ -2,8 +2,9 @@
 const leastBytes = 4;
 
 /**
- * Follows a stream of Kafka's frames, an int32 size and as many bytes each, however it is cut into chunks, and says when it is none: kafkajs believes any size, throws out of the
- * socket's handler at one that is too small (the process ends) and collects bytes without end for one that is absurd. Keeps no bytes but a size that is cut.
+ * Follows a stream of Kafka's frames, an int32 size and as many bytes each, however it is cut into chunks, and says
+ * when it is none: kafkajs believes any size, throws out of the socket's handler at one that is too small (the
+ * process ends) and collects bytes without end for one that is absurd. Keeps no bytes but a size that is cut.
  */
 export class FrameSizes {
   readonly #size = Buffer.alloc(4);

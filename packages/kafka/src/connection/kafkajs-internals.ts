@@ -6,10 +6,12 @@ import { FrameSizes, guessOfSize } from './frame-sizes.ts';
 import { requestHeader, type RequestApi } from './request-header.ts';
 
 /**
- * The one file that reaches into kafkajs. Of it we take what a library does best: connections, TLS, SASL, the versions handshake, and the encoding of the
- * requests below. Its producer is not used: it numbers, retries and reports per broker, and what we promise is per partition (traps 3.1-1, 2, 4, 7 and 10c;
- * see DESIGN.md). Its consumer neither: its fetchers and positions cannot be controlled from outside. Nothing of it is changed but objects that we made:
- * another copy of kafkajs in the host's process, or the host's own use of this one, is left alone.
+ * The one file that reaches into kafkajs. Of it we take what a library does best: connections, TLS, SASL, the
+ * versions handshake, and the encoding of the requests below. Its producer is not used: it numbers, retries and
+ * reports per broker, and what we promise is per partition (traps 3.1-1, 2, 4, 7 and 10c; see DESIGN.md). Its
+ * consumer neither: its fetchers and positions cannot be controlled from outside. Nothing of it is changed but
+ * objects that we made: another copy of kafkajs in the host's process, or the host's own use of this one, is left
+ * alone.
  */
 const provenVersion = '2.2.4';
 
@@ -128,7 +130,8 @@ let loaded: Kafkajs | undefined;
 
 /**
  * Loads kafkajs' inner modules.
- * @throws KafkaError KAFKAJS_VERSION if another version is installed: what is relied on here is not its public interface.
+ * @throws KafkaError KAFKAJS_VERSION if another version is installed: what is relied on here is not its public
+ * interface.
  */
 export function loadKafkajs(
   load: (path: string) => unknown = createRequire(import.meta.url),
@@ -153,8 +156,8 @@ export function loadKafkajs(
 }
 
 /**
- * Stops kafkajs' timer that wakes up every millisecond for ever (trap 3.2-10): nothing is scheduled while nothing waits.
- * What waits (a throttled broker) is still looked after.
+ * Stops kafkajs' timer that wakes up every millisecond for ever (trap 3.2-10): nothing is scheduled while nothing
+ * waits. What waits (a throttled broker) is still looked after.
  */
 export function quietQueue(
   queue: Pick<RequestQueue, 'pending' | 'scheduleCheckPendingRequests'>,
@@ -166,8 +169,8 @@ export function quietQueue(
 }
 
 /**
- * Counts a throttle on the monotonic clock: kafkajs compares wall clock times, so that a clock which is set back an hour in a throttle of a second would hold the connection back for an hour.
- * Call it before the first request.
+ * Counts a throttle on the monotonic clock: kafkajs compares wall clock times, so that a clock which is set back an
+ * hour in a throttle of a second would hold the connection back for an hour. Call it before the first request.
  */
 export function steadyThrottle(queue: Pick<RequestQueue, 'throttledUntil'>): void {
   let untilMs = -Infinity;
@@ -180,10 +183,12 @@ export function steadyThrottle(queue: Pick<RequestQueue, 'throttledUntil'>): voi
 }
 
 /**
- * Keeps what is no stream of answers out of kafkajs: it takes bytes as they come from the socket, so that what it throws there ends the process, and waits for ever for the answer to a
- * request where one comes that nobody asked for. Call it before the connection is made.
+ * Keeps what is no stream of answers out of kafkajs: it takes bytes as they come from the socket, so that what it
+ * throws there ends the process, and waits for ever for the answer to a request where one comes that nobody asked
+ * for. Call it before the connection is made.
  * @param maxBytes how large a frame may be now
- * @param onGarbled the connection is of no more use; told once, in words that follow the broker's name. Nothing that comes afterwards is taken.
+ * @param onGarbled the connection is of no more use; told once, in words that follow the broker's name. Nothing that
+ * comes afterwards is taken.
  */
 export function guardFrames(
   connection: Pick<Connection, 'processData'> & {
@@ -218,8 +223,9 @@ export function guardFrames(
 }
 
 /**
- * As `connection.send`, but a body goes from its own memory to the socket: kafkajs copies it twice, into zero-filled buffers of the
- * next power of two. Everything else is as there: the queue, its time limits, the order of answers, the broker's wish to be left alone.
+ * As `connection.send`, but a body goes from its own memory to the socket: kafkajs copies it twice, into zero-filled
+ * buffers of the next power of two. Everything else is as there: the queue, its time limits, the order of answers,
+ * the broker's wish to be left alone.
  */
 export async function sendEncoded<Answer extends { readonly throttleMs: number }>(
   connection: Connection,
@@ -263,7 +269,10 @@ export async function sendEncoded<Answer extends { readonly throttleMs: number }
   return answer;
 }
 
-/** The logger that kafkajs is given. Only messages and the broker's name pass: its other fields hold whole requests and answers, payloads included. */
+/**
+ * The logger that kafkajs is given. Only messages and the broker's name pass: its other fields hold whole requests
+ * and answers, payloads included.
+ */
 export function kafkajsLogger(log: KafkaLog) {
   const forward = (message: unknown, extra?: { broker?: unknown }) =>
     log.warn({ component: 'kafkajs', broker: extra?.broker }, String(message));

@@ -2,8 +2,9 @@ import { KafkaError } from '../kafka-error.ts';
 import { errorFromKafkajs } from '../kafka-errors.ts';
 
 /**
- * What it means that an answer can't be read: the broker's own word, if that is what was thrown, else KAFKA_UNAVAILABLE. Whoever sends such bytes is no Kafka, or was cut off in the middle;
- * the connection is given up, and asking again heals it.
+ * What it means that an answer can't be read: the broker's own word, if that is what was thrown, else
+ * KAFKA_UNAVAILABLE. Whoever sends such bytes is no Kafka, or was cut off in the middle; the connection is given up,
+ * and asking again heals it.
  * @param request its name, with the version where that is known.
  */
 export function notAnAnswer(cause: unknown, address: string, request: string): KafkaError {

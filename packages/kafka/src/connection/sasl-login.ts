@@ -10,8 +10,9 @@ const saslAuthenticate = { name: 'SaslAuthenticate', key: 36, versions: [1, 0] }
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /**
- * The login on one connection, and its renewal. kafkajs would renew by itself, but ten seconds before the end whatever the lifetime, and not for
- * requests that we encode; so its connection knows of no SASL, and the exchange is carried out from here.
+ * The login on one connection, and its renewal. kafkajs would renew by itself, but ten seconds before the end
+ * whatever the lifetime, and not for requests that we encode; so its connection knows of no SASL, and the exchange is
+ * carried out from here.
  */
 export class SaslLogin {
   readonly #address: string;
@@ -33,8 +34,8 @@ export class SaslLogin {
   }
 
   /**
-   * Logs in. @throws KafkaError KAFKA_AUTH_FAILED if the broker refuses us, or cannot prove itself; KAFKA_UNAVAILABLE if it closes the connection or falls silent
-   * meanwhile, as one does that is being restarted; KAFKA_UNSUPPORTED.
+   * Logs in. @throws KafkaError KAFKA_AUTH_FAILED if the broker refuses us, or cannot prove itself; KAFKA_UNAVAILABLE
+   * if it closes the connection or falls silent meanwhile, as one does that is being restarted; KAFKA_UNSUPPORTED.
    */
   async begin(): Promise<void> {
     const { Authenticator } = loadKafkajs();
@@ -68,9 +69,10 @@ export class SaslLogin {
   }
 
   /**
-   * Call before each request: renews the login first when its end is near (KIP-368: the broker closes a connection at the first request after the end). Requests that
-   * were sent before are answered before it; the others have to wait, as in the midst of an exchange a broker takes nothing else. Undefined: go on at once.
-   * Rejects as `begin` does; the connection is of no more use then.
+   * Call before each request: renews the login first when its end is near (KIP-368: the broker closes a connection at
+   * the first request after the end). Requests that were sent before are answered before it; the others have to wait,
+   * as in the midst of an exchange a broker takes nothing else. Undefined: go on at once. Rejects as `begin` does;
+   * the connection is of no more use then.
    */
   renewal(): Promise<void> | undefined {
     if (this.#renewing === undefined && performance.now() >= this.#renewAtMs)
@@ -81,7 +83,10 @@ export class SaslLogin {
   }
 }
 
-/** When a login of this lifetime is renewed: between 85 and 95 %, as Java's client does, so that the connections of many clients do not do it together. */
+/**
+ * When a login of this lifetime is renewed: between 85 and 95 %, as Java's client does, so that the connections of
+ * many clients do not do it together.
+ */
 export function renewAfterMs(lifetimeMs: number, random: number): number {
   return lifetimeMs * (0.85 + 0.1 * random);
 }

@@ -1,8 +1,8 @@
 import { KafkaError } from '../kafka-error.ts';
 
 /**
- * What a broker answered; the error, if no answer came; undefined as soon as the signal aborts: an answer may take as long as a broker likes, and what becomes of it then
- * is nobody's concern.
+ * What a broker answered; the error, if no answer came; undefined as soon as the signal aborts: an answer may take as
+ * long as a broker likes, and what becomes of it then is nobody's concern.
  * @throws what is no KafkaError
  */
 export async function answerOf<Answer>(

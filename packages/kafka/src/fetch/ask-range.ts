@@ -7,8 +7,9 @@ import type { FetchLanes } from './fetch-lanes.ts';
 import type { FetcherOptions, FetchLimits } from './fetcher-options.ts';
 
 /**
- * Finds out what the leader has of a partition whose position it does not have, and tells the owner: at once where retention was faster, and only after `lostEndAfterMs` where the log ends
- * before the position. Until then, and if the position is there after all, the lane goes on by itself.
+ * Finds out what the leader has of a partition whose position it does not have, and tells the owner: at once where
+ * retention was faster, and only after `lostEndAfterMs` where the log ends before the position. Until then, and if
+ * the position is there after all, the lane goes on by itself.
  */
 export async function askRange(
   lane: FetchLane,

@@ -17,7 +17,10 @@ export interface OpenAnswer {
   readonly askedAtMs: number;
 }
 
-/** One life of a partition: from the moment it is given a position until it is revoked, or given another one. An answer to an earlier life finds another lane. */
+/**
+ * One life of a partition: from the moment it is given a position until it is revoked, or given another one. An
+ * answer to an earlier life finds another lane.
+ */
 export class FetchLane implements TopicPartition {
   readonly topic: string;
   readonly partition: number;
@@ -29,11 +32,16 @@ export class FetchLane implements TopicPartition {
   /** Node id; −1: none is known. */
   leader = -1;
   leaderEpoch = -1;
-  /** Leaders must have been asked for this many times before it can be asked again: what was known before has failed. */
+  /**
+   * Leaders must have been asked for this many times before it can be asked again: what was known before has failed.
+   */
   knownFrom = 0;
   /** What is out for it; only its answer is taken. */
   ask: Ask | undefined;
-  /** Handed out before anything more is asked for. Stays in memory while the lane is paused: it is one answer, still compressed. */
+  /**
+   * Handed out before anything more is asked for. Stays in memory while the lane is paused: it is one answer, still
+   * compressed.
+   */
   open: OpenAnswer | undefined;
   /** Tries that brought nothing, since the last one that did. */
   failures = 0;
@@ -81,8 +89,9 @@ export class FetchLane implements TopicPartition {
 }
 
 /**
- * The lanes in the order in which they are asked for: a broker fills its answer in this order, and only the first one gets a batch that is larger than the
- * limits. So those that have gone without come first; the others take turns by chance, or the first would be read to its end before the last begins.
+ * The lanes in the order in which they are asked for: a broker fills its answer in this order, and only the first one
+ * gets a batch that is larger than the limits. So those that have gone without come first; the others take turns by
+ * chance, or the first would be read to its end before the last begins.
  */
 export function askingOrder(lanes: readonly FetchLane[], random: () => number): FetchLane[] {
   const start = Math.floor(random() * lanes.length);

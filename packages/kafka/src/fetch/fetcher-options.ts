@@ -9,7 +9,9 @@ export interface FetchedRecords extends TopicPartition {
   readonly records: readonly KafkaRecord[];
   /** The position that was asked for. */
   readonly from: bigint;
-  /** Where the next fetch begins: behind the last record, or further where compaction or transactions have left a gap. */
+  /**
+   * Where the next fetch begins: behind the last record, or further where compaction or transactions have left a gap.
+   */
   readonly next: bigint;
   /** What the records keep in memory, about: their batches, decompressed. */
   readonly byteCount: number;
@@ -20,7 +22,10 @@ export interface FetchedRecords extends TopicPartition {
   readonly askedAtMs: number;
 }
 
-/** A position that the log does not have: below `logStart` retention was faster, above `end` the log has lost its end or is another one. */
+/**
+ * A position that the log does not have: below `logStart` retention was faster, above `end` the log has lost its end
+ * or is another one.
+ */
 export interface OutOfRange {
   readonly position: bigint;
   readonly logStart: bigint;
@@ -32,27 +37,40 @@ export interface OutOfRange {
 export type TopicChange =
   /** No broker has known it for `goneAfterMs`. Its partitions go on if it comes back as it was. */
   | { readonly kind: 'gone' }
-  /** Another topic has its name: another id, or fewer partitions. Its partitions stand still until they are assigned anew. */
+  /**
+   * Another topic has its name: another id, or fewer partitions. Its partitions stand still until they are assigned
+   * anew.
+   */
   | { readonly kind: 'made-again'; readonly topicId: string | undefined }
   /** Partitions were added, from number `before` on; nobody reads them until they are assigned. */
   | { readonly kind: 'grown'; readonly before: number; readonly partitions: number };
 
 export interface FetchLimits {
-  /** Of an answer: a broker's answers are worked on one at a time, so this times the brokers bounds what is on its way. */
+  /**
+   * Of an answer: a broker's answers are worked on one at a time, so this times the brokers bounds what is on its
+   * way.
+   */
   readonly maxBytes: number;
   readonly maxBytesPerPartition: number;
   /**
-   * Of what is handed out of a partition at once, decompressed; no batch beyond it is decompressed before the owner has taken that and paused nothing. A single batch may be
-   * larger, up to 128 MiB. What an owner lets wait and one such batch is all that a partition has in memory beside its answer.
+   * Of what is handed out of a partition at once, decompressed; no batch beyond it is decompressed before the owner
+   * has taken that and paused nothing. A single batch may be larger, up to 128 MiB. What an owner lets wait and one
+   * such batch is all that a partition has in memory beside its answer.
    */
   readonly maxDecodedBytes: number;
   /** How long a broker waits for the first record. */
   readonly maxWaitMs: number;
   /** How often topics are looked at without a reason. */
   readonly lookEveryMs: number;
-  /** After this much more than `maxWaitMs` without an answer, leaders are asked for: the broker may hang, and another lead. */
+  /**
+   * After this much more than `maxWaitMs` without an answer, leaders are asked for: the broker may hang, and another
+   * lead.
+   */
   readonly slowAfterMs: number;
-  /** For this long a position behind the end is asked for again before it is told: a new leader may not know yet how far the log goes. */
+  /**
+   * For this long a position behind the end is asked for again before it is told: a new leader may not know yet how
+   * far the log goes.
+   */
   readonly lostEndAfterMs: number;
   /** For this long a topic must be unknown before it is gone: a broker may not have heard of it yet. */
   readonly goneAfterMs: number;
@@ -70,8 +88,8 @@ export const defaultFetchLimits: FetchLimits = {
 };
 
 /**
- * What a `Fetcher` needs, and whom it tells. It calls one at a time and waits for none; each may call the fetcher back. One that throws ends the
- * run with its error.
+ * What a `Fetcher` needs, and whom it tells. It calls one at a time and waits for none; each may call the fetcher
+ * back. One that throws ends the run with its error.
  */
 export interface FetcherOptions {
   readonly log: TopicLog;
@@ -88,8 +106,8 @@ export interface FetcherOptions {
   /** A partition gives nothing for now; it is tried again by itself. Told at each try. */
   readonly onWaiting?: (partition: TopicPartition, why: string) => void;
   /**
-   * A verdict that only a person changes: `partition` stands still until it is assigned anew; without one (a wrong password) everything is tried again
-   * slowly, until the run is ended.
+   * A verdict that only a person changes: `partition` stands still until it is assigned anew; without one (a wrong
+   * password) everything is tried again slowly, until the run is ended.
    */
   readonly onFailed: (error: KafkaError, partition: TopicPartition | undefined) => void;
   readonly logger: KafkaLog;

@@ -11,7 +11,10 @@ import { defaultFetchLimits, type FetcherOptions, type FetchLimits } from './fet
 import { ownBytes } from './own-bytes.ts';
 import { TopicLook } from './topic-look.ts';
 
-/** While a partition that was just paused may be resumed at any moment, its broker is not made to wait long for the others. */
+/**
+ * While a partition that was just paused may be resumed at any moment, its broker is not made to wait long for the
+ * others.
+ */
 const shortWaitMs = 25;
 const justPausedMs = 5000;
 const tickMs = 500;
@@ -26,10 +29,11 @@ export interface FetchStart extends TopicPartition {
 }
 
 /**
- * Reads partitions from their leaders, committed records only, from positions that nobody else moves: a position advances by what was handed out, and by nothing
- * else. An answer is taken only if the partition's life is the one that asked: what was assigned anew, sought or revoked meanwhile never gets an old one.
- * One fetch is out for each broker, over everything that it leads; the next one goes out as soon as its answer has been handed out. Leaders that move are
- * found by themselves; whether anything comes at all is for the owner to watch.
+ * Reads partitions from their leaders, committed records only, from positions that nobody else moves: a position
+ * advances by what was handed out, and by nothing else. An answer is taken only if the partition's life is the one
+ * that asked: what was assigned anew, sought or revoked meanwhile never gets an old one. One fetch is out for each
+ * broker, over everything that it leads; the next one goes out as soon as its answer has been handed out. Leaders
+ * that move are found by themselves; whether anything comes at all is for the owner to watch.
  */
 export class Fetcher {
   readonly #options: FetcherOptions;
@@ -77,7 +81,10 @@ export class Fetcher {
     if (lane) lane.pausedAtMs = before.pausedAtMs;
   }
 
-  /** Nothing more is handed out of these partitions until they are resumed; what is on its way is asked for again then. */
+  /**
+   * Nothing more is handed out of these partitions until they are resumed; what is on its way is asked for again
+   * then.
+   */
   pause(partitions: readonly TopicPartition[]): void {
     const nowMs = this.#options.clock.nowMs();
     for (const partition of partitions) {
@@ -100,7 +107,8 @@ export class Fetcher {
   }
 
   /**
-   * Reads until the signal aborts; to be called once. Resolves soon then, whatever is still out, and nothing is handed out any more.
+   * Reads until the signal aborts; to be called once. Resolves soon then, whatever is still out, and nothing is
+   * handed out any more.
    * @throws what one of the owner's functions threw
    */
   async run(signal: AbortSignal): Promise<void> {
@@ -259,7 +267,10 @@ export class Fetcher {
     this.#handOut(lane, open, recordSet.byteLength);
   }
 
-  /** Hands out the next part of an answer; the owner may pause before the one after it. `keptBytes`: what its records keep in memory at least. */
+  /**
+   * Hands out the next part of an answer; the owner may pause before the one after it. `keptBytes`: what its records
+   * keep in memory at least.
+   */
   #handOut(lane: FetchLane, open: OpenAnswer, keptBytes = 0): void {
     const { topic, partition, position: from } = lane;
     const { reader, ...facts } = open;

@@ -17,7 +17,10 @@ interface Watched {
   facts: TopicFacts | undefined;
 }
 
-/** Who leads what, and what has become of the topics: one question at a time, shared by all lanes that are lost, until none is. */
+/**
+ * Who leads what, and what has become of the topics: one question at a time, shared by all lanes that are lost, until
+ * none is.
+ */
 export class TopicLook {
   readonly #options: FetcherOptions;
   readonly #limits: FetchLimits;
@@ -107,8 +110,10 @@ export class TopicLook {
   }
 
   /**
-   * What a description means for a lane: only one of the lane's own topic tells it a leader. With one of another topic of that name it stands still, however often the brokers contradict
-   * each other: one that is behind still has the records of a topic that was deleted, and they must not get between those of the new one, nor the other way round.
+   * What a description means for a lane: only one of the lane's own topic tells it a leader. With one of another
+   * topic of that name it stands still, however often the brokers contradict each other: one that is behind still has
+   * the records of a topic that was deleted, and they must not get between those of the new one, nor the other way
+   * round.
    */
   #meet(lane: FetchLane, facts: TopicFacts): void {
     if (facts.errorCode === 0 && facts.topicId !== undefined) {

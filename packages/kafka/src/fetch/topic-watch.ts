@@ -19,7 +19,10 @@ export class TopicWatch {
     return this.#topicId;
   }
 
-  /** What the owner of a position knows: the topic that the position is of, and its partitions. What was seen before counts more. */
+  /**
+   * What the owner of a position knows: the topic that the position is of, and its partitions. What was seen before
+   * counts more.
+   */
   expect(topicId: string | undefined, partitions?: number): void {
     this.#topicId ??= topicId;
     this.#partitions ??= partitions;

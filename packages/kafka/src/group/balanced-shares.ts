@@ -7,11 +7,11 @@ interface Share {
 }
 
 /**
- * Shares the partitions out: as evenly as the subscriptions allow (no chain of moves makes a longer share shorter by two or more), and
- * with that done with as few moves as it takes. Who has a partition keeps it, what nobody has goes to the shortest share, and then the
- * longest shares give away: first of what nobody had, and of the rest only when that is not enough. So what was decided once is found
- * again when a part of it is handed over later, and a second sharing out changes nothing. Partitions of a topic that nobody subscribes to
- * are left out.
+ * Shares the partitions out: as evenly as the subscriptions allow (no chain of moves makes a longer share shorter by
+ * two or more), and with that done with as few moves as it takes. Who has a partition keeps it, what nobody has goes
+ * to the shortest share, and then the longest shares give away: first of what nobody had, and of the rest only when
+ * that is not enough. So what was decided once is found again when a part of it is handed over later, and a second
+ * sharing out changes nothing. Partitions of a topic that nobody subscribes to are left out.
  * @param owners by `partitionKey`; an owner that is no member or does not subscribe to the topic counts as none.
  */
 export function balancedShares(
@@ -50,9 +50,9 @@ export function balancedShares(
 }
 
 /**
- * Makes one long share shorter and one that is shorter by two or more longer, over as many others as lie between them; false if there are
- * no such two. Without such a chain the shares are as even as they can be (Harvey, Ladner, Lovász, Tamir: Semi-matchings for bipartite
- * graphs and load balancing, 2006).
+ * Makes one long share shorter and one that is shorter by two or more longer, over as many others as lie between
+ * them; false if there are no such two. Without such a chain the shares are as even as they can be (Harvey, Ladner,
+ * Lovász, Tamir: Semi-matchings for bipartite graphs and load balancing, 2006).
  */
 function improve(shares: readonly Share[], mayMove: (key: string) => boolean): boolean {
   const longestFirst = [...shares].sort((a, b) => b.partitions.size - a.partitions.size);
@@ -79,8 +79,8 @@ interface Move {
 }
 
 /**
- * The shortest chain of moves from a share to one that is shorter by two or more; the last move first, so that a share never gives on
- * what it only just took.
+ * The shortest chain of moves from a share to one that is shorter by two or more; the last move first, so that a
+ * share never gives on what it only just took.
  */
 function chainFrom(
   start: Share,

@@ -11,9 +11,9 @@ export interface Claimant {
 }
 
 /**
- * Who counts as the owner of each partition that somebody claims, by `partitionKey`: of two claims the one of the higher generation,
- * because the other member has missed what was decided since; of two of one generation nobody's (undefined): one of them is wrong and
- * nobody can tell which.
+ * Who counts as the owner of each partition that somebody claims, by `partitionKey`: of two claims the one of the
+ * higher generation, because the other member has missed what was decided since; of two of one generation nobody's
+ * (undefined): one of them is wrong and nobody can tell which.
  */
 export function ownersByClaim(members: readonly Claimant[]): Map<string, string | undefined> {
   const best = new Map<string, { owner: string | undefined; generation: number }>();

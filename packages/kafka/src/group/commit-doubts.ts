@@ -1,15 +1,17 @@
 import type { Held } from './held-partitions.ts';
 
 /**
- * After so long a position is committed once more when a commit had no answer. The first is for a request that lay at a coordinator which hung or was slow; the second for one that lay in our own
- * machine's send buffer, which tries again every two minutes at the latest (Linux: TCP_RTO_MAX).
+ * After so long a position is committed once more when a commit had no answer. The first is for a request that lay at
+ * a coordinator which hung or was slow; the second for one that lay in our own machine's send buffer, which tries
+ * again every two minutes at the latest (Linux: TCP_RTO_MAX).
  */
 const repeatAfterMs = [10_000, 150_000] as const;
 
 /**
- * Commits without an answer, which may be carried out at any later time: over whatever was committed since, in the same generation of the same member, so that nothing refuses them. The group would
- * begin there again, before what it has handled; or, after a seek back, behind what it was to handle again. So the position that counts is committed once more when such a request can
- * hardly be on its way any longer. No input or output.
+ * Commits without an answer, which may be carried out at any later time: over whatever was committed since, in the
+ * same generation of the same member, so that nothing refuses them. The group would begin there again, before what it
+ * has handled; or, after a seek back, behind what it was to handle again. So the position that counts is committed
+ * once more when such a request can hardly be on its way any longer. No input or output.
  */
 export class CommitDoubts {
   readonly #dueMs = new Map<Held, readonly number[]>();

@@ -2,7 +2,10 @@ import { KafkaError } from '../kafka-error.ts';
 import { partitionKey, type TopicPartition } from '../ports/partition.ts';
 import { groupCode, groupFailure, groupVerdict } from './group-codes.ts';
 
-/** A commit of a topic that the coordinator does not know (yet) is tried this often; what was deleted does not come back by itself. */
+/**
+ * A commit of a topic that the coordinator does not know (yet) is tried this often; what was deleted does not come
+ * back by itself.
+ */
 const unknownTopicTries = 5;
 
 /** Kafka's codes for a commit that no repetition makes better. */
@@ -12,8 +15,8 @@ const refusals = new Map([
 ]);
 
 /**
- * What becomes of one partition's commit: it is `done`; it is sent `again`, unless the member makes something else of the code and the
- * partition goes; or it has failed for good.
+ * What becomes of one partition's commit: it is `done`; it is sent `again`, unless the member makes something else of
+ * the code and the partition goes; or it has failed for good.
  * @param code undefined: the answer did not name the partition.
  * @param tries how often it was sent before.
  */

@@ -39,10 +39,11 @@ interface Item {
 }
 
 /**
- * Commits positions for one member, one request at a time, so that none overtakes another; after one that had no answer, and may be
- * carried out late, once more (`CommitDoubts`). Per life of a partition a position only rises.
- * A commit belongs to its life: when the partition has gone, it is refused, whatever became of it on the way. Whatever heals is waited
- * for; between the answer to a join and our share nothing is sent, because the coordinator takes no commit then.
+ * Commits positions for one member, one request at a time, so that none overtakes another; after one that had no
+ * answer, and may be carried out late, once more (`CommitDoubts`). Per life of a partition a position only rises. A
+ * commit belongs to its life: when the partition has gone, it is refused, whatever became of it on the way. Whatever
+ * heals is waited for; between the answer to a join and our share nothing is sent, because the coordinator takes no
+ * commit then.
  */
 export class Committer {
   readonly #parts: CommitterParts;
@@ -63,8 +64,8 @@ export class Committer {
   }
 
   /**
-   * What was committed is resolved; what is not ours is refused before anything is sent, and the rest is committed all the same. @throws
-   * KafkaError
+   * What was committed is resolved; what is not ours is refused before anything is sent, and the rest is committed
+   * all the same. @throws KafkaError
    */
   async commit(positions: readonly Position[], mayLower = false): Promise<void> {
     const gone: string[] = [];

@@ -14,7 +14,10 @@ export interface Subscription {
   readonly rackId: string | undefined;
 }
 
-/** The newest version of both messages that is known here; a newer one is read as this one, since versions only add at the end. */
+/**
+ * The newest version of both messages that is known here; a newer one is read as this one, since versions only add at
+ * the end.
+ */
 const newestVersion = 3;
 
 /**
@@ -53,7 +56,8 @@ export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer 
 }
 
 /**
- * Reads what any leader wrote; no bytes at all are an empty share: so a leader answers members that it gives nothing. @throws RangeError
+ * Reads what any leader wrote; no bytes at all are an empty share: so a leader answers members that it gives nothing.
+ * @throws RangeError
  */
 export function decodeAssignment(bytes: Buffer): TopicPartition[] {
   if (bytes.length === 0) return [];

@@ -6,9 +6,10 @@ import { ownersByClaim, type Claimant } from './claims.ts';
 export const cooperativeSticky = 'cooperative-sticky';
 
 /**
- * A share for each member, as the leader of a cooperative group gives it (KIP-429): sticky and balanced, but what somebody still has is
- * given to nobody else. Its owner finds it missing, gives it up and joins again, and that next rebalance gives it to whom it was meant
- * for. So no partition ever has two owners, and whoever keeps a partition never stops.
+ * A share for each member, as the leader of a cooperative group gives it (KIP-429): sticky and balanced, but what
+ * somebody still has is given to nobody else. Its owner finds it missing, gives it up and joins again, and that next
+ * rebalance gives it to whom it was meant for. So no partition ever has two owners, and whoever keeps a partition
+ * never stops.
  * @param partitionCounts of each topic; one that is not in it has no partitions now.
  */
 export function cooperativeShares(

@@ -20,13 +20,15 @@ import { TopicWatch } from './topic-watch.ts';
 import { unlessAborted, Wake } from './wake.ts';
 
 /**
- * A member of a consumer group: cooperative-sticky, as Java's and librdkafka's clients speak it, so that all of them can share one group.
+ * A member of a consumer group: cooperative-sticky, as Java's and librdkafka's clients speak it, so that all of them
+ * can share one group.
  *
- * What it promises: a partition is ours from `onAssigned` to the end of `onRevoked`, or to `onLost`, and as long as everybody keeps the
- * rules nobody else's meanwhile. A rebalance touches only what moves. Where a partition begins was committed before `onAssigned`. Every
- * commit is fenced by member and generation, so that one which comes too late is refused by the coordinator; per assignment a position
- * only rises. A coordinator that is away is waited for under the same identity. When nothing was heard of it for the session timeout, by
- * our own clock, everything is lost before `isOurs` says yes once more.
+ * What it promises: a partition is ours from `onAssigned` to the end of `onRevoked`, or to `onLost`, and as long as
+ * everybody keeps the rules nobody else's meanwhile. A rebalance touches only what moves. Where a partition begins
+ * was committed before `onAssigned`. Every commit is fenced by member and generation, so that one which comes too
+ * late is refused by the coordinator; per assignment a position only rises. A coordinator that is away is waited for
+ * under the same identity. When nothing was heard of it for the session timeout, by our own clock, everything is lost
+ * before `isOurs` says yes once more.
  */
 export class GroupMember {
   readonly #options: GroupMemberOptions;
@@ -106,9 +108,9 @@ export class GroupMember {
   }
 
   /**
-   * Joins, and stays until the signal aborts; then what we have is revoked (the owner drains), and the group is left: at once for the
-   * others, unless the member is static. Once in a member's life. Resolves also after `onFailed`. @throws whatever the owner's callbacks
-   * throw.
+   * Joins, and stays until the signal aborts; then what we have is revoked (the owner drains), and the group is left:
+   * at once for the others, unless the member is static. Once in a member's life. Resolves also after `onFailed`.
+   * @throws whatever the owner's callbacks throw.
    */
   async run(signal: AbortSignal): Promise<void> {
     const loops = [this.#shareLoop(), this.#beatLoop(), this.#watch.run(), this.#session.run()];
@@ -131,23 +133,27 @@ export class GroupMember {
   }
 
   /**
-   * Commits positions of partitions that are ours; resolves when the coordinator has them. A position at or below one that this
-   * assignment has committed is done already. What heals is waited for, rebalances too; so the caller bounds its wait.
-   * @throws KafkaError KAFKA_NOT_OURS for partitions that are not, or stopped to be (the others are committed all the same), or what the
-   * coordinator refuses for good.
+   * Commits positions of partitions that are ours; resolves when the coordinator has them. A position at or below one
+   * that this assignment has committed is done already. What heals is waited for, rebalances too; so the caller
+   * bounds its wait.
+   * @throws KafkaError KAFKA_NOT_OURS for partitions that are not, or stopped to be (the others are committed all the
+   * same), or what the coordinator refuses for good.
    */
   async commit(positions: readonly Position[]): Promise<void> {
     await this.#committer.commit(positions);
   }
 
-  /** The owner goes on from another position, lower or higher, on purpose; as `commit`, and later commits rise from there. */
+  /**
+   * The owner goes on from another position, lower or higher, on purpose; as `commit`, and later commits rise from
+   * there.
+   */
   async restartAt(positions: readonly Position[]): Promise<void> {
     await this.#committer.commit(positions, true);
   }
 
   /**
-   * May an event of this partition be handed out now? Looks at the clock first: a process that was suspended for longer than the session
-   * timeout finds `onLost` called before this says no.
+   * May an event of this partition be handed out now? Looks at the clock first: a process that was suspended for
+   * longer than the session timeout finds `onLost` called before this says no.
    */
   isOurs(partition: TopicPartition): boolean {
     this.#session.expire();

@@ -21,9 +21,9 @@ export interface HeartbeatParts {
 }
 
 /**
- * Lets the coordinator know that we live, on its own timer: beside joins of ourselves and of others, and while what must be given up is
- * drained. Where the coordinator is away it is asked again soon, so that it is found again within a moment. @throws KafkaError that only
- * a person can change.
+ * Lets the coordinator know that we live, on its own timer: beside joins of ourselves and of others, and while what
+ * must be given up is drained. Where the coordinator is away it is asked again soon, so that it is found again within
+ * a moment. @throws KafkaError that only a person can change.
  */
 export async function heartbeatLoop(parts: HeartbeatParts): Promise<void> {
   const { clock, membership, heartbeatMs, over } = parts;

@@ -2,9 +2,9 @@ import { partitionKey, type TopicPartition } from '../ports/partition.ts';
 import type { CommitMark } from './start-position.ts';
 
 /**
- * One life of a partition with us: from the rebalance that gave it until it is given up or lost. Who keeps a reference can tell whether
- * that life is still the present one. `starting` until its position is known and its owner has been told of it; `revoking` while its
- * owner drains it.
+ * One life of a partition with us: from the rebalance that gave it until it is given up or lost. Who keeps a
+ * reference can tell whether that life is still the present one. `starting` until its position is known and its owner
+ * has been told of it; `revoking` while its owner drains it.
  */
 export interface Held extends TopicPartition {
   phase: 'starting' | 'running' | 'revoking';
@@ -51,7 +51,10 @@ export class HeldPartitions {
     return { owned: this.#claimed, generation: this.#generation };
   }
 
-  /** Takes over what the leader gave us. What was only starting is given up at once; what is revoked stays ours until `giveUp`. */
+  /**
+   * Takes over what the leader gave us. What was only starting is given up at once; what is revoked stays ours until
+   * `giveUp`.
+   */
   take(assigned: readonly TopicPartition[], generation: number): Taken {
     this.#generation = generation;
     const wanted = new Map(assigned.map((one) => [partitionKey(one), one]));

@@ -7,8 +7,8 @@ import { Retry } from './retry.ts';
 const leaveWithinMs = 3000;
 
 /**
- * Gives the place up, so that the others need not wait for the session to end; not a static member's that comes back. Bounded; never
- * rejects.
+ * Gives the place up, so that the others need not wait for the session to end; not a static member's that comes back.
+ * Bounded; never rejects.
  */
 export async function leaveGroup(
   parts: {

@@ -1,6 +1,6 @@
 /**
- * Where a member stands, for people: `joining` for the first time; `running`; `rebalancing`: the group shares out anew, and what we keep
- * goes on; `waiting`: the coordinator can't be reached or is moving; `stopping`; `stopped`.
+ * Where a member stands, for people: `joining` for the first time; `running`; `rebalancing`: the group shares out
+ * anew, and what we keep goes on; `waiting`: the coordinator can't be reached or is moving; `stopping`; `stopped`.
  */
 export type MemberState =
   'joining' | 'running' | 'rebalancing' | 'waiting' | 'stopping' | 'stopped';

@@ -1,9 +1,9 @@
 import type { MemberIdentity } from '../ports/group-coordinator.ts';
 
 /**
- * Where a member stands with its coordinator: `out` of the group; `joining`: a join is on its way, and what the member has is still valid
- * under the generation that it has; `syncing`: the coordinator counts a new generation, and takes no commit until its shares are known;
- * `in`.
+ * Where a member stands with its coordinator: `out` of the group; `joining`: a join is on its way, and what the
+ * member has is still valid under the generation that it has; `syncing`: the coordinator counts a new generation, and
+ * takes no commit until its shares are known; `in`.
  */
 export type MembershipPhase = 'out' | 'joining' | 'syncing' | 'in';
 
@@ -33,8 +33,8 @@ export class Membership {
   }
 
   /**
-   * The coordinator has answered something that counts as a sign of life. @param sentMs when we asked: it counts the session from then or
-   * later.
+   * The coordinator has answered something that counts as a sign of life. @param sentMs when we asked: it counts the
+   * session from then or later.
    */
   heard(sentMs: number): void {
     this.#heardMs = Math.max(this.#heardMs, sentMs);

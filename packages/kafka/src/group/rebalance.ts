@@ -36,9 +36,9 @@ export interface RebalanceParts {
 }
 
 /**
- * Joins and syncs until the group has given us a share, however often it has to begin again: a coordinator that moves is waited for, and
- * what we have stays ours meanwhile unless the coordinator says that it is not. With a result `membership.phase` is `in`. Undefined: the
- * member is over.
+ * Joins and syncs until the group has given us a share, however often it has to begin again: a coordinator that moves
+ * is waited for, and what we have stays ours meanwhile unless the coordinator says that it is not. With a result
+ * `membership.phase` is `in`. Undefined: the member is over.
  * @throws KafkaError that only a person can change.
  */
 export async function rebalance(
@@ -80,8 +80,8 @@ async function joinAndSync(parts: RebalanceParts): Promise<readonly TopicPartiti
       membership.phase = 'in';
       return readShare(answer);
     } catch (error) {
-      // Perhaps it was carried out. The same again gives the share that the leader meant for us, or says that the group is somewhere else
-      // by now.
+      // Perhaps it was carried out. The same again gives the share that the leader meant for us, or says that the
+      // group is somewhere else by now.
       parts.onWaiting(mustHeal(error));
       await parts.retry.wait(over);
     }

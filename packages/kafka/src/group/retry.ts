@@ -1,7 +1,9 @@
 import { backoffMs, type Clock } from '@outbound/service-kit';
 import { KafkaError } from '../kafka-error.ts';
 
-/** What asks again and again: a coordinator that moves is found within a moment, one that stays away is not hammered. */
+/**
+ * What asks again and again: a coordinator that moves is found within a moment, one that stays away is not hammered.
+ */
 export class Retry {
   readonly #clock: Clock;
   readonly #random: () => number;
@@ -34,7 +36,10 @@ export class Retry {
   }
 }
 
-/** Does it heal by itself? @throws what it is given, if it does not: a verdict that only a person changes, or a defect. */
+/**
+ * Does it heal by itself?
+ * @throws what it is given, if it does not: a verdict that only a person changes, or a defect.
+ */
 export function mustHeal(error: unknown): KafkaError {
   if (
     error instanceof KafkaError &&

@@ -1,8 +1,8 @@
 import { partitionKey, type TopicPartition } from '../ports/partition.ts';
 
 /**
- * What we keep in the metadata of each commit: which topic of that name the position belongs to, and how many partitions it had when the
- * group began with it.
+ * What we keep in the metadata of each commit: which topic of that name the position belongs to, and how many
+ * partitions it had when the group began with it.
  */
 export interface CommitMark {
   readonly topicId: string | undefined;
@@ -46,9 +46,10 @@ export type StartPlan =
     };
 
 /**
- * Decides where reading of one partition begins: at its commit; else where `startAt` says. Two cases begin at the beginning whatever it
- * says, because otherwise records are never seen: the topic was made again since (its first records came while we still read the old
- * one), and the partition came later than the group (its first records came before the group noticed it).
+ * Decides where reading of one partition begins: at its commit; else where `startAt` says. Two cases begin at the
+ * beginning whatever it says, because otherwise records are never seen: the topic was made again since (its first
+ * records came while we still read the old one), and the partition came later than the group (its first records came
+ * before the group noticed it).
  * @param commits of every partition of the topic, as far as the group has any.
  * @param isMadeAgain this process has read another topic of that name.
  */

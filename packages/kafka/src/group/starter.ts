@@ -24,7 +24,10 @@ export interface StarterParts {
   /** Takes in what topics are now, and has the member react to it. */
   onFacts(facts: readonly TopicFacts[]): void;
   onStarted(started: readonly (readonly [Held, bigint])[]): void;
-  /** Partitions of our topics that the group has committed nothing on: whoever has them has not begun, or nobody has them. Told while we begin. */
+  /**
+   * Partitions of our topics that the group has committed nothing on: whoever has them has not begun, or nobody has
+   * them. Told while we begin.
+   */
   onUncommitted(partitions: readonly TopicPartition[]): void;
   /** In one sentence: why a partition begins where nobody would expect it. */
   onRemark(sentence: string): void;
@@ -32,8 +35,9 @@ export interface StarterParts {
 }
 
 /**
- * Finds where each partition that was given to us begins, and commits that before anybody reads from there: so a crash in the first event
- * begins at the same place again. Goes on, partition by partition, until all of them have begun or are not ours any more.
+ * Finds where each partition that was given to us begins, and commits that before anybody reads from there: so a
+ * crash in the first event begins at the same place again. Goes on, partition by partition, until all of them have
+ * begun or are not ours any more.
  * @throws KafkaError that only a person can change.
  */
 export async function startPartitions(

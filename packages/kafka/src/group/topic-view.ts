@@ -2,7 +2,10 @@ import type { TopicFacts } from '../ports/topic-facts.ts';
 import type { TopicNow } from './start-position.ts';
 import { groupCode } from './group-codes.ts';
 
-/** What has happened to a topic: deleted; deleted and made again; given more partitions (also one that was not there before). */
+/**
+ * What has happened to a topic: deleted; deleted and made again; given more partitions (also one that was not there
+ * before).
+ */
 export type TopicEvent = 'gone' | 'made-again' | 'grown';
 
 export interface GroupTopicChange {
@@ -23,8 +26,9 @@ interface Known {
 }
 
 /**
- * What a group's topics are, from descriptions that may be old: brokers answer as they know it, so an id that was replaced once is
- * believed again only when nobody has said otherwise for a while, partitions only become more, and a topic is gone only when it stays away. No input or output.
+ * What a group's topics are, from descriptions that may be old: brokers answer as they know it, so an id that was
+ * replaced once is believed again only when nobody has said otherwise for a while, partitions only become more, and a
+ * topic is gone only when it stays away. No input or output.
  */
 export class TopicView {
   readonly #known = new Map<string, Known>();

@@ -31,9 +31,10 @@ export interface TopicWatchParts {
 const soonMs = 2000;
 
 /**
- * Looks at the group's topics now and then. A topic that was deleted, or made again, ends what we had of it. A change of what is to be
- * shared out makes the group share out anew: the leader's at once, another member's when the leader has not seen it a moment later (it
- * may be a client that does not look, or a static member that does not know that it leads), so that one change is one rebalance.
+ * Looks at the group's topics now and then. A topic that was deleted, or made again, ends what we had of it. A change
+ * of what is to be shared out makes the group share out anew: the leader's at once, another member's when the leader
+ * has not seen it a moment later (it may be a client that does not look, or a static member that does not know that
+ * it leads), so that one change is one rebalance.
  */
 export class TopicWatch {
   readonly view = new TopicView();
@@ -54,9 +55,11 @@ export class TopicWatch {
   }
 
   /**
-   * The group has committed nothing on these, although whoever gets a partition commits where it begins. A static member that comes back is given the old shares, and
-   * no leader (Kafka: GroupCoordinator.updateStaticMemberAndRebalance); partitions that were added while all were away are in nobody's share, and nobody
-   * sees the topic grow. If they are still without a commit a moment later, we have the group share out anew.
+   * The group has committed nothing on these, although whoever gets a partition commits where it begins. A static
+   * member that comes back is given the old shares, and no leader (Kafka:
+   * GroupCoordinator.updateStaticMemberAndRebalance); partitions that were added while all were away are in nobody's
+   * share, and nobody sees the topic grow. If they are still without a commit a moment later, we have the group share
+   * out anew.
    */
   doubt(partitions: readonly TopicPartition[]): void {
     if (partitions.length === 0 || this.#doubt) return;
@@ -91,7 +94,8 @@ export class TopicWatch {
 
   /**
    * Takes in what somebody has just been told of the topics.
-   * @throws KafkaError KAFKA_FORBIDDEN, KAFKA_REJECTED for a topic of ours that can't be described until a person changes something.
+   * @throws KafkaError KAFKA_FORBIDDEN, KAFKA_REJECTED for a topic of ours that can't be described until a person
+   * changes something.
    */
   learn(facts: readonly TopicFacts[]): void {
     const { held, clock, topics } = this.#parts;

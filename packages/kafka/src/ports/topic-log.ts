@@ -2,8 +2,8 @@ import type { TopicPartition } from './partition.ts';
 import type { TopicFacts } from './topic-facts.ts';
 
 /**
- * Which offset is asked for: the first that is there; the end for readers of committed records (last stable); the end for
- * everybody (high watermark); or the first one at or after a time, ms since 1970 (−1 where there is none).
+ * Which offset is asked for: the first that is there; the end for readers of committed records (last stable); the end
+ * for everybody (high watermark); or the first one at or after a time, ms since 1970 (−1 where there is none).
  */
 export type OffsetAt = 'earliest' | 'stable-end' | 'end' | { readonly timeMs: number };
 
@@ -49,17 +49,21 @@ export interface FetchedPartition extends TopicPartition {
   readonly logStartOffset: bigint;
   /** Those that overlap `recordSet`, in any order. */
   readonly aborted: readonly AbortedTransaction[];
-  /** Record batches one after the other; the last may be cut off. The reader's to keep: records are views of it, and outlive the next fetch. */
+  /**
+   * Record batches one after the other; the last may be cut off. The reader's to keep: records are views of it, and
+   * outlive the next fetch.
+   */
   readonly recordSet: Buffer;
 }
 
 /**
- * Port: what a cluster's topics hold, for readers of committed records. Real form: over a cluster's connections; in-memory form: the simulator's. No method tries
- * again by itself: readers know better what to do meanwhile.
+ * Port: what a cluster's topics hold, for readers of committed records. Real form: over a cluster's connections;
+ * in-memory form: the simulator's. No method tries again by itself: readers know better what to do meanwhile.
  */
 export interface TopicLog {
   /**
-   * Describes the topics, as whichever broker answers first knows them; creates none. One entry for each name, in their order.
+   * Describes the topics, as whichever broker answers first knows them; creates none. One entry for each name, in
+   * their order.
    * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_AUTH_FAILED
    */
   topics(names: readonly string[]): Promise<readonly TopicFacts[]>;
@@ -73,8 +77,9 @@ export interface TopicLog {
     at: OffsetAt,
   ): Promise<readonly OffsetAnswer[]>;
   /**
-   * Fetches from the leader `nodeId`, as a reader of committed records. Partitions may be missing from the answer. All of them are where the broker gives nothing for now,
-   * because of a quota: it is to be asked again at once, and answers when it likes. One call a node at a time.
+   * Fetches from the leader `nodeId`, as a reader of committed records. Partitions may be missing from the answer.
+   * All of them are where the broker gives nothing for now, because of a quota: it is to be asked again at once, and
+   * answers when it likes. One call a node at a time.
    * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_AUTH_FAILED
    */
   fetch(nodeId: number, request: FetchRequest): Promise<readonly FetchedPartition[]>;

@@ -34,7 +34,10 @@ export interface BatchProducerOptions {
 const keptSinkBytes = 4 * 1024 * 1024;
 const newSinkBytes = 256 * 1024;
 
-/** One producer: numbers batches, writes them and reads the answers. Tries nothing again by itself, and knows no leaders. */
+/**
+ * One producer: numbers batches, writes them and reads the answers. Tries nothing again by itself, and knows no
+ * leaders.
+ */
 export class BatchProducer {
   readonly #options: BatchProducerOptions;
   readonly #sequences: PartitionSequences;
@@ -47,9 +50,11 @@ export class BatchProducer {
   }
 
   /**
-   * One request with these batches, at most one of a partition, to the broker that leads them; acks = all. An outcome for each, in their order. What is not stored, or what no answer
-   * tells of, keeps its number: send the same batch again, and no other of its partition before.
-   * @throws KafkaError as `BrokerLink.request`: any of them may be stored; KAFKA_TOPIC_CHANGED, see `PartitionSequences.confirm`. Error for a batch that may not be sent now.
+   * One request with these batches, at most one of a partition, to the broker that leads them; acks = all. An outcome
+   * for each, in their order. What is not stored, or what no answer tells of, keeps its number: send the same batch
+   * again, and no other of its partition before.
+   * @throws KafkaError as `BrokerLink.request`: any of them may be stored; KAFKA_TOPIC_CHANGED, see
+   * `PartitionSequences.confirm`. Error for a batch that may not be sent now.
    */
   async send<Batch extends WrittenBatch>(
     link: BrokerLink,
@@ -68,7 +73,8 @@ export class BatchProducer {
       sink.end = 0;
       await writeProduceRequest(sink, numbered, replicationTimeoutMs, compression);
       const { answers } = await link.request(produceApi, sink.written());
-      // The broker has answered, so the socket has let go of the bytes. After a failure it may not have: then they are left to it.
+      // The broker has answered, so the socket has let go of the bytes. After a failure it may not have: then they
+      // are left to it.
       if (sink.bytes.length <= keptSinkBytes) this.#sinks.push(sink);
       const rows = new Map(answers.map((row) => [partitionKey(row), row]));
       return batches.map((batch) => this.#booked(batch, rows.get(partitionKey(batch))));
@@ -78,7 +84,8 @@ export class BatchProducer {
   }
 
   /**
-   * Frees the number of a batch that the broker has refused for what is in it (`refusesRecords`), so that its records can go in others.
+   * Frees the number of a batch that the broker has refused for what is in it (`refusesRecords`), so that its records
+   * can go in others.
    * @throws KafkaError KAFKA_PRODUCER_LOST, see `PartitionSequences.giveUp`.
    */
   giveUp(batch: WrittenBatch): void {

@@ -6,7 +6,8 @@ const maxRecords = 1000;
 const maxBytes = 512 * 1024;
 
 /**
- * The records under their partitions, cut into batches, all in order. A record that is larger than a batch should be is alone in one.
+ * The records under their partitions, cut into batches, all in order. A record that is larger than a batch should be
+ * is alone in one.
  */
 export function batchesOf(
   records: readonly RecordToWrite[],

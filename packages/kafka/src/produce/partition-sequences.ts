@@ -19,8 +19,9 @@ interface PartitionState {
 }
 
 /**
- * Numbers the batches of one producer, per partition. A batch keeps its number until it is confirmed, however often it is sent, and no
- * other batch gets one before: so Kafka stores a repeated batch once, and can never take another one for it (trap 3.1-2).
+ * Numbers the batches of one producer, per partition. A batch keeps its number until it is confirmed, however often
+ * it is sent, and no other batch gets one before: so Kafka stores a repeated batch once, and can never take another
+ * one for it (trap 3.1-2).
  */
 export class PartitionSequences {
   readonly #states = new Map<string, PartitionState>();
@@ -33,8 +34,8 @@ export class PartitionSequences {
 
   /**
    * The number of the batch's first record; the batch is in flight from here until `confirm` or `release`.
-   * @throws Error, a defect of the caller, if another batch of this partition is not confirmed, or this one is in flight: sending it could
-   * drop or double records.
+   * @throws Error, a defect of the caller, if another batch of this partition is not confirmed, or this one is in
+   * flight: sending it could drop or double records.
    */
   begin(batch: PartitionBatch): number {
     const key = partitionKey(batch);
@@ -50,7 +51,8 @@ export class PartitionSequences {
 
   /**
    * The batch is stored, its first record at `baseOffset` (−1 if the broker did not say).
-   * @throws KafkaError KAFKA_TOPIC_CHANGED if it stands before what was confirmed earlier: the topic was made anew or Kafka has lost records.
+   * @throws KafkaError KAFKA_TOPIC_CHANGED if it stands before what was confirmed earlier: the topic was made anew or
+   * Kafka has lost records.
    */
   confirm(batch: PartitionBatch, baseOffset: bigint): void {
     const key = partitionKey(batch);
@@ -73,9 +75,11 @@ export class PartitionSequences {
   }
 
   /**
-   * The broker refuses the batch for what is in it and has stored nothing: its number is free for another batch of the partition.
-   * @throws KafkaError KAFKA_PRODUCER_LOST if the batch was sent before: that send may have stored it (a setting of the topic has changed since), and Kafka would take
-   * another batch under the number for the stored one. A new producer looks at what is there.
+   * The broker refuses the batch for what is in it and has stored nothing: its number is free for another batch of
+   * the partition.
+   * @throws KafkaError KAFKA_PRODUCER_LOST if the batch was sent before: that send may have stored it (a setting of
+   * the topic has changed since), and Kafka would take another batch under the number for the stored one. A new
+   * producer looks at what is there.
    */
   giveUp(batch: PartitionBatch): void {
     const key = partitionKey(batch);

@@ -30,9 +30,9 @@ export interface PartitionRecords {
 }
 
 /**
- * Writes the body of a Produce request (version 7 or 8, which are alike), acks = all, behind what the sink holds: each batch straight into the request, without a copy.
- * `timeoutMs`: how long the broker itself waits for the replicas before it answers REQUEST_TIMED_OUT.
- * Order: each topic once, its partitions as given.
+ * Writes the body of a Produce request (version 7 or 8, which are alike), acks = all, behind what the sink holds:
+ * each batch straight into the request, without a copy. `timeoutMs`: how long the broker itself waits for the
+ * replicas before it answers REQUEST_TIMED_OUT. Order: each topic once, its partitions as given.
  */
 export async function writeProduceRequest(
   sink: ByteSink,
@@ -68,8 +68,9 @@ export async function writeProduceRequest(
 }
 
 /**
- * Produce, with a body that `writeProduceRequest` wrote. Version 8 is the last without flexible fields, taken by brokers from 2.4 to 4.x; version 7 gives no text with an error.
- * Its answer has every partition's row: kafkajs throws the first error of an answer away with all the rest of it (trap 3.1-7); here each partition keeps its own.
+ * Produce, with a body that `writeProduceRequest` wrote. Version 8 is the last without flexible fields, taken by
+ * brokers from 2.4 to 4.x; version 7 gives no text with an error. Its answer has every partition's row: kafkajs
+ * throws the first error of an answer away with all the rest of it (trap 3.1-7); here each partition keeps its own.
  */
 export const produceApi: OwnApi<Buffer, ProduceAnswer> = {
   name: 'Produce',

@@ -29,11 +29,13 @@ const passing: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Takes a new epoch from the coordinator (trap 10e): from the first batch that is written with it to a partition, every batch of an
- * older epoch is refused there with INVALID_PRODUCER_EPOCH. No transaction is ever begun, so readers need not be read-committed.
- * Not fenced are a producer that has been silent for more than `transactional.id.expiration.ms` (7 days; ask again well before),
- * and one epoch in 32,767, when Kafka gives the name a new producer id.
- * @throws KafkaError KAFKA_UNAVAILABLE if the coordinator can't be reached within `withinMs`; KAFKA_AUTH_FAILED, KAFKA_FORBIDDEN.
+ * Takes a new epoch from the coordinator (trap 10e): from the first batch that is written with it to a partition,
+ * every batch of an older epoch is refused there with INVALID_PRODUCER_EPOCH. No transaction is ever begun, so
+ * readers need not be read-committed. Not fenced are a producer that has been silent for more than
+ * `transactional.id.expiration.ms` (7 days; ask again well before), and one epoch in 32,767, when Kafka gives the
+ * name a new producer id.
+ * @throws KafkaError KAFKA_UNAVAILABLE if the coordinator can't be reached within `withinMs`; KAFKA_AUTH_FAILED,
+ * KAFKA_FORBIDDEN.
  */
 export async function fence(
   cluster: Cluster,
@@ -44,7 +46,8 @@ export async function fence(
 }
 
 /**
- * A producer id that nobody has: for a producer that fences none and is fenced by none, and only has its repeated batches stored once.
+ * A producer id that nobody has: for a producer that fences none and is fenced by none, and only has its repeated
+ * batches stored once.
  * @throws as `fence`.
  */
 export async function newProducer(cluster: Cluster, withinMs: number): Promise<ProducerIdentity> {
@@ -70,7 +73,8 @@ async function askedUntil(
     try {
       return await ask();
     } catch (thrown) {
-      // Right after the cluster's first start the coordinator's topic is still being made; a coordinator may also be moving.
+      // Right after the cluster's first start the coordinator's topic is still being made; a coordinator may also be
+      // moving.
       if (!(thrown instanceof KafkaError) || !passing.has(thrown.code)) throw thrown;
       if (performance.now() > deadline) throw thrown;
       await delay(pauseMs);

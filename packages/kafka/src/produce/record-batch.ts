@@ -4,7 +4,10 @@ import { crc32c } from '../wire/crc32c.ts';
 import type { ProducerIdentity } from './producer-identity.ts';
 import type { RecordToWrite } from './record-to-write.ts';
 
-/** Who writes a batch, and where it stands in that producer's numbering of the partition: what Kafka deduplicates and fences by. */
+/**
+ * Who writes a batch, and where it stands in that producer's numbering of the partition: what Kafka deduplicates and
+ * fences by.
+ */
 export interface BatchIdentity extends ProducerIdentity {
   /** Sequence of the first record, 0 ≤ n < 2^31; each record takes the next one, and 0 follows 2^31 − 1. */
   readonly firstSequence: number;
@@ -21,16 +24,19 @@ export const batchOverhead = 61;
 
 const sequenceSpace = 2 ** 31;
 
-/** The sequence `count` records after `sequence`. Kafka continues at 0 after 2^31 − 1 (DefaultRecordBatch.incrementSequence). */
+/**
+ * The sequence `count` records after `sequence`. Kafka continues at 0 after 2^31 − 1
+ * (DefaultRecordBatch.incrementSequence).
+ */
 export function sequenceAfter(sequence: number, count: number): number {
   return (sequence + count) % sequenceSpace;
 }
 
 /**
- * Writes a record batch (format 2, not transactional) behind what the sink holds. The same records and identity give the same bytes, so a repeated send is
- * recognised as such. Own code because the encoder of kafkajs allocates a buffer for every header of every record: it costs ten
- * times as much processor time, and it was the limit of the whole relay.
- * Source: https://kafka.apache.org/documentation/#recordbatch
+ * Writes a record batch (format 2, not transactional) behind what the sink holds. The same records and identity give
+ * the same bytes, so a repeated send is recognised as such. Own code because the encoder of kafkajs allocates a
+ * buffer for every header of every record: it costs ten times as much processor time, and it was the limit of the
+ * whole relay. Source: https://kafka.apache.org/documentation/#recordbatch
  */
 export async function writeRecordBatch(
   sink: ByteSink,
@@ -77,7 +83,10 @@ export async function writeRecordBatch(
   batch.writeUInt32BE(crc32c(batch, 21, end), 17);
 }
 
-/** Bytes that a record can take at the most in a batch of its own: what must stay within the topic's `max.message.bytes`. */
+/**
+ * Bytes that a record can take at the most in a batch of its own: what must stay within the topic's
+ * `max.message.bytes`.
+ */
 export function aloneInBatchBytes(record: RecordToWrite): number {
   const { key, value, headers } = record;
   let bytes = batchOverhead + 40 + Buffer.byteLength(key ?? '') + (value?.length ?? 0);
@@ -90,7 +99,10 @@ export function aloneInBatchBytes(record: RecordToWrite): number {
   return bytes;
 }
 
-/** Bytes that a record never exceeds on the wire, without looking at its text; UTF-8 takes three bytes per UTF-16 unit at the most. */
+/**
+ * Bytes that a record never exceeds on the wire, without looking at its text; UTF-8 takes three bytes per UTF-16 unit
+ * at the most.
+ */
 export function recordBound({ key, value, headers }: RecordToWrite): number {
   let bound = 40 + (key?.length ?? 0) * 3 + (value?.length ?? 0);
   if (isList(headers))
@@ -108,8 +120,8 @@ function writeRecord(
   offsetDelta: number,
   timestampDelta: number,
 ): number {
-  // The length comes first and is known last. Nearly every record is 64 to 8,191 bytes long, whose length takes two bytes;
-  // only another one has its body moved.
+  // The length comes first and is known last. Nearly every record is 64 to 8,191 bytes long, whose length takes two
+  // bytes; only another one has its body moved.
   const body = at + 2;
   let end = body;
   to[end] = 0;
@@ -144,7 +156,9 @@ function writeRecord(
   return start + length;
 }
 
-/** Zigzag base 128, the same for int32 and int64; safe for every integer below 2^52, so for any span of milliseconds. */
+/**
+ * Zigzag base 128, the same for int32 and int64; safe for every integer below 2^52, so for any span of milliseconds.
+ */
 function writeVarInt(to: Buffer, at: number, value: number): number {
   let zigzag = value >= 0 ? value * 2 : -value * 2 - 1;
   while (zigzag > 0x7f) {
@@ -167,7 +181,10 @@ function isList(headers: RecordToWrite['headers']): headers is readonly RecordHe
   return Array.isArray(headers);
 }
 
-/** A length and the UTF-8 of a text. Short ASCII, nearly all there is, is copied here: a call into native code costs more. */
+/**
+ * A length and the UTF-8 of a text. Short ASCII, nearly all there is, is copied here: a call into native code costs
+ * more.
+ */
 function writeText(to: Buffer, at: number, text: string): number {
   const { length } = text;
   if (length < 64) {

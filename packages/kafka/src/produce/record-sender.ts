@@ -10,15 +10,20 @@ import { batchesOf } from './batches-of.ts';
 import { newProducer } from './producer-identity.ts';
 import type { RecordToWrite } from './record-to-write.ts';
 
-/** Appends records to one topic. For everybody but the relay: dead letters, and what a person sends by hand. Fences nobody. */
+/**
+ * Appends records to one topic. For everybody but the relay: dead letters, and what a person sends by hand. Fences
+ * nobody.
+ */
 export interface RecordSender {
   /** How many partitions the topic had at the start. */
   readonly partitions: number;
   /**
-   * Resolves when every replica in sync has all of them. **Order**: within a partition as given, over all calls; a call begins when the one before has ended.
-   * A batch is sent until it is confirmed, always the same one, so a broker that moves or restarts costs time, and neither loses nor doubles a record.
-   * @throws KafkaError after `withinMs` without a confirmation, or at once for a verdict (KAFKA_TOPIC_MISSING, KAFKA_FORBIDDEN, KAFKA_REJECTED …): some of these records may be
-   * there. The sender is of no more use then, since another batch must not get the number of one that may be stored; every later call is rejected.
+   * Resolves when every replica in sync has all of them. **Order**: within a partition as given, over all calls; a
+   * call begins when the one before has ended. A batch is sent until it is confirmed, always the same one, so a
+   * broker that moves or restarts costs time, and neither loses nor doubles a record.
+   * @throws KafkaError after `withinMs` without a confirmation, or at once for a verdict (KAFKA_TOPIC_MISSING,
+   * KAFKA_FORBIDDEN, KAFKA_REJECTED …): some of these records may be there. The sender is of no more use then, since
+   * another batch must not get the number of one that may be stored; every later call is rejected.
    */
   send(records: readonly RecordToWrite[]): Promise<void>;
   /** Gives the connections up at once. Never rejects. */
@@ -38,14 +43,18 @@ export interface RecordSenderOptions {
 
 const passing: ReadonlySet<string> = new Set(['KAFKA_UNAVAILABLE', 'KAFKA_PARTITION_UNAVAILABLE']);
 const replicationTimeoutMs = 3000;
-/** A topic that the cluster has not known for this long is not there; before, brokers may only not have heard of it yet. */
+/**
+ * A topic that the cluster has not known for this long is not there; before, brokers may only not have heard of it
+ * yet.
+ */
 const missingAfterMs = 3000;
 const coordinatorWithinMs = 10_000;
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
 
 /**
- * An idempotent producer to a topic: acks = all, keys where `partitionOf` puts them, records without a key round the partitions by batch.
+ * An idempotent producer to a topic: acks = all, keys where `partitionOf` puts them, records without a key round the
+ * partitions by batch.
  * @throws KafkaError KAFKA_TOPIC_MISSING, KAFKA_UNAVAILABLE, KAFKA_AUTH_FAILED, KAFKA_FORBIDDEN
  */
 export async function openRecordSender(options: RecordSenderOptions): Promise<RecordSender> {
@@ -195,7 +204,10 @@ class TopicSender implements RecordSender {
   }
 }
 
-/** Some 12 MB at the most: a broker closes the connection at a request above `socket.request.max.bytes` (100 MiB) without a word. */
+/**
+ * Some 12 MB at the most: a broker closes the connection at a request above `socket.request.max.bytes` (100 MiB)
+ * without a word.
+ */
 function inRequests(batches: readonly WrittenBatch[]): WrittenBatch[][] {
   const requests: WrittenBatch[][] = [];
   for (let from = 0; from < batches.length; from += 24)

@@ -15,10 +15,16 @@ import type {
 } from '../ports/topic-log.ts';
 import { listOffsets } from './list-offsets.ts';
 
-/** The first batch of an answer comes whole, whatever `maxBytes` says; one that is larger than this does not fit into the memory that a reader should need. */
+/**
+ * The first batch of an answer comes whole, whatever `maxBytes` says; one that is larger than this does not fit into
+ * the memory that a reader should need.
+ */
 const largestBatchBytes = 256 * 1024 * 1024;
 
-/** The real `TopicLog`. Fetches have connections of their own: a broker holds them back, and with them all that comes after on the same connection. */
+/**
+ * The real `TopicLog`. Fetches have connections of their own: a broker holds them back, and with them all that comes
+ * after on the same connection.
+ */
 export class BrokerTopicLog implements TopicLog {
   readonly #cluster: Cluster;
   readonly #fetchLinks: LinkSet;
@@ -64,7 +70,8 @@ export class BrokerTopicLog implements TopicLog {
       zstdReady(),
     ]);
     if (errorCode !== 0) throw errorFromCode(errorCode, `fetching from broker ${nodeId}`);
-    // Every partition has an entry, except where a quota speaks: then the connection sends nothing until the throttle is over.
+    // Every partition has an entry, except where a quota speaks: then the connection sends nothing until the throttle
+    // is over.
     if (partitions.length === 0 && throttleMs <= 0)
       throw new KafkaError(
         'KAFKA_UNAVAILABLE',

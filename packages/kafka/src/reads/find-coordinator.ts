@@ -9,7 +9,8 @@ interface FindCoordinatorAnswer {
 const groupType = 0;
 
 /**
- * Where the coordinator of a group is, as whichever broker answers first knows it; Kafka's code where it is nowhere, or may not be told.
+ * Where the coordinator of a group is, as whichever broker answers first knows it; Kafka's code where it is nowhere,
+ * or may not be told.
  * @throws KafkaError KAFKA_UNAVAILABLE if no broker answers, KAFKA_AUTH_FAILED
  */
 export async function findCoordinator(

@@ -20,7 +20,8 @@ const readCommitted = 1;
 const unknownServerError = -1;
 
 /**
- * Asks the broker of this connection for one offset of each partition, whoever leads them: an entry for each, in their order, those that it does not lead with a code.
+ * Asks the broker of this connection for one offset of each partition, whoever leads them: an entry for each, in
+ * their order, those that it does not lead with a code.
  * @throws KafkaError as `BrokerLink.ask`.
  */
 export async function listOffsets(

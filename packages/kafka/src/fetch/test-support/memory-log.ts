@@ -67,7 +67,9 @@ export class MemoryLog implements TopicLog {
   };
   /** Nodes whose answers are not given until they are let go. */
   readonly heldNodes = new Set<number>();
-  /** For how long each of the next fetches is answered with nothing by a quota, and the next one after it lies, in ms. */
+  /**
+   * For how long each of the next fetches is answered with nothing by a quota, and the next one after it lies, in ms.
+   */
   throttles: number[] = [];
   readonly #mutedUntilMs = new Map<number, number>();
   readonly #held: { readonly nodeId: number; readonly release: () => void }[] = [];
