@@ -2,12 +2,13 @@ import { eventTypes, withTopicPrefix } from '@outbound/schemas';
 import type pg from 'pg';
 import type { CliContext } from '../context.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import { readRelayStatus } from '../status/relay-status.ts';
 import { readOutboxStatus } from '../status/source-status.ts';
 import type { AddVerb } from '../verb.ts';
 import { splitAddress } from './advertised-brokers.ts';
 import { judgeClock, judgeDatabase, judgeOutbox } from './database-checks.ts';
 import { readDatabaseFacts } from './database-facts.ts';
-import { fault, ok, unknown, type Finding, type Level } from './finding.ts';
+import { fault, ok, unknown, warning, type Finding, type Level } from './finding.ts';
 import { kafkaChecks } from './kafka-checks.ts';
 import { machineChecks } from './machine-checks.ts';
 import { judgeMigrations, migrationFiles, type Migration } from './migration-checks.ts';
@@ -30,7 +31,7 @@ async function doctor(context: CliContext, migrations: string): Promise<ExitCode
     databaseChecks(context, migrations),
     kafka(context),
     http(context, 'api', context.settings.apiUrl, 'OUTBOUND_API_URL', '/openapi.json'),
-    http(context, 'relay', context.settings.relayAdminUrl, 'OUTBOUND_RELAY_ADMIN_URL', '/readyz'),
+    relay(context),
   ]);
   signal.throwIfAborted();
   const findings = parts.flat();
@@ -124,6 +125,26 @@ async function kafka(context: CliContext): Promise<readonly Finding[]> {
       ),
     ];
   }
+}
+
+async function relay(context: CliContext): Promise<readonly Finding[]> {
+  const url = context.settings.relayAdminUrl;
+  const findings = await http(context, 'relay', url, 'OUTBOUND_RELAY_ADMIN_URL', '/readyz');
+  // What it knows of its partitions says nothing where it does not answer.
+  const status = url && (await readRelayStatus(url, context.signal).catch(() => undefined));
+  return status ? [...findings, ...judgeHistory(status.refuted_partitions)] : findings;
+}
+
+/** @param refuted partitions whose last record was not in the log. */
+export function judgeHistory(refuted: number | null): readonly Finding[] {
+  if (refuted === null || refuted === 0) return [];
+  return [
+    warning(
+      'history',
+      `${refuted} partitions hold events that this database does not have: it was brought back to an earlier state, or another server took its place`,
+      'outbound verify --repair, when the relay has caught up (docs/restores.md)',
+    ),
+  ];
 }
 
 async function http(

@@ -7,7 +7,7 @@ import { declaredTopic, planTopics, stateRoute } from '@outbound/schemas';
 import { afterEach, describe, expect, test } from 'vitest';
 import { outbound } from '../test-support/outbound.ts';
 import { advertisedBrokers, splitAddress } from './advertised-brokers.ts';
-import { addDoctor, judgeHttp } from './doctor-verb.ts';
+import { addDoctor, judgeHistory, judgeHttp } from './doctor-verb.ts';
 import { judgeAdvertised, judgeBootstrap, judgeTopics } from './kafka-checks.ts';
 import { judgeJava, judgeNode, judgePorts } from './machine-checks.ts';
 import { judgeMigrations, migrationFiles } from './migration-checks.ts';
@@ -164,6 +164,9 @@ describe('the machine', () => {
       'read its answer there: curl http://r/readyz',
     );
     expect(judgeHttp('relay', 'http://r/readyz', 404, 'X').fix).toBe('correct X');
+    expect(judgeHistory(null)).toEqual([]);
+    expect(judgeHistory(0)).toEqual([]);
+    expect(judgeHistory(3)).toMatchObject([{ level: 'warning', check: 'history' }]);
   });
 });
 

@@ -10,6 +10,8 @@ export interface RelayStatus {
   readonly last_delivery_at: string | null;
   readonly in_flight_bytes: number | null;
   readonly reading_paused: boolean | null;
+  /** Partitions that hold events which the database does not have, as far as the relay has found out since its start. */
+  readonly refuted_partitions: number | null;
 }
 
 /** Asks the relay's admin port. Rejects with a sentence if it does not answer. */
@@ -48,5 +50,6 @@ export function relayStatus(samples: readonly Sample[]): RelayStatus {
         : new Date(lastDelivery * 1000).toISOString(),
     in_flight_bytes: only('relay_inflight_bytes'),
     reading_paused: paused === null ? null : paused === 1,
+    refuted_partitions: only('relay_tails_refuted_total'),
   };
 }

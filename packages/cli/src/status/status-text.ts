@@ -107,6 +107,10 @@ function relayText(relay: RelayStatus, nowMs: number): string {
       : `last delivery ${ageText(relay.last_delivery_at, nowMs)}`,
   ];
   if (relay.reading_paused === true) parts.push('reading is paused by back-pressure');
+  if ((relay.refuted_partitions ?? 0) > 0)
+    parts.push(
+      `${relay.refuted_partitions} partitions hold events that this database does not have (outbound verify --repair)`,
+    );
   return parts.join(' · ');
 }
 

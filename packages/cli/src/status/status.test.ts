@@ -121,6 +121,7 @@ describe("a relay's metrics", () => {
       last_delivery_at: null,
       in_flight_bytes: null,
       reading_paused: null,
+      refuted_partitions: null,
     });
     expect(() => relayStatus(text('up 1\n'))).toThrow('no relay');
   });
