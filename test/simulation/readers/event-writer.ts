@@ -26,6 +26,8 @@ export interface WriterPlan {
   /** How long a long transaction stays open, at most. */
   readonly openMs: number;
   readonly untilMs: number;
+  /** Before the ids and keys of this writer's events, where there is another one. */
+  readonly prefix?: string;
 }
 
 interface Transaction {
@@ -198,7 +200,7 @@ export class EventWriter {
     key.version += 1;
     const isTombstone = !key.isDeleted && chance.happens(0.15);
     key.isDeleted = isTombstone;
-    const eid = `e${this.#events}`;
+    const eid = `${this.#plan.prefix ?? ''}e${this.#events}`;
     const filler = 'x'.repeat(chance.happens(0.1) ? chance.int(100, 900) : chance.int(0, 40));
     const value = {
       metadata: { eid, event_type: itemChange.name, version: itemChange.version },
@@ -239,7 +241,7 @@ export class EventWriter {
       if (!this.#keys.some((key) => key.partition === partition))
         for (let index = 0; index < this.#plan.keysPerPartition; index += 1)
           this.#keys.push({
-            name: `k${topic.incarnation}-${partition}-${index}`,
+            name: `${this.#plan.prefix ?? ''}k${topic.incarnation}-${partition}-${index}`,
             partition,
             version: 0,
             isDeleted: true,

@@ -10,6 +10,8 @@ export interface HandlerPlan {
   readonly long: number;
   readonly longMs: number;
   readonly failures: number;
+  /** Events that it never takes. */
+  readonly isPoison: (eid: string) => boolean;
 }
 
 /** What a handler is told beside its events, as far as this one looks. */
@@ -60,7 +62,7 @@ export class HandlerScript {
     const plan = this.#plan();
     const end = (): void => {
       signal.removeEventListener('abort', release);
-      const isFailure = chance.happens(plan.failures);
+      const isFailure = chance.happens(plan.failures) || eids.some(plan.isPoison);
       this.#trace(`${name} ${isFailure ? 'fails with' : 'has handled'} ${eids.join(', ')}`);
       for (const eid of eids)
         if (isFailure) this.#checker.failed(name, eid);

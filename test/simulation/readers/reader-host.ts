@@ -1,6 +1,7 @@
 import type { Chance } from '../chance.ts';
 import { Life } from '../life.ts';
 import type { Scheduler } from '../scheduler.ts';
+import type { ReaderControl } from './reader-operator.ts';
 
 /** A reader's core that runs in a process. */
 export interface RunningReader {
@@ -9,6 +10,8 @@ export interface RunningReader {
   stop(): Promise<unknown>;
   /** How often it has told that retention was faster. */
   gaps(): number;
+  /** What it may be asked while it runs; a rebuild, nothing. */
+  readonly control?: ReaderControl;
 }
 
 /** What a host tells the schedule. */
@@ -60,6 +63,11 @@ export class ReaderHost {
 
   get life(): Life {
     return this.#life;
+  }
+
+  /** Of the process that runs, once it has begun and until it is asked to stop. */
+  get control(): ReaderControl | undefined {
+    return this.#isStopping || this.#hasEnded ? undefined : this.#running?.control;
   }
 
   get isRunning(): boolean {

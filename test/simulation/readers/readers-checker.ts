@@ -1,18 +1,10 @@
 import { partitionKey, type TopicPartition } from '@outbound/kafka';
+import { DeadLetterRules } from './dead-letter-rules.ts';
+import { LogPlaces, type Place } from './log-places.ts';
+import { OperatorRules } from './operator-rules.ts';
+import { RunningHandlers } from './running-handlers.ts';
 import type { LoggedRecord } from './simulated-log.ts';
 import type { SimulatedPartition } from './simulated-topic.ts';
-
-/** A handler that runs in a reader. */
-interface Running {
-  readonly reader: string;
-  readonly record: LoggedRecord;
-  /** The share under which it began. */
-  readonly share: number;
-  /** Events that are handed to a handler together have the same number. */
-  readonly call: number;
-  /** Told that its result does not count any more. */
-  isReleased: boolean;
-}
 
 interface Reader {
   readonly sessionTimeoutMs: number;
@@ -35,11 +27,6 @@ interface Reader {
   readonly sent: Map<string, { readonly member: string; readonly offset: number }>;
 }
 
-interface Place {
-  readonly partition: SimulatedPartition;
-  readonly record: LoggedRecord;
-}
-
 /** What the checker asks of the world. */
 export interface CheckedWorld {
   readonly nowMs: () => number;
@@ -52,7 +39,8 @@ export interface CheckedWorld {
 /**
  * Judges what the members of a group do while they do it, against what the logs hold. Each failure is a sentence that begins with its rule:
  * R1 nothing unhandled is committed over · R2 nobody begins what is not his, and no two handle one key at a time · R3 order per key ·
- * R4 what is handed out was committed, and in the end everything was handled · R5 gaps are told, and only where there are some · R6 bounds.
+ * R4 what is handed out was committed, and in the end everything was handled · R5 gaps are told, and only where there are some · R6 bounds ·
+ * R7 dead letters (`dead-letter-rules.ts`), which count as handled once their topic has taken them · R8 seek and pause (`operator-rules.ts`).
  * Fencing has its limits, as in Kafka: who was thrown out may go on with what it had begun, and begins nothing after its own session has run out.
  */
 export class ReadersChecker {
@@ -60,7 +48,10 @@ export class ReadersChecker {
   readonly #world: CheckedWorld;
   readonly #from: 'beginning' | 'end';
   readonly #readers = new Map<string, Reader>();
-  readonly #running = new Map<string, Set<Running>>();
+  readonly #running = new RunningHandlers();
+  readonly #places: LogPlaces;
+  readonly deadLetters: DeadLetterRules;
+  readonly operator: OperatorRules;
   readonly #handled = new Set<string>();
   /** Committed so far, and checked. */
   readonly #committed = new Map<string, number>();
@@ -68,10 +59,6 @@ export class ReadersChecker {
   readonly #starts = new Map<string, number>();
   /** Partitions that a topic had when the group first committed on it: later ones are read from their beginning. */
   readonly #counts = new Map<string, number>();
-  readonly #places = new Map<string, Place>();
-  readonly #met = new Map<string, number>();
-  /** For each key its records in order, and how many of them need no more looking at. */
-  readonly #lines = new Map<string, { readonly records: LoggedRecord[]; done: number }>();
   handledCount = 0;
   repeatedCount = 0;
   /** Committed over although never handled, because retention had removed it. */
@@ -80,6 +67,15 @@ export class ReadersChecker {
   constructor(world: CheckedWorld, from: 'beginning' | 'end') {
     this.#world = world;
     this.#from = from;
+    const fail = (sentence: string): void => this.#fail(sentence);
+    this.#places = new LogPlaces(world.partitions);
+    this.deadLetters = new DeadLetterRules({
+      places: this.#places,
+      isHandled: (eid) => this.#handled.has(eid),
+      unsettledBefore: (place) => this.#unsettledBefore(place),
+      fail,
+    });
+    this.operator = new OperatorRules(fail);
   }
 
   started(reader: string, sessionTimeoutMs: number): void {
@@ -97,14 +93,15 @@ export class ReadersChecker {
 
   /** Killed, or stopped in order: what it ran does not count any more. */
   ended(reader: string): void {
-    for (const running of this.#running.values())
-      for (const each of running) if (each.reader === reader) running.delete(each);
+    this.#running.endAll(reader);
+    this.operator.ended(reader);
     this.#readers.delete(reader);
   }
 
   assigned(reader: string, share: readonly TopicPartition[], sentMs: number): void {
     const state = this.#reader(reader);
     if (!state) return;
+    this.operator.assigned(reader);
     state.share = new Set(share.map(partitionKey));
     state.shares += 1;
     state.isOut = false;
@@ -131,7 +128,7 @@ export class ReadersChecker {
   /** @param call the number of the handler's call: events of one batch share it, in their order. */
   began(reader: string, eid: string, call: number): void {
     const state = this.#reader(reader);
-    const place = this.#place(eid);
+    const place = this.#places.of(eid);
     if (!state) return;
     if (!place) return this.#fail(`R4 ${reader} was given ${eid}, which no log has`);
     const { partition, record } = place;
@@ -154,20 +151,25 @@ export class ReadersChecker {
     if (isBack) this.#fail(`R3 ${reader} went back to ${where} from offset ${done.offset}`);
     // Out, and not told yet: only fencing keeps it from harm, as long as its own session lasts.
     if (!state.isThrownOut) this.#checkOverlap(reader, record, where, call);
-    this.#checkPredecessors(partition, record, where, reader, call);
-    const running = this.#running.get(record.key) ?? new Set<Running>();
-    running.add({ reader, record, call, share: state.shares, isReleased: false });
-    this.#running.set(record.key, running);
+    // Whoever handles a record for the first time, everything before it of its key has been dealt with by somebody.
+    const before = this.#unsettledBefore(place, call);
+    if (before)
+      this.#fail(`R3 ${reader} began ${where} before offset ${before.offset} was handled`);
+    this.deadLetters.began(reader, place, where);
+    this.operator.began(reader, place, where);
+    this.operator.dealtWith(reader, place);
+    this.#running.add({ reader, record, call, share: state.shares, isReleased: false });
   }
 
   handled(reader: string, eid: string): void {
     const state = this.#reader(reader);
-    const place = this.#place(eid);
-    const share = this.#stopped(reader, eid);
+    const place = this.#places.of(eid);
+    const ended = place && this.#running.ended(reader, place.record);
     if (!state || !place) return;
     const { record, partition } = place;
     // Of an earlier share only what this one has not met yet: a handler that was given up may end at any time.
     const done = state.done.get(record.key);
+    const share = ended?.isReleased === false ? ended.share : undefined;
     if (share !== undefined && (!done || done.share <= share))
       state.done.set(record.key, { share, offset: record.offset, uid: partition.uid });
     if (this.#handled.has(eid)) this.repeatedCount += 1;
@@ -177,14 +179,48 @@ export class ReadersChecker {
 
   /** It threw: it will be tried again. */
   failed(reader: string, eid: string): void {
-    this.#stopped(reader, eid);
+    const place = this.#places.of(eid);
+    if (place) this.#running.ended(reader, place.record);
+    this.deadLetters.failed(eid);
+    this.operator.failed(reader, eid);
+  }
+
+  /** The dead-letter topic has taken it. */
+  deadLetter(reader: string, eid: string, reason: string): void {
+    this.deadLetters.took(reader, eid, reason);
+    const place = this.#places.of(eid);
+    if (place) this.operator.dealtWith(reader, place);
+  }
+
+  /**
+   * Somebody asks it to go on at this offset of a partition. Gives what is to be called when the reader has done so, or refused.
+   */
+  seeking(
+    reader: string,
+    partition: SimulatedPartition,
+    offset: number,
+  ): { readonly sought: () => void; readonly refused: () => void } {
+    const isDue = (record: LoggedRecord): boolean =>
+      record.fate === 'committed' && !record.isRemoved;
+    const passed = this.#between(partition, 0, offset).filter((record) => !this.#isDone(record));
+    const refused = this.operator.seeking(passed);
+    const forget = (): void => this.#forgetOrder(reader, partition);
+    forget();
+    return {
+      refused,
+      sought: () => {
+        forget();
+        const again = this.#between(partition, offset, partition.log.lastStableOffset);
+        const isAgain = (record: LoggedRecord): boolean => isDue(record) && this.#isDone(record);
+        this.operator.sought(reader, partition, again.filter(isAgain));
+      },
+    };
   }
 
   /** Its signal was aborted. */
   released(reader: string, eid: string): void {
-    const key = this.#place(eid)?.record.key;
-    for (const each of this.#running.get(key ?? '') ?? [])
-      if (each.reader === reader && each.record.eid === eid) each.isReleased = true;
+    const place = this.#places.of(eid);
+    if (place) this.#running.released(reader, place.record);
   }
 
   committing(reader: string, member: string, at: TopicPartition, offset: number): void {
@@ -193,7 +229,8 @@ export class ReadersChecker {
     const key = partitionKey(at);
     const id = `${member} ${state.shares}`;
     const before = state.sent.get(key);
-    if (before?.member === id && offset < before.offset)
+    const isSought = this.operator.committing(reader, at, offset);
+    if (before?.member === id && offset < before.offset && !isSought)
       this.#fail(`R1 ${reader} commits ${key} at ${offset} after ${before.offset}`);
     state.sent.set(key, { member: id, offset });
   }
@@ -249,6 +286,11 @@ export class ReadersChecker {
     if (first !== undefined && !hasRemoved) this.#fail(`R5 told of missing versions: ${first}`);
   }
 
+  /** The furthest that the group has committed in it, or where it begins. */
+  reached({ uid }: SimulatedPartition): number {
+    return this.#committed.get(uid) ?? this.#start(uid);
+  }
+
   /** Partitions with an event that nobody has committed. */
   uncommitted(): string[] {
     return this.#world.partitions().flatMap((partition) => {
@@ -266,7 +308,7 @@ export class ReadersChecker {
 
   /** What is still to be handled, of the topics that are there. */
   missing(): string[] {
-    const missing: string[] = [];
+    const missing = this.operator.owing();
     for (const partition of this.#world.partitions()) {
       if (partition.isDeleted) continue;
       if (this.#from === 'end' && !this.#committed.has(partition.uid)) continue;
@@ -291,7 +333,7 @@ export class ReadersChecker {
   }
 
   #checkOverlap(reader: string, record: LoggedRecord, where: string, call: number): void {
-    for (const each of this.#running.get(record.key) ?? []) {
+    for (const each of this.#running.of(record.key)) {
       if (each.call === call) continue;
       if (each.reader === reader) {
         if (each.isReleased) continue;
@@ -306,55 +348,31 @@ export class ReadersChecker {
     }
   }
 
-  /** Whoever handles a record for the first time, everything before it of its key has been handled by somebody. */
-  #checkPredecessors(
-    partition: SimulatedPartition,
-    record: LoggedRecord,
-    where: string,
-    reader: string,
-    call: number,
-  ): void {
-    this.#meet(partition);
-    const line = this.#lines.get(`${partition.uid} ${record.key}`);
-    if (!line) return;
-    const start = this.#start(partition.uid);
-    for (let index = line.done; index < line.records.length; index += 1) {
-      const before = line.records[index];
-      if (!before || before.offset >= record.offset) return;
+  /** @param call what is handed to the handler together with it counts, too. */
+  #unsettledBefore(place: Place, call?: number): LoggedRecord | undefined {
+    const start = this.#start(place.partition.uid);
+    return this.#places.unsettledBefore(place, (before) => {
+      if (call !== undefined && this.#running.runsIn(before, call)) return 'now';
       const isSettled =
         before.offset < start ||
         before.isRemoved ||
         before.fate === 'aborted' ||
-        this.#isDone(before) ||
-        this.#runsIn(before, call);
-      if (!isSettled) {
-        this.#fail(`R3 ${reader} began ${where} before offset ${before.offset} was handled`);
-        return;
-      }
-      if (index === line.done && !this.#runsIn(before, call)) line.done += 1;
-    }
+        this.#isDone(before);
+      if (!isSettled) return undefined;
+      return this.operator.mayLeaveOut(before.eid) ? 'now' : 'forGood';
+    });
   }
 
-  #runsIn({ key, eid }: LoggedRecord, call: number): boolean {
-    for (const each of this.#running.get(key) ?? [])
-      if (each.call === call && each.record.eid === eid) return true;
-    return false;
-  }
-
-  /** The share under which the earliest of its handlers of this event had begun. */
-  #stopped(reader: string, eid: string): number | undefined {
-    const key = this.#place(eid)?.record.key;
-    const running = this.#running.get(key ?? '');
-    for (const each of running ?? [])
-      if (each.reader === reader && each.record.eid === eid) {
-        running?.delete(each);
-        return each.share;
-      }
-    return undefined;
+  /** After a seek the partition begins anew: keys may go back, and so may what is committed. */
+  #forgetOrder(reader: string, partition: SimulatedPartition): void {
+    const state = this.#reader(reader);
+    if (!state) return;
+    state.sent.delete(partitionKey(partition));
+    for (const [key, { uid }] of state.done) if (uid === partition.uid) state.done.delete(key);
   }
 
   #isDone({ eid }: LoggedRecord): boolean {
-    return this.#handled.has(eid);
+    return this.#handled.has(eid) || this.deadLetters.has(eid) || this.operator.mayLeaveOut(eid);
   }
 
   #start(uid: string): number {
@@ -363,29 +381,6 @@ export class ReadersChecker {
 
   #between(partition: SimulatedPartition, from: number, to: number): LoggedRecord[] {
     return partition.log.recordsFrom(from, to);
-  }
-
-  #place(eid: string): Place | undefined {
-    const known = this.#places.get(eid);
-    if (known) return known;
-    for (const partition of this.#world.partitions()) this.#meet(partition);
-    return this.#places.get(eid);
-  }
-
-  /** Only what is below the high watermark: what is above may still be lost. */
-  #meet(partition: SimulatedPartition): void {
-    const { uid, log, committedTo } = partition;
-    let index = this.#met.get(uid) ?? 0;
-    for (; index < log.records.length; index += 1) {
-      const record = log.records[index];
-      if (!record || record.offset >= committedTo) break;
-      this.#places.set(record.eid, { partition, record });
-      const id = `${uid} ${record.key}`;
-      const line = this.#lines.get(id) ?? { records: [], done: 0 };
-      line.records.push(record);
-      this.#lines.set(id, line);
-    }
-    this.#met.set(uid, index);
   }
 
   #reader(name: string): Reader | undefined {

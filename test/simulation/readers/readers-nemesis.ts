@@ -2,6 +2,7 @@ import type { Chance } from '../chance.ts';
 import type { EventWriter } from './event-writer.ts';
 import { fairWeather, type Network, type NetworkWeather } from './network.ts';
 import type { ReaderHost } from './reader-host.ts';
+import type { OperatorAct, ReaderOperator } from './reader-operator.ts';
 import type { SimulatedCluster } from './simulated-cluster.ts';
 import type { SimulatedCoordinator } from './simulated-coordinator.ts';
 import type { LoggedRecord } from './simulated-log.ts';
@@ -37,7 +38,7 @@ const logFaults = ['clean', 'retain', 'grow topic', 'make topic again', 'burst']
 
 export const readersFaultNames = [...readerFaults, ...brokerFaults, ...logFaults] as const;
 
-export type ReadersFault = (typeof readersFaultNames)[number];
+export type ReadersFault = (typeof readersFaultNames)[number] | OperatorAct;
 
 /** What loses events on a real cluster, by itself: leaders that move while much is read. */
 export const movingFaults = [
@@ -54,7 +55,11 @@ export interface ReadersWorld {
   readonly coordinator: SimulatedCoordinator;
   readonly writer: EventWriter;
   readonly hosts: readonly ReaderHost[];
+  /** Where readers are asked to do something while they run. */
+  readonly operator?: ReaderOperator;
   readonly topic: string;
+  /** Of another topic beside it. */
+  readonly otherWriter?: EventWriter | undefined;
   /** How far retention may go in a partition: undefined where this schedule has none. */
   readonly retentionLimit: (partition: SimulatedPartition) => number | undefined;
   readonly sessionTimeoutMs: number;
@@ -106,6 +111,7 @@ export class ReadersNemesis {
     for (const broker of cluster.brokerIds) cluster.heal(broker);
     for (const partition of cluster.partitions()) this.#unstick(partition);
     for (const host of hosts) host.wake();
+    this.#world.operator?.healAll();
   }
 
   strike(fault: ReadersFault): void {
@@ -125,6 +131,10 @@ export class ReadersNemesis {
       case 'hang broker':
       case 'slow broker':
         return this.#strikeBroker(fault);
+      case 'seek back':
+      case 'seek forward':
+      case 'pause partition':
+        return this.#world.operator?.act(fault, chance.pick(this.#world.hosts));
       case 'move coordinator':
         return coordinator.move();
       case 'lose answers':
@@ -156,7 +166,8 @@ export class ReadersNemesis {
         });
       case 'burst':
         trace('a burst');
-        for (let events = chance.int(10, 60); events > 0; events -= 1) writer.write();
+        for (let events = chance.int(10, 60); events > 0; events -= 1)
+          (events % 2 === 0 ? (this.#world.otherWriter ?? writer) : writer).write();
         return;
       default:
         return this.#strikeReader(fault, network);

@@ -7,6 +7,9 @@ import { itemChange } from '../workload.ts';
 import { EventWriter } from './event-writer.ts';
 import { GroupWorld } from './group-world.ts';
 import { HandlerScript, type HandlerPlan } from './handler-script.ts';
+import { ReaderOperator, type ReaderControl } from './reader-operator.ts';
+import { chosenFeatures, isPoison, type ReadersFeatures } from './readers-features.ts';
+import { SimulatedDeadLetters } from './simulated-dead-letters.ts';
 import { ReaderHost, stopWithinMs, type RunningReader } from './reader-host.ts';
 import {
   movingFaults,
@@ -14,7 +17,7 @@ import {
   readersFaultNames,
   type ReadersFault,
 } from './readers-nemesis.ts';
-import { startSubscription, type ReaderAssembly } from './subscription-reader.ts';
+import { deadLetterTopic, startSubscription, type ReaderAssembly } from './subscription-reader.ts';
 
 /** How a schedule departs from the production assembly: only to plant a bug and see it found. */
 export interface ReadersPlant {
@@ -23,14 +26,19 @@ export interface ReadersPlant {
   readonly reads?: (reads: KafkaReads, life: Life, world: GroupWorld) => KafkaReads;
   readonly clock?: (clock: Clock, life: Life) => Clock;
   readonly assembly?: (assembly: ReaderAssembly) => ReaderAssembly;
+  /** Stands between whoever asks a running reader for something, and the reader. */
+  readonly control?: (control: ReaderControl) => ReaderControl;
   /** Faults that bring it out, in place of those that the seed would choose. */
   readonly faults?: readonly ReadersFault[];
+  readonly features?: Partial<ReadersFeatures>;
 }
 
 export interface ReadersScheduleOptions {
   readonly plant?: ReadersPlant | undefined;
   /** Keeps what happened, with its time. */
   readonly isTraced?: boolean;
+  /** In place of what the seed would choose. */
+  readonly features?: ReadersFeatures;
 }
 
 export interface ReadersResult {
@@ -40,6 +48,7 @@ export interface ReadersResult {
   readonly faults: number;
   readonly events: number;
   readonly handled: number;
+  readonly deadLetters: number;
   readonly repeated: number;
   readonly virtualMs: number;
   readonly steps: number;
@@ -52,7 +61,7 @@ const settleWithinMs = 180_000;
 /** Runs one schedule: the production core of `subscribe`, a simulated world, faults, and the verdict. The seed decides everything. */
 export async function runReadersSchedule(
   seed: string,
-  { plant, isTraced = false }: ReadersScheduleOptions = {},
+  { plant, isTraced = false, features }: ReadersScheduleOptions = {},
 ): Promise<ReadersResult> {
   const chance = new Chance(seed);
   const scheduler = new Scheduler();
@@ -70,8 +79,12 @@ export async function runReadersSchedule(
     long: shape.pick([0, 0, 0.02]),
     longMs: 1.5 * sessionTimeoutMs,
     failures: shape.pick([0, 0, 0.05]),
+    isPoison: (eid) => isPoison(eid, deadLetters?.poison ?? 0),
   };
   const isBatched = shape.happens(0.3);
+  // Drawn apart, so that the rest of a schedule is what it was before there were features.
+  const chosen = features ?? chosenFeatures(chance.fork('features'));
+  const { topics: topicCount, deadLetters, acts } = { ...chosen, ...plant?.features };
   const topic = itemChange.routes[0]?.topic ?? '';
 
   const maxEvents = shape.pick([5, 50, 1000]);
@@ -94,7 +107,24 @@ export async function runReadersSchedule(
     openMs: shape.pick([200, 3000]),
     untilMs: activeMs,
   });
-  writer.start(shape.pick([0, 0, 20, 120]));
+  const backlog = shape.pick([0, 0, 20, 120]);
+  writer.start(backlog);
+  const otherTopic = `other.${topic}`;
+  let otherWriter: EventWriter | undefined;
+  if (topicCount > 1) {
+    cluster.create(otherTopic, chance.fork('other topic').int(1, 3), true);
+    otherWriter = new EventWriter(cluster, chance.fork('other writer'), otherTopic, {
+      ...{ keysPerPartition: 2, gapMs: 150, eventsPerBatch: 4, transactions: 0, aborts: 0 },
+      ...{ openMs: 200, untilMs: activeMs, prefix: 'o' },
+    });
+    otherWriter.start(backlog);
+  }
+  let letterBox = deadLetters ?? { poison: 0, ms: 0, failures: 0 };
+  if (deadLetters) cluster.create(deadLetterTopic, 1, true);
+  const simulatedDeadLetters = new SimulatedDeadLetters({
+    ...{ chance: chance.fork('dead letters'), checker, trace: tell },
+    plan: () => letterBox,
+  });
 
   const gaps: string[] = [];
   const readers: RunningReader[] = [];
@@ -114,7 +144,7 @@ export async function runReadersSchedule(
       kafka: plant?.reads?.(reads, life, world) ?? reads,
       clock: plant?.clock?.(life.clock, life) ?? life.clock,
       random: random.unit,
-      topic,
+      topics: topicCount > 1 ? [topic, otherTopic] : [topic],
       from,
       groupInstanceId: isStatic ? host.name : undefined,
       sessionTimeoutMs,
@@ -123,6 +153,11 @@ export async function runReadersSchedule(
       concurrency,
       maxEvents,
       commitIntervalMs,
+      deadLetters: deadLetters && {
+        sender: simulatedDeadLetters.sender(life),
+        keys: simulatedDeadLetters.keys(life),
+        attempts: deadLetters.attempts,
+      },
       handle: (call) => script.handle(call),
       onVersionGap: (what) => {
         tell(`${life.name} is told of a gap of versions: ${what}`);
@@ -132,7 +167,8 @@ export async function runReadersSchedule(
     };
     return startSubscription(plant?.assembly?.(assembly) ?? assembly).then((reader) => {
       readers.push(reader);
-      return reader;
+      const { control } = reader;
+      return plant?.control && control ? { ...reader, control: plant.control(control) } : reader;
     });
   };
   const report = {
@@ -161,13 +197,24 @@ export async function runReadersSchedule(
           report,
         ),
     );
+    const faults = plant?.faults ?? chosenFaults(shape);
+    // What an offset means in a topic that is about to be made again nobody can say.
+    const isSeekable = !faults.includes('make topic again');
+    // Events that a batch is handed over in parts for have been begun with it.
+    const isPausable = !isBatched || !deadLetters;
+    const asked = acts.filter((act) => (act === 'pause partition' ? isPausable : isSeekable));
+    const operator = new ReaderOperator({
+      ...{ cluster, checker, chance: chance.fork('operator'), trace: tell },
+    });
     const nemesis = new ReadersNemesis(
       {
         cluster,
         network: world.network,
         coordinator,
         writer,
+        otherWriter,
         hosts,
+        operator,
         topic,
         sessionTimeoutMs,
         retentionLimit: (partition) =>
@@ -176,7 +223,7 @@ export async function runReadersSchedule(
       },
       chance.fork('nemesis'),
       {
-        faults: plant?.faults ?? chosenFaults(shape),
+        faults: [...faults, ...asked],
         gapMs: shape.pick([100, 400, 1500]),
         untilMs: activeMs,
       },
@@ -186,7 +233,8 @@ export async function runReadersSchedule(
     nemesis.healAll();
     // The slow ones are done with their work in time, too.
     handlers = { ...handlers, ms: Math.min(handlers.ms, 5), long: 0 };
-    await scheduler.run(activeMs + 20_000, () => writer.isOver);
+    letterBox = { ...letterBox, failures: 0, ms: Math.min(letterBox.ms, 5) };
+    await scheduler.run(activeMs + 20_000, () => writer.isOver && otherWriter?.isOver !== false);
     const isSettled = await scheduler.run(
       scheduler.nowMs + settleWithinMs,
       every(200, scheduler, () => checker.missing().length + checker.uncommitted().length === 0),
@@ -212,8 +260,9 @@ export async function runReadersSchedule(
       seed,
       failures: checker.failures,
       faults: nemesis.bitten,
-      events: writer.written,
+      events: writer.written + (otherWriter?.written ?? 0),
       handled: checker.handledCount,
+      deadLetters: checker.deadLetters.count,
       repeated: checker.repeatedCount,
       virtualMs: scheduler.nowMs,
       steps: scheduler.steps,
@@ -234,9 +283,9 @@ function every(ms: number, scheduler: Scheduler, isTrue: () => boolean): () => b
   };
 }
 
-/** Verdicts that a member may come to: a newer process has its instance, or its topic is not there when it starts. */
+/** Verdicts that a member may come to: a newer process has its instance, its topic is not there when it starts, its dead letters are not taken. */
 function mayGiveUp(reason: unknown): boolean {
-  return /FENCED|TOPIC_MISSING/.test(
+  return /FENCED|TOPIC_MISSING|DEAD_LETTER_FAILED/.test(
     reason instanceof Error && 'code' in reason ? String(reason.code) : '',
   );
 }

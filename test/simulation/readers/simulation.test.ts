@@ -28,7 +28,15 @@ it(
       ? [only]
       : Array.from({ length: count }, (_, index) => `${base}-${index + 1}`);
     console.log(`readers: ${seeds.length} schedules from seed "${only ?? base}"`);
-    const sum = { faults: 0, events: 0, handled: 0, repeated: 0, virtualMs: 0, steps: 0 };
+    const sum = {
+      faults: 0,
+      events: 0,
+      handled: 0,
+      deadLetters: 0,
+      repeated: 0,
+      virtualMs: 0,
+      steps: 0,
+    };
     const { stackTraceLimit } = Error;
     // Most schedules make hundreds of errors that nobody reads.
     Error.stackTraceLimit = only ? stackTraceLimit : 0;
@@ -49,7 +57,7 @@ it(
     const minutes = (performance.now() - startedMs) / 60_000;
     console.log(
       `readers: ${Math.round(seeds.length / minutes)} schedules a minute, ${sum.faults} faults, ${sum.events} events, ` +
-        `${sum.handled} handled, ${sum.repeated} of them again, ${(sum.virtualMs / 3_600_000).toFixed(1)} virtual hours, ${sum.steps} steps`,
+        `${sum.handled} handled, ${sum.repeated} of them again, ${sum.deadLetters} dead letters, ${(sum.virtualMs / 3_600_000).toFixed(1)} virtual hours, ${sum.steps} steps`,
     );
     // A simulation that breaks nothing or reads nothing would prove nothing.
     if (!only) {

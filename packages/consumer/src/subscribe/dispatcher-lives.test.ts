@@ -172,6 +172,17 @@ describe('The lives of partitions in a Dispatcher', () => {
     expect(committed).toEqual([{ topic: 't', partition: 0, offset: 3n }]);
   });
 
+  it('fetches nothing that it would throw away, while a beginning waits for what runs', async () => {
+    const { deliver, out } = manual();
+    const { dispatcher, workOf, take, held } = startDispatcher(deliver);
+    take(0, keyed(0, 'a'));
+    await turn();
+    const sought = dispatcher.restart(workOf(0), 0n, 5_000);
+    expect([...held]).toEqual([0]);
+    out[0]?.end();
+    expect(await sought).toBe(true);
+  });
+
   it('does not begin a partition anew that goes to another member meanwhile', async () => {
     const { deliver, out } = manual();
     const { dispatcher, workOf, take, revoke } = startDispatcher(deliver);

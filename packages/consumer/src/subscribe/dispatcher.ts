@@ -149,11 +149,15 @@ export class Dispatcher {
 
   /**
    * Begins a new life of one of our partitions at another offset, which is committed even if it is lower. Waits up to `limitMs` for what
-   * runs in the old one. **Order**: the fetcher is to be sought in the same turn in which this resolves.
+   * runs in the old one, and fetches nothing meanwhile. **Order**: the fetcher is to be sought and resumed in the same turn in which this
+   * resolves.
    * @returns false if the old life is not ours any more, or about to go.
    */
   async restart(work: PartitionWork, offset: bigint, limitMs: number): Promise<boolean> {
     work.life.end();
+    // What came meanwhile would be thrown away.
+    work.isHeldBack = true;
+    this.#options.fetch.pause([work]);
     await within(this.#options.clock, limitMs, work.whenIdle());
     if (!this.isOurs(work) || work.isRevoking) return false;
     this.#works.drop(work);

@@ -1,0 +1,118 @@
+import { recordHeader } from '@outbound/schemas';
+import {
+  deadLetterHeader,
+  type DeadLetterRecord,
+} from '../../../packages/consumer/src/dead-letters/dead-letter-record.ts';
+import type { DeadLetterSender } from '../../../packages/consumer/src/dead-letters/dead-letter-sender.ts';
+import {
+  createMemoryParkedKeys,
+  type ParkedKeys,
+  type ParkScope,
+} from '../../../packages/consumer/src/dead-letters/parked-keys.ts';
+import { ConsumerError } from '../../../packages/consumer/src/errors.ts';
+import type { Chance } from '../chance.ts';
+import type { Life } from '../life.ts';
+import type { ReadersChecker } from './readers-checker.ts';
+
+/** How the dead-letter topic and the store of parked keys behave. */
+export interface DeadLetterPlan {
+  /** Share of the events that no handler ever takes. */
+  readonly poison: number;
+  /** Longest answer of either. */
+  readonly ms: number;
+  /** Share of what is asked of either that goes wrong; half of it has been done all the same. */
+  readonly failures: number;
+}
+
+/** A dead-letter topic and a database of parked keys, which outlive every process and may fail with or without having done what was asked. */
+export class SimulatedDeadLetters {
+  readonly #keys = createMemoryParkedKeys();
+  readonly #chance: Chance;
+  readonly #plan: () => DeadLetterPlan;
+  readonly #checker: ReadersChecker;
+  readonly #trace: (what: string) => void;
+
+  constructor(parts: {
+    readonly chance: Chance;
+    /** How they behave now. */
+    readonly plan: () => DeadLetterPlan;
+    readonly checker: ReadersChecker;
+    readonly trace: (what: string) => void;
+  }) {
+    this.#chance = parts.chance;
+    this.#plan = parts.plan;
+    this.#checker = parts.checker;
+    this.#trace = parts.trace;
+  }
+
+  /** What this process sends by. */
+  sender(life: Life): DeadLetterSender {
+    let last: Promise<unknown> = Promise.resolve();
+    return {
+      send: (record) => {
+        const mine = last.then(() =>
+          this.#ask(life, 'the dead-letter topic', () => this.#take(life, record)),
+        );
+        last = mine.catch(() => undefined);
+        return mine;
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+
+  /** What this process knows parked keys by. */
+  keys(life: Life): ParkedKeys {
+    const ask = <Answer>(work: () => Promise<Answer>): Promise<Answer> =>
+      this.#ask(life, 'the parked keys', work);
+    const told = (key: string): void => this.#checker.deadLetters.told(life.name, [key]);
+    return {
+      list: async (scope) => {
+        const keys = await ask(() => this.#keys.list(scope));
+        this.#checker.deadLetters.told(life.name, keys);
+        return keys;
+      },
+      parkedFor: (scope, key) => ask(() => this.#keys.parkedFor(scope, key)),
+      park: async (scope, key, event) => {
+        await ask(() => this.#park(life, scope, key, event));
+        told(key);
+      },
+      release: (scope, key) => ask(() => this.#keys.release(scope, key)),
+    };
+  }
+
+  async #park(
+    life: Life,
+    scope: ParkScope,
+    key: string,
+    event: Parameters<ParkedKeys['park']>[2],
+  ): Promise<void> {
+    await this.#keys.park(scope, key, event);
+    const first = await this.#keys.parkedFor(scope, key);
+    if (first) this.#checker.deadLetters.parked(key, first.eid);
+    this.#trace(`${life.name} parks ${key} for ${event.eid}; it is for ${first?.eid}`);
+  }
+
+  #take(life: Life, { headers }: DeadLetterRecord): Promise<void> {
+    const value = (name: string): string =>
+      String(headers.findLast((header) => header.name === name)?.value);
+    const [eid, reason] = [value(recordHeader.id), value(deadLetterHeader.reason)];
+    this.#trace(`the dead letter of ${eid} is taken from ${life.name} as ${reason}`);
+    this.#checker.deadLetter(life.name, eid, reason);
+    return Promise.resolve();
+  }
+
+  /** The question leaves the process and its answer comes in: each may be cut off by a death, and either may fail. */
+  async #ask<Answer>(life: Life, whom: string, work: () => Promise<Answer>): Promise<Answer> {
+    const chance = this.#chance;
+    const { ms, failures } = this.#plan();
+    if (!life.act()) return new Promise(() => undefined);
+    const isFailing = chance.happens(failures);
+    const isDone = !isFailing || chance.happens(0.5);
+    // On its way it does not stand still with the process.
+    const answer = isDone ? await work() : undefined;
+    await life.clock.sleep(chance.between(0, ms));
+    if (!isFailing) return answer as Answer;
+    this.#trace(`${whom} fails ${life.name}, ${isDone ? 'having' : 'not having'} done it`);
+    throw new ConsumerError('DEAD_LETTER_FAILED', `${whom} did not answer`);
+  }
+}
