@@ -69,6 +69,7 @@ await runUntilSignal(
     const readiness = new Readiness();
     let slotHealth: SlotHealth | undefined;
     const observer = observers(createLogObserver(logger), metrics.observer, readiness.observer);
+    const logNotice = createNoticeLog(logger);
     const connection = { databaseUrl: config.databaseUrl };
     const [schema = '', name = ''] = config.outboxTable.split('.');
     const outbox = { schema, name };
@@ -130,7 +131,10 @@ await runUntilSignal(
             outbox,
             failover: config.failoverSlot,
             statusIntervalMs: config.statusIntervalMs,
-            onNotice: createNoticeLog(logger),
+            onNotice: (notice) => {
+              if (notice.kind === 'server-silent') readiness.serverSilent(notice.silentMs);
+              logNotice(notice);
+            },
           }),
           publisher: new KafkaPublisher({
             connection: kafka,

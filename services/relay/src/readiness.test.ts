@@ -53,6 +53,14 @@ describe('readiness', () => {
     expect(readiness.kafka.ok).toBe(true);
   });
 
+  it('tells that the server decodes and sends nothing, until it does', () => {
+    const readiness = streaming();
+    readiness.serverSilent(12_400);
+    expect(readiness.relay.detail).toBe('streaming; the server decodes, nothing sent for 12 s');
+    readiness.serverSilent(undefined);
+    expect(readiness.relay.detail).toBe('streaming');
+  });
+
   it('says why it recovers, and does not call Kafka well meanwhile', () => {
     const readiness = streaming();
     readiness.observer.sessionEnded(new RelayError('SOURCE_IN_RECOVERY', 'x'), 200);

@@ -19,6 +19,8 @@ export class Readiness {
   /** Why the cluster did not answer when it was asked last. */
   #unanswered: string | undefined;
   #refutedLanes = new Set<string>();
+  /** For how long the server has been working without a word. */
+  #silentMs: number | undefined;
 
   readonly observer: Pick<
     RelayObserver,
@@ -34,6 +36,7 @@ export class Readiness {
     },
     sessionStarted: () => {
       this.#cause = undefined;
+      this.#silentMs = undefined;
       this.#unanswered = undefined;
       this.#sends = { ok: true, detail: 'producer open' };
     },
@@ -54,6 +57,11 @@ export class Readiness {
     },
   };
 
+  /** The server decodes, and has sent nothing for so long; undefined: it sends. */
+  serverSilent(silentMs: number | undefined): void {
+    this.#silentMs = silentMs;
+  }
+
   /** The cluster was asked whether it is there: undefined if it answered, else why not. */
   kafkaAsked(error: RelayError | undefined): void {
     this.#unanswered = error?.code;
@@ -61,10 +69,7 @@ export class Readiness {
 
   get relay(): ReadinessCheck {
     const ok = this.#state === 'streaming' || this.#state === 'standby';
-    const state =
-      this.#state === 'recovering' && this.#cause !== undefined
-        ? `recovering: ${this.#cause}`
-        : this.#state;
+    const state = this.#stateInWords();
     const { size } = this.#refutedLanes;
     if (size === 0) return { ok, detail: state };
     return {
@@ -78,5 +83,13 @@ export class Readiness {
     if (this.#unanswered !== undefined && this.#sends.ok)
       return { ok: false, detail: `${this.#unanswered}: no broker answers` };
     return this.#sends;
+  }
+
+  #stateInWords(): string {
+    if (this.#state === 'recovering' && this.#cause !== undefined)
+      return `recovering: ${this.#cause}`;
+    if (this.#state === 'streaming' && this.#silentMs !== undefined)
+      return `streaming; the server decodes, nothing sent for ${Math.round(this.#silentMs / 1000)} s`;
+    return this.#state;
   }
 }

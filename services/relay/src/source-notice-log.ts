@@ -28,6 +28,16 @@ export function createNoticeLog(
           { slot: notice.slot, blocker: notice.blocker },
           'creating the slot waits for a running transaction',
         );
+      case 'server-silent': {
+        if (notice.silentMs === undefined) return log.info('the server sends again');
+        const line = limit.admit('silent');
+        if (line)
+          log.warn(
+            { silentMs: Math.round(notice.silentMs), ...line },
+            'the server decodes and has sent nothing for long: a big transaction, or one with many savepoints; it is waited for',
+          );
+        return;
+      }
       case 'server-warning': {
         const line = limit.admit(notice.message);
         if (line) log.warn({ warning: notice.message, ...line }, 'Postgres warns');

@@ -84,6 +84,35 @@ describe.each([18, 15] as const)('a stop while the slot is made, on Postgres %i'
   });
 });
 
+describe.each([18, 15] as const)('a silent server, Postgres %i', (major) => {
+  it('that works for longer than twice its timeout is waited for, and the silence is told', async () => {
+    await using server = await startPostgres({ major, settings: { wal_sender_timeout: '1s' } });
+    await using db = await createOutboxDatabase(server);
+    const silences: (number | undefined)[] = [];
+    const source = db.source({
+      // That question would wait for the lock too.
+      checkIntervalMs: 600_000,
+      onNotice: (notice) => notice.kind === 'server-silent' && silences.push(notice.silentMs),
+    });
+    const reader = new RecordingReader();
+    const stream = await source.open(reader);
+    // The decoder needs the publication for its first change, and waits without a word: as it does for a big transaction with
+    // hundreds of thousands of savepoints, but for as long as we want.
+    const holder = await db.client();
+    await holder.query('begin; lock table pg_publication, pg_publication_rel');
+    await db.insert(eid(1));
+    await eventually(() => silences.length > 3 || reader.closings.length > 0, {
+      timeoutMs: 30_000,
+    });
+    expect(reader.closings).toEqual([]);
+    expect(silences.every((silentMs) => (silentMs ?? 0) >= 2000)).toBe(true);
+    await holder.query('commit');
+    expect(await reader.untilIds(1)).toEqual([eid(1)]);
+    expect(silences.at(-1)).toBeUndefined();
+    await stream.close();
+  });
+});
+
 describe('a standby that a failover slot waits for', () => {
   it('is warned of while it is down, and what waited for it comes once it is not waited for', async () => {
     await using server = await startPostgres({ settings: { wal_sender_timeout: '2s' } });

@@ -10,18 +10,26 @@ export interface LivenessState {
   readonly walSenderTimeoutMs: number;
 }
 
-/** `ask`: request an answer now. `lost`: it did not come, destroy the socket. */
+/** `ask`: request an answer now. `lost`: it did not come, so that somebody else has to be asked. */
 export type Liveness = 'alive' | 'ask' | 'lost';
 
+/** What a server without `wal_sender_timeout` is given; Postgres' own default. */
+const withoutTimeoutMs = 60_000;
+
+/** How long silence says nothing. @param walSenderTimeoutMs 0 means none. */
+export function silenceLimitMs(walSenderTimeoutMs: number): number {
+  return walSenderTimeoutMs === 0 ? withoutTimeoutMs : walSenderTimeoutMs;
+}
+
 /**
- * Decides whether a silent server is still there: a half-open connection would else hold the relay for a quarter of an hour.
+ * Decides whether a silent server is still there: a half-open connection would else hold the relay for a quarter of an hour, or for ever.
  * Silence is normal on a quiet server, since our own frames keep it from pinging. So after one `wal_sender_timeout` it is asked, and
- * after two it is given up, but never sooner than half a timeout after it was asked: a process that stood still for long asks first.
- * With a timeout of 0 nothing is concluded: there the kernel's TCP keepalive is all there is.
+ * after two it does not seem to be there, but never sooner than half a timeout after it was asked: a process that stood still for long asks first.
  */
 export function judgeLiveness(state: LivenessState, nowMs: number): Liveness {
-  const { walSenderTimeoutMs: timeoutMs, heardMs, askedMs, isPaused } = state;
-  if (timeoutMs === 0 || isPaused) return 'alive';
+  const { heardMs, askedMs, isPaused } = state;
+  if (isPaused) return 'alive';
+  const timeoutMs = silenceLimitMs(state.walSenderTimeoutMs);
   const silentMs = nowMs - heardMs;
   if (silentMs < timeoutMs) return 'alive';
   if (askedMs === undefined || askedMs < heardMs) return 'ask';
@@ -30,5 +38,5 @@ export function judgeLiveness(state: LivenessState, nowMs: number): Liveness {
 
 /** How often to judge, so that both thresholds are met within a fraction of the timeout. */
 export function livenessCheckMs(walSenderTimeoutMs: number): number {
-  return Math.min(1000, Math.max(50, walSenderTimeoutMs / 8));
+  return Math.min(1000, Math.max(50, silenceLimitMs(walSenderTimeoutMs) / 8));
 }

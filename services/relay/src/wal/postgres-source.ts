@@ -20,7 +20,9 @@ export type SourceNotice =
       readonly slot: string;
       readonly blocker: CreationBlocker;
     }
-  | { readonly kind: 'server-warning'; readonly message: string };
+  | { readonly kind: 'server-warning'; readonly message: string }
+  /** The server works and has sent nothing for so long; undefined: it sends again. */
+  | { readonly kind: 'server-silent'; readonly silentMs: number | undefined };
 
 export interface PostgresSourceOptions extends ConnectionSettings {
   /** Name of the replication slot, `[a-z0-9_]{1,63}`; created if it never was. */
@@ -113,6 +115,7 @@ export class PostgresSource implements ChangeSource {
         startLsn,
         ...(statusIntervalMs === undefined ? {} : { statusIntervalMs }),
         ...(checkIntervalMs === undefined ? {} : { checkIntervalMs }),
+        onSilence: (silentMs) => this.#options.onNotice?.({ kind: 'server-silent', silentMs }),
         onWarning: (message) => this.#options.onNotice?.({ kind: 'server-warning', message }),
       });
     } catch (thrown) {

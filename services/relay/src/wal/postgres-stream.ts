@@ -1,9 +1,11 @@
 import { RelayError } from '../errors.ts';
 import type { ChangeListener, ChangeStream, SourceProgress } from './change-source.ts';
 import type { ConnectionSettings } from './connection-config.ts';
-import { judgeLiveness, livenessCheckMs } from './liveness.ts';
+import { livenessCheckMs } from './liveness.ts';
 import { lsnFromBytes, lsnFromText, type Lsn } from './lsn.ts';
 import { ReplicationLink, type LinkListener, type LinkSession } from './replication-link.ts';
+import { readSenderActivity } from './sender-life.ts';
+import { SenderWatch } from './sender-watch.ts';
 import type { Sentinel } from './sentinel.ts';
 import { tellsOfSkippedPublication, type ServerNotice } from './server-notice.ts';
 import { judgePublication } from './source-checks.ts';
@@ -26,6 +28,8 @@ export interface PostgresStreamOptions {
   /** How often the publication is looked at while streaming. Defaults to 10,000 ms. */
   readonly checkIntervalMs?: number;
   readonly onWarning: (message: string) => void;
+  /** The server works and sends nothing; see `SenderWatch`. */
+  readonly onSilence: (silentMs: number | undefined) => void;
 }
 
 const closeTimeoutMs = 2000;
@@ -41,8 +45,7 @@ export class PostgresStream implements ChangeStream, LinkListener {
   #link: ReplicationLink | undefined;
   #session: LinkSession | undefined;
   #status: StatusReporter | undefined;
-  #heardMs = 0;
-  #askedMs: number | undefined;
+  #watch: SenderWatch | undefined;
   #isPaused = false;
   #isClosed = false;
   #isChecking = false;
@@ -76,14 +79,14 @@ export class PostgresStream implements ChangeStream, LinkListener {
 
   pause(): void {
     this.#isPaused = true;
+    this.#watch?.pause(true);
     this.#link?.pause();
   }
 
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    // The silence was ours.
-    this.#heardMs = performance.now();
+    this.#watch?.pause(false);
     this.#link?.resume();
   }
 
@@ -191,37 +194,32 @@ export class PostgresStream implements ChangeStream, LinkListener {
     this.#link = link;
     // It may have ended between its start and here.
     if (this.#isClosed) return;
-    const { walSenderTimeoutMs = 0 } = this.#session ?? {};
-    this.#heardMs = performance.now();
-    link.onRead(() => {
-      this.#heardMs = performance.now();
+    const { walSenderTimeoutMs = 0, backendPid = 0 } = this.#session ?? {};
+    const { sentinel, names, onSilence } = this.#options;
+    const watch = new SenderWatch({
+      walSenderTimeoutMs,
+      ask: () => this.#status?.ask(),
+      activity: () =>
+        sentinel.ask('asking what the silent server does', (client) =>
+          readSenderActivity(client, { slot: names.slot, pid: backendPid }),
+        ),
+      onLost: (reason) => link.fail(reason),
+      onSilence,
+      nowMs: () => performance.now(),
     });
+    this.#watch = watch;
+    link.onRead(() => watch.heard());
     this.#timers.push(
-      setInterval(() => this.#watch(walSenderTimeoutMs), livenessCheckMs(walSenderTimeoutMs)),
+      setInterval(() => watch.check(), livenessCheckMs(walSenderTimeoutMs)),
       setInterval(() => {
         if (!this.#isChecking) this.#checkPublication().catch(() => undefined);
       }, this.#options.checkIntervalMs ?? 10_000),
     );
-    if (this.#isPaused) link.pause();
+    if (this.#isPaused) {
+      watch.pause(true);
+      link.pause();
+    }
     this.#status?.start();
-  }
-
-  #watch(walSenderTimeoutMs: number): void {
-    const state = {
-      heardMs: this.#heardMs,
-      askedMs: this.#askedMs,
-      isPaused: this.#isPaused,
-      walSenderTimeoutMs,
-    };
-    const liveness = judgeLiveness(state, performance.now());
-    if (liveness === 'ask') this.#askedMs = this.#status?.ask();
-    if (liveness === 'lost')
-      this.#link?.fail(
-        new RelayError(
-          'SOURCE_CONNECTION_LOST',
-          `Postgres was silent for twice its wal_sender_timeout (${walSenderTimeoutMs} ms), although it was asked to answer`,
-        ),
-      );
   }
 
   /** The publication can be altered under a running stream; what it leaves out then would be lost without an error. */
@@ -251,6 +249,7 @@ export class PostgresStream implements ChangeStream, LinkListener {
 
   #stop(): void {
     this.#isClosed = true;
+    this.#watch?.stop();
     this.#status?.stop();
     for (const timer of this.#timers) clearInterval(timer);
   }
