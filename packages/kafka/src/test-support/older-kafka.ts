@@ -27,8 +27,11 @@ const jarsOf = (version: string): JarSet => ({
   ],
 });
 
-/** Starts one broker of this release, from 3.0 on (KRaft). @throws StackError where Maven or Java are missing. */
-export async function startOlderKafka(version: string): Promise<OlderKafka> {
+/** Starts one broker of this release, from 3.0 on (KRaft), with these settings beside ours. @throws StackError where Maven or Java are missing. */
+export async function startOlderKafka(
+  version: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<OlderKafka> {
   const java = await findJava();
   if (!java) throw new Error('Kafka needs Java');
   const classPath = await jarSetClassPath(jarsOf(version));
@@ -38,7 +41,10 @@ export async function startOlderKafka(version: string): Promise<OlderKafka> {
     command: async (folder) => {
       const file = join(folder, 'server.properties');
       await mkdir(join(folder, 'data'));
-      await writeFile(file, properties(join(folder, 'data'), client, controller));
+      await writeFile(
+        file,
+        properties({ ...settingsOf(join(folder, 'data'), client, controller), ...settings }),
+      );
       const options = [
         '-Xmx400m',
         '-XX:+UseSerialGC',
@@ -65,8 +71,8 @@ export async function startOlderKafka(version: string): Promise<OlderKafka> {
   return { bootstrap, [Symbol.asyncDispose]: () => program.close() };
 }
 
-function properties(logDir: string, client: number, controller: number): string {
-  const settings = {
+function settingsOf(logDir: string, client: number, controller: number): Record<string, string> {
+  return {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controller}`,
@@ -80,6 +86,9 @@ function properties(logDir: string, client: number, controller: number): string 
     'transaction.state.log.min.isr': '1',
     'group.initial.rebalance.delay.ms': '0',
   };
+}
+
+function properties(settings: Readonly<Record<string, string>>): string {
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
