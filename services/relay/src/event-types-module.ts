@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { eventTypes as builtIn, type EventType } from '@outbound/schemas';
 import { RelayError } from './errors.ts';
+import { eventTypesFaults } from './event-types-fault.ts';
 
 /**
  * The declarations that the relay routes by: those of this repository, or the export `eventTypes` of a JavaScript module of
@@ -22,24 +23,18 @@ export async function loadEventTypes(
       { cause },
     );
   }
-  const declared =
+  const declared: unknown =
     loaded.eventTypes instanceof Map ? [...loaded.eventTypes.values()] : loaded.eventTypes;
-  if (!Array.isArray(declared) || declared.length === 0 || !declared.every(isEventType))
+  if (!Array.isArray(declared) || declared.length === 0)
     throw new RelayError(
       'CONFIG_INVALID',
-      `the module ${modulePath} of RELAY_EVENT_TYPES must export eventTypes, a non-empty Map or array of event type declarations with name, owner, dataType and routes`,
+      `the module ${modulePath} of RELAY_EVENT_TYPES must export eventTypes, a non-empty Map or array of event type declarations with name, owner, dataType, version and routes`,
     );
-  return new Map(declared.map((eventType) => [eventType.name, eventType]));
-}
-
-function isEventType(value: unknown): value is EventType {
-  if (typeof value !== 'object' || value === null) return false;
-  const { name, owner, dataType, routes } = value as Partial<Record<keyof EventType, unknown>>;
-  return (
-    typeof name === 'string' &&
-    typeof owner === 'string' &&
-    typeof dataType === 'string' &&
-    Array.isArray(routes) &&
-    routes.length > 0
-  );
+  const faults = eventTypesFaults(declared);
+  if (faults.length > 0)
+    throw new RelayError(
+      'CONFIG_INVALID',
+      `the module ${modulePath} of RELAY_EVENT_TYPES declares what cannot be published: ${faults.join('; ')}`,
+    );
+  return new Map((declared as EventType[]).map((eventType) => [eventType.name, eventType]));
 }
