@@ -2,6 +2,7 @@ import { startPostgres, type PostgresMajor, type PostgresServer } from '@outboun
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
+import { keepHouse as keepHouseBy } from '../test-support/keep-house.ts';
 import { migrateDatabase } from './migrate-database.ts';
 
 describe.each<PostgresMajor>([18, 15])('the guards of the outbox on Postgres %i', (major) => {
@@ -37,13 +38,8 @@ describe.each<PostgresMajor>([18, 15])('the guards of the outbox on Postgres %i'
     };
   });
 
-  async function keepHouse(retention = '3 days', daysAhead = 7): Promise<string[]> {
-    const { rows } = await client.query<{ line: string }>(
-      "select concat_ws(' ', action, partition_name, detail) as line from outbox_housekeeping($1, $2, '0')",
-      [retention, daysAhead],
-    );
-    return rows.map(({ line }) => line);
-  }
+  const keepHouse = (retention = '3 days', daysAhead = 7) =>
+    keepHouseBy(client, { retention, daysAhead });
   /** A partition of a day, `daysAgo` before now, as it would have been made then. */
   const addPartition = (name: string, daysAgo: number) =>
     client.query(`
@@ -102,17 +98,12 @@ describe.each<PostgresMajor>([18, 15])('the guards of the outbox on Postgres %i'
   test('of many runs at once each thing is done by one, and the others leave it to that one or find it done', async () => {
     await addPartition('outbox_old', 6);
     await sealAndConfirm();
-    const run = async (by: pg.Client) => {
-      const { rows } = await by.query<{ line: string }>(
-        "select concat_ws(' ', action, partition_name) as line from outbox_housekeeping('3 days', 12, '0')",
-      );
-      return rows.map(({ line }) => line);
-    };
+    const run = (by: pg.Client) => keepHouseBy(by, { daysAhead: 12 });
     const lines = (await Promise.all([client, other, third].map(run))).flat();
-    const done = lines.filter((line) => line !== 'skipped');
+    const done = lines.filter((line) => !line.startsWith('skipped'));
     expect(done).toHaveLength(6);
     expect(new Set(done).size).toBe(6);
-    expect(done[0]).toBe('dropped outbox_old');
+    expect(done).toContain('dropped outbox_old');
     expect(await run(client)).toEqual([]);
   });
 
@@ -130,13 +121,9 @@ describe.each<PostgresMajor>([18, 15])('the guards of the outbox on Postgres %i'
       do $$ declare day timestamptz := date_trunc('day', now(), 'UTC') + interval '8 days'; begin
         execute format('create table by_hand partition of outbox for values from (%L) to (%L)', day, day + interval '36 hours');
       end $$`);
-    const covered = expect.stringMatching(
-      /^skipped outbox_\d{8} a partition of another name covers this day or a part of it$/,
-    ) as string;
     expect(await keepHouse('3 days', 10)).toEqual([
-      covered,
-      covered,
       expect.stringMatching(/^created outbox_\d{8}$/),
+      expect.stringMatching(/^skipped outbox_\d{8} another partition covers a part of this day$/),
     ]);
   });
 
@@ -158,8 +145,8 @@ describe.each<PostgresMajor>([18, 15])('the guards of the outbox on Postgres %i'
     await reader;
     expect(await house).toEqual([
       'sealed outbox_newer',
-      'dropped outbox_old',
       expect.stringMatching(/^created outbox_\d{8}$/),
+      'dropped outbox_old',
     ]);
   });
 });

@@ -75,6 +75,8 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
       'select from outbox_seal',
       'select from schema_migration',
       'select outbox_housekeeping()',
+      'call outbox_keep_house()',
+      'select from outbox_default_bound',
       'select outbox_hold()',
       "select pg_create_logical_replication_slot('mine', 'pgoutput')",
       'alter publication outbound drop table outbox',
@@ -84,6 +86,7 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
 
   test('the relay keeps house and records its slot, and reads no table of the catalog', async () => {
     await relay.query('select * from outbox_housekeeping()');
+    await relay.query('call outbox_keep_house()');
     await relay.query("insert into relay_slot values ('s', '1', now(), '0/1')");
     await relay.query('select from relay_slot');
     for (const statement of [
@@ -97,9 +100,27 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
       'select outbox_hold()',
       'insert into outbox_seal values (null)',
       'select outbox_open_transaction(now())',
+      "select outbox_lock('access exclusive', 'outbox_default')",
+      'select outbox_clear_default()',
+      'select outbox_exchange_default()',
+      'select outbox_make_day(7)',
+      "select outbox_drop_oldest('1 hour')",
       'create table x ()',
     ])
       await expect(relay.query(statement), statement).rejects.toMatchObject(insufficientPrivilege);
+  });
+
+  test('the operator keeps house by one call, and has none of its parts', async () => {
+    await operator.query('call outbox_keep_house()');
+    expect((await operator.query('select from outbox_default_bound')).rowCount).toBe(0);
+    for (const statement of [
+      "select outbox_lock('access exclusive', 'outbox_default')",
+      'select outbox_clear_default()',
+      'insert into outbox_seal values (null)',
+    ])
+      await expect(operator.query(statement), statement).rejects.toMatchObject(
+        insufficientPrivilege,
+      );
   });
 
   test('the operator locks entities, emits events and notes what was done, and changes neither', async () => {
