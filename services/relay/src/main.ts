@@ -16,6 +16,7 @@ import { configPrefix, configSchema, parseFailPoint, type RelayConfig } from './
 import { recoveries, toRelayError } from './errors.ts';
 import { loadEventTypes } from './event-types-module.ts';
 import { noFailPoint, type ReachFailPoint } from './fail-points.ts';
+import { keepHouse } from './house-keeper.ts';
 import { KafkaPublisher } from './kafka/kafka-publisher.ts';
 import { defaultSendLimits } from './kafka/send-plan.ts';
 import { registeredPrefixes } from './kafka/value-prefixes.ts';
@@ -88,14 +89,12 @@ await runUntilSignal(
     onClose('admin server', () => admin.close());
     logger.info({ component: 'admin', host: config.adminHost, port: admin.port }, 'listening');
 
-    const stopMonitor = new AbortController();
+    const stopBeside = new AbortController();
     const monitor = monitorSlot(
       {
         connection,
         slot: config.slot,
         walBudgetBytes: config.walBudgetBytes,
-        outboxRetentionHours: config.outboxRetentionHours,
-        housekeepingIntervalMs: config.housekeepingIntervalMs,
         clock: systemClock,
         logger,
         onHealth: (health) => {
@@ -103,11 +102,21 @@ await runUntilSignal(
           metrics.slot(health);
         },
       },
-      stopMonitor.signal,
+      stopBeside.signal,
     );
-    onClose('slot monitor', async () => {
-      stopMonitor.abort();
-      await monitor;
+    const houseKeeper = keepHouse(
+      {
+        connection,
+        retentionHours: config.outboxRetentionHours,
+        intervalMs: config.housekeepingIntervalMs,
+        clock: systemClock,
+        logger,
+      },
+      stopBeside.signal,
+    );
+    onClose('slot monitor and housekeeping', async () => {
+      stopBeside.abort();
+      await Promise.all([monitor, houseKeeper]);
     });
 
     try {

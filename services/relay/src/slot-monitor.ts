@@ -1,5 +1,4 @@
-import type { Logger } from '@outbound/service-kit';
-import type { Clock } from '@outbound/service-kit';
+import type { Clock, Logger } from '@outbound/service-kit';
 import { toRelayError } from './errors.ts';
 import type { ConnectionSettings } from './wal/connection-config.ts';
 import { Sentinel } from './wal/sentinel.ts';
@@ -12,20 +11,10 @@ export interface SlotMonitorOptions {
   readonly slot: string;
   /** Above this the retained log is an alarm. */
   readonly walBudgetBytes: number;
-  /** How long published rows stay in the outbox. */
-  readonly outboxRetentionHours: number;
-  /** How often old outbox partitions are dropped and new ones made; 0 leaves that to somebody else. */
-  readonly housekeepingIntervalMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
   /** What was just learned; undefined means unknown. */
   readonly onHealth: (health: SlotHealth | undefined) => void;
-}
-
-interface HousekeepingRow {
-  readonly action: string;
-  readonly partition_name: string;
-  readonly detail: string | null;
 }
 
 /** What the slot monitor says when readiness asks. */
@@ -47,12 +36,11 @@ export function judgeSlot(health: SlotHealth | undefined, walBudgetBytes: number
   return { ok: true, detail: health.walStatus ?? 'unknown' };
 }
 
-/** Asks Postgres about the slot every five seconds, beside the stream, until the signal aborts; and keeps the outbox's partitions in order. Never rejects. */
+/** Asks Postgres about the slot every five seconds, beside the stream, until the signal aborts. Never rejects. */
 export async function monitorSlot(options: SlotMonitorOptions, signal: AbortSignal): Promise<void> {
   const { clock, logger, slot, walBudgetBytes, onHealth } = options;
   let sentinel: Sentinel | undefined;
   let wasOverBudget = false;
-  let housekeptMs: number | undefined;
   while (!signal.aborted) {
     try {
       sentinel ??= await Sentinel.open(
@@ -73,26 +61,6 @@ export async function monitorSlot(options: SlotMonitorOptions, signal: AbortSign
             : 'the retained log is within the budget again',
         );
       wasOverBudget = isOverBudget;
-      if (
-        options.housekeepingIntervalMs > 0 &&
-        (housekeptMs === undefined || clock.nowMs() - housekeptMs >= options.housekeepingIntervalMs)
-      ) {
-        housekeptMs = clock.nowMs();
-        const hours = options.outboxRetentionHours;
-        const { rows } = await sentinel.ask('keeping the outbox in order', (client) =>
-          client.query<HousekeepingRow>(
-            'select action, partition_name, detail from public.outbox_housekeeping(make_interval(hours => $1))',
-            [hours],
-          ),
-        );
-        for (const { action, partition_name: partition, detail } of rows)
-          // What stays although it is old, or could not be made, is for a person to know.
-          logger[action === 'kept' || action === 'skipped' ? 'warn' : 'info'](
-            { component: 'housekeeping', action, partition, detail },
-            'outbox partition',
-          );
-        logger.debug({ component: 'housekeeping' }, 'outbox partitions are in order');
-      }
     } catch (thrown) {
       const error = toRelayError(thrown);
       onHealth(undefined);
