@@ -191,13 +191,28 @@ describe('the database', () => {
     expect(found.find((finding) => finding.check === check)?.fix).toMatch(fix);
   });
 
+  const now = new Date('2026-01-05T12:00:00Z');
   test.each([
-    [{ days_ahead: 7, default_has_rows: false }, 'ok'],
-    [{ days_ahead: 1, default_has_rows: false }, 'warning'],
-    [{ days_ahead: null, default_has_rows: false }, 'fault'],
-    [{ days_ahead: 7, default_has_rows: true }, 'warning'],
-  ])('outbox partitions %j are judged %s', (outbox, level) => {
-    expect(judgeOutbox(outbox).level).toBe(level);
+    [{}, 'ok', /7 days ahead/],
+    [{ days_ahead: 1 }, 'warning', /only 1 days/],
+    [{ days_ahead: null }, 'fault', /none/],
+    [{ default_has_rows: true }, 'warning', /has rows/],
+    [
+      { default_has_rows: true, refuses_from: new Date('2026-01-08T00:00:00Z') },
+      'warning',
+      /has rows/,
+    ],
+    [
+      { default_has_rows: true, refuses_from: new Date('2026-01-06T00:00:00Z') },
+      'fault',
+      /refuses rows from 2026-01-06T00:00:00.000Z on/,
+    ],
+  ])('outbox partitions %j are judged %s', (change, level, says) => {
+    const sound = { days_ahead: 7, default_has_rows: false, refuses_from: null };
+    const finding = judgeOutbox({ ...sound, ...change }, now);
+    expect(finding.level).toBe(level);
+    expect(finding.says).toMatch(says);
+    if (level !== 'ok') expect(finding.fix).toMatch(/^call outbox_keep_house\(\);/);
   });
 
   test('a clock is off if it differs by more than its answer took, and a second', () => {

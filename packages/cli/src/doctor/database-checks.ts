@@ -189,24 +189,37 @@ function judgeSlot(facts: DatabaseFacts, name: string): readonly Finding[] {
   return findings;
 }
 
-/** @param daysAhead as in the status: whole days that have a partition. */
-export function judgeOutbox(outbox: {
+/** What partitions the outbox has, and what is in the wrong one. */
+export interface OutboxPartitions {
+  /** As in the status: whole days that have a partition. */
   readonly days_ahead: number | null;
   readonly default_has_rows: boolean;
-}): Finding {
+  /** From then on the default partition takes no rows, unless its own have become a partition; null where nothing is refused. */
+  readonly refuses_from: Date | null;
+}
+
+/** Whether rows find their partition. `now` is the server's. */
+export function judgeOutbox(outbox: OutboxPartitions, now: Date): Finding {
+  const check = 'outbox partitions';
   const fix =
-    'let a relay run (RELAY_HOUSEKEEPING_INTERVAL_MS above 0), or select outbox_housekeeping()';
-  const { days_ahead: days } = outbox;
+    'call outbox_keep_house(); in psql, as outbound_operator (docs/outbox.md); a running relay does it by itself (RELAY_HOUSEKEEPING_INTERVAL_MS above 0)';
+  const { days_ahead: days, refuses_from: refusesFrom } = outbox;
+  if (refusesFrom && refusesFrom.getTime() - now.getTime() < 24 * 3_600_000)
+    return fault(
+      check,
+      `outbox_default refuses rows from ${refusesFrom.toISOString()} on, since its own could not be moved until now`,
+      `${fix}; it says who is in its way, for you to end`,
+    );
   if (outbox.default_has_rows)
     return warning(
-      'outbox partitions',
-      'outbox_default has rows, which housekeeping never drops',
+      check,
+      'outbox_default has rows, and no partition is made before they moved',
       fix,
     );
-  if (days === null) return fault('outbox partitions', 'there are none', fix);
+  if (days === null) return fault(check, 'there are none', fix);
   return days < 2
-    ? warning('outbox partitions', `only ${days} days ahead`, fix)
-    : ok('outbox partitions', `${days} days ahead`);
+    ? warning(check, `only ${days} days ahead`, fix)
+    : ok(check, `${days} days ahead`);
 }
 
 /** @param skewMs the server's clock less ours; the answer's way is within `toleranceMs`. */

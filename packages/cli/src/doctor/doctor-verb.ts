@@ -77,7 +77,7 @@ async function databaseChecks(context: CliContext, directory: string): Promise<r
     return [
       ...judgeDatabase(facts, settings),
       judgeMigrations(migrationFiles(directory), await appliedMigrations(pool)),
-      ...(facts.has_outbox ? [await outboxCheck(pool)] : []),
+      ...(facts.has_outbox ? [await outboxCheck(pool, new Date(facts.server_ms))] : []),
       judgeClock(facts.server_ms - (beforeMs + afterMs) / 2, afterMs - beforeMs),
     ];
   } catch (error) {
@@ -91,9 +91,12 @@ async function databaseChecks(context: CliContext, directory: string): Promise<r
   }
 }
 
-async function outboxCheck(pool: pg.Pool): Promise<Finding> {
+async function outboxCheck(pool: pg.Pool, now: Date): Promise<Finding> {
   try {
-    return judgeOutbox(await readOutboxStatus(pool));
+    return judgeOutbox(
+      { ...(await readOutboxStatus(pool)), refuses_from: await readRefusal(pool) },
+      now,
+    );
   } catch (error) {
     return unknown(
       'outbox partitions',
@@ -101,6 +104,14 @@ async function outboxCheck(pool: pg.Pool): Promise<Finding> {
       'connect as outbound_operator',
     );
   }
+}
+
+/** From when on the default partition takes no rows. In a database before that migration it takes them all. */
+async function readRefusal(pool: pg.Pool): Promise<Date | null> {
+  return pool.query<{ refuses_from: Date }>('select refuses_from from outbox_default_bound').then(
+    ({ rows }) => rows[0]?.refuses_from ?? null,
+    () => null,
+  );
 }
 
 async function appliedMigrations(pool: pg.Pool): Promise<readonly Migration[] | undefined> {

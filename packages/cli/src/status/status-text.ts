@@ -93,7 +93,7 @@ function outboxText(outbox: OutboxStatus, nowMs: number): string {
     parts.push(
       `first row of the oldest unsealed partition (${unsealed.name}) ${durationText(unsealed.oldest_row_seconds)} ago`,
     );
-  if (outbox.default_has_rows) parts.push('outbox_default has rows: housekeeping was late');
+  if (outbox.default_has_rows) parts.push('outbox_default has rows: housekeeping is late');
   return parts.join(' · ');
 }
 
