@@ -25,6 +25,8 @@ interface PipelineHooks {
   /** What earlier sessions of this process know of the partitions' last records. */
   readonly refuted: RefutedTails;
   readonly prove: () => Promise<void>;
+  /** A send failed, and is tried again after another proof. */
+  readonly onSendFailed: () => void;
   readonly onEnd: (reason: RelayError) => void;
 }
 
@@ -70,7 +72,10 @@ export class Pipeline implements ChangeListener {
         this.#tracker.delivered(transaction);
         this.#progressed();
       },
-      onSendFailed: (error, attempt) => parts.observer.sendFailed(error, attempt),
+      onSendFailed: (error, attempt) => {
+        hooks.onSendFailed();
+        parts.observer.sendFailed(error, attempt);
+      },
       onFailed: (error) => this.#end(error),
     });
     this.#gate = new TailGate({

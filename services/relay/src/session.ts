@@ -4,7 +4,7 @@ import type { RefutedTails } from './kafka/tail.ts';
 import { Pipeline } from './pipeline.ts';
 import { sendDelayMs } from './recovery-delay.ts';
 import type { RelayParts } from './relay-parts.ts';
-import { StallGuard } from './stall-guard.ts';
+import { StallGuard, type Moment } from './stall-guard.ts';
 import { unlessStopped } from './unless-stopped.ts';
 import type { ChangeStream } from './wal/change-source.ts';
 
@@ -28,17 +28,19 @@ export async function runSession(
 ): Promise<void> {
   const { source, clock, settings, observer, failPoint } = parts;
   const ended = new SessionEnd();
+  const now = (): Moment => ({ nowMs: clock.nowMs(), wallMs: clock.wallMs() });
   const guard = new StallGuard({
     limitMs: settings.stallLimitMs,
-    nowMs: clock.nowMs(),
+    at: now(),
     holdsSlot: () => stream.holdsSlot(),
   });
   const pipeline = new Pipeline(parts, {
     refuted,
     prove: async () => {
-      guard.observe(clock.nowMs());
+      guard.observe(now());
       await guard.prove();
     },
+    onSendFailed: () => guard.failed(),
     onEnd: (reason) => ended.end(reason),
   });
   const opened = await unlessStopped(source.open(pipeline, signal), signal, clock, (late) =>
@@ -60,7 +62,7 @@ export async function runSession(
       failPoint('after-fence-before-send');
       const current = session;
       heartbeat = beat(parts, finished.signal, () => {
-        guard.observe(clock.nowMs());
+        guard.observe(now());
         if (current.mustRenew()) ended.end('renew');
       });
       // Our epoch is the newest now, so the slot has to be ours now: if it was lost unawares meanwhile, we would fence its holder and

@@ -1,65 +1,97 @@
 import { RelayError } from './errors.ts';
 
+/** A proof counts for so long that a failure raises no new doubt: many lanes fail at once, and each would ask. */
+const proofMs = 1000;
+
+/** A moment by both clocks: the monotonic one stands still while a machine is suspended, the wall clock does not. */
+export interface Moment {
+  readonly nowMs: number;
+  readonly wallMs: number;
+}
+
 /**
  * Notices that the process stood still (SIGSTOP, a suspended machine, a blocked loop): whoever waits for us may have taken the slot
- * meanwhile, so nothing is sent until the server says that we still hold it. Fencing makes a late send harmless; this makes it rare.
+ * meanwhile, so nothing is sent until the server says that we still hold it. A failed send is a reason to ask too: what took long enough to fail may
+ * have been long enough to be replaced. Fencing makes a late send harmless for as long as the broker remembers the newer epoch in the partition
+ * (`producer.id.expiration.ms`); this does not depend on it.
  * `observe` is called by a timer and before each send: whichever runs first after the stall sees the gap.
  */
 export class StallGuard {
   readonly #limitMs: number;
   readonly #holdsSlot: () => Promise<boolean>;
-  #lastMs: number;
-  #isSuspect = false;
+  #last: Moment;
+  /** Counts what raised doubt; the question that was begun after the last one settles it. */
+  #doubts = 0;
+  #settledDoubts = 0;
+  #askedMs = -Infinity;
+  #asking: Promise<void> | undefined;
 
   constructor({
     limitMs,
-    nowMs,
+    at,
     holdsSlot,
   }: {
     limitMs: number;
-    nowMs: number;
+    at: Moment;
     holdsSlot: () => Promise<boolean>;
   }) {
     this.#limitMs = limitMs;
-    this.#lastMs = nowMs;
+    this.#last = at;
     this.#holdsSlot = holdsSlot;
   }
 
-  observe(nowMs: number): void {
-    if (nowMs - this.#lastMs > this.#limitMs) this.#isSuspect = true;
-    this.#lastMs = nowMs;
+  observe(at: Moment): void {
+    const gapMs = Math.max(at.nowMs - this.#last.nowMs, at.wallMs - this.#last.wallMs);
+    if (gapMs > this.#limitMs) this.doubt();
+    this.#last = at;
   }
 
   /** The next send is preceded by a question, whatever the clock says. */
   doubt(): void {
-    this.#isSuspect = true;
+    this.#doubts += 1;
+  }
+
+  /** A send failed: a doubt, unless the slot was just proved. */
+  failed(): void {
+    if (this.#last.nowMs - this.#askedMs >= proofMs) this.doubt();
   }
 
   get isSuspect(): boolean {
-    return this.#isSuspect;
+    return this.#doubts > this.#settledDoubts;
   }
 
   /**
-   * Resolves if a send may start.
+   * Resolves if a send may start. Calls at the same time share a question.
    * @throws RelayError SOURCE_CONNECTION_LOST if the slot was lost, or can't be proved to be ours.
    */
   async prove(): Promise<void> {
-    if (!this.#isSuspect) return;
+    // A doubt that came while the question was out is not settled by its answer.
+    while (this.isSuspect) {
+      this.#asking ??= this.#ask().finally(() => {
+        this.#asking = undefined;
+      });
+      await this.#asking;
+    }
+  }
+
+  async #ask(): Promise<void> {
+    const doubts = this.#doubts;
+    this.#askedMs = this.#last.nowMs;
     let holds: boolean;
     try {
       holds = await this.#holdsSlot();
     } catch (cause) {
       throw new RelayError(
         'SOURCE_CONNECTION_LOST',
-        'after a stall, Postgres could not be asked who holds the slot',
+        'after a stall or a failed send, Postgres could not be asked who holds the slot',
         { cause },
       );
     }
     if (!holds)
       throw new RelayError(
         'SOURCE_CONNECTION_LOST',
-        'the slot was lost while this process stood still',
+        'the slot was lost while this process stood still or could not send',
       );
-    this.#isSuspect = false;
+    this.#settledDoubts = doubts;
   }
 }

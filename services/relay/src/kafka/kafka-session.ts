@@ -61,6 +61,7 @@ export class KafkaSession implements PublisherSession {
   readonly #parts: KafkaSessionParts;
   readonly #producer: BatchProducer;
   readonly #bornMs = performance.now();
+  readonly #bornWallMs = Date.now();
   readonly #refresher: NodeJS.Timeout;
   #refreshing: Promise<void> | undefined;
   #isClosed = false;
@@ -83,7 +84,9 @@ export class KafkaSession implements PublisherSession {
   }
 
   mustRenew(): boolean {
-    if (performance.now() - this.#bornMs >= this.#parts.timing.renewAfterMs) return true;
+    // The monotonic clock stands still while a machine is suspended; what the brokers remember of us does not.
+    const ageMs = Math.max(performance.now() - this.#bornMs, Date.now() - this.#bornWallMs);
+    if (ageMs >= this.#parts.timing.renewAfterMs) return true;
     // A topic that has changed under us is looked at again by the next session, which refuses it.
     for (const [topic, count] of this.#parts.partitionCounts) {
       const summary = this.#parts.directory.summary(topic);
