@@ -33,6 +33,12 @@ test.each<[string, unknown, number, string]>([
     'DATABASE_FAILED',
   ],
   ['a lost connection', new Error('Connection terminated unexpectedly'), 5, 'DATABASE_UNAVAILABLE'],
+  [
+    'a connection that was lost between two statements',
+    new Error('Client has encountered a connection error and is not queryable'),
+    ...([5, 'DATABASE_UNAVAILABLE'] as const),
+  ],
+  ['a store that went back', new ConsumerError('STORE_WENT_BACK', 'no'), 5, 'STORE_WENT_BACK'],
   ['nobody at the port', new AggregateError([system('ECONNREFUSED')]), 5, 'NOT_REACHED'],
   ['a full disk', system('ENOSPC', { syscall: 'write' }), 1, 'FILE_FAILED'],
   ['a full disk at its file', system('ENOSPC', { path: '/x/y' }), 1, 'FILE_FAILED'],

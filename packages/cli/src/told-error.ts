@@ -116,7 +116,7 @@ function fromPostgres(code: string, { message }: Error, cause: unknown): CliErro
 /** pg gives no code to a connection that ends under it. */
 function lostWithoutCode(error: Error, cause: unknown): CliError | undefined {
   if (
-    !/^Connection terminated|^timeout expired|timeout exceeded when trying to connect/.test(
+    !/^(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired)|timeout exceeded when trying to connect/.test(
       error.message,
     )
   )

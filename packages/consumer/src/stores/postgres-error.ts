@@ -12,7 +12,7 @@ interface DriverError {
 const unavailable = /^(08...|28...|57P..|53[^1]..)$/;
 /** Those that `pg` says in words only; and a database that takes no connections, whose code (55000) means much else too. */
 const unavailableWords =
-  /^(Connection terminated|timeout exceeded when trying to connect|database ".+" is not currently accepting connections)/;
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|database ".+" is not currently accepting connections)/;
 const outOfDisk = '53100';
 /** What a replica says that has not been made the primary yet. */
 const readOnly = '25006';

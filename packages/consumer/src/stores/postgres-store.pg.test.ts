@@ -2,7 +2,7 @@ import { schemaIdPrefix } from '@outbound/schemas';
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openPostgresStore } from './postgres-store.ts';
+import { openPostgresStore, type StorePool } from './postgres-store.ts';
 import type { StateEntry, StatePosition } from './state-store.ts';
 import { stateTableDdl } from './state-tables.ts';
 
@@ -251,6 +251,48 @@ describe('a state in Postgres', () => {
     expect((await store.positions()).partitions.size).toBe(0);
     await store.applyBatch({ entries: [put('a', 1, '1')], positions: [at(1n)] });
   });
+
+  it('says of a connection that is cut between two statements that Postgres is away', async () => {
+    const cut: StorePool = {
+      query: pool.query.bind(pool),
+      connect: async () => {
+        const client = await pool.connect();
+        const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+        const broken = new Promise((resolve) => client.once('error', resolve));
+        await pool.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
+        await broken;
+        // What comes after it is of no interest: the pool lets the client go.
+        client.on('error', () => undefined);
+        return client;
+      },
+    } as StorePool;
+    await expect(openPostgresStore(cut, { table: 'state', topic: 't' })).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      message: expect.stringContaining('is not queryable') as string,
+    });
+  });
+
+  it.each([1, 1000])(
+    'says that the disk is full, counts nothing of the step, and goes on when there is room (%i entries)',
+    async (count) => {
+      const store = await open();
+      await store.applyBatch({ entries: [put('a', 1, '1')], positions: [at(1n)] });
+      await pool.query(`
+        create function no_room() returns trigger language plpgsql as $$ begin
+          raise exception 'could not extend file' using errcode = 'disk_full'; end $$;
+        create trigger no_room before insert on state execute function no_room()`);
+      const entries = Array.from({ length: count }, (_, n) => put(`k${n}`, 1, '1'));
+      await expect(store.applyBatch({ entries, positions: [at(9n)] })).rejects.toMatchObject({
+        code: 'STORE_FAILED',
+        message:
+          'Postgres has no space left on its disk for state: make some, then start again; it goes on from where it was',
+      });
+      await pool.query('drop function no_room cascade');
+      expect((await (await open()).positions()).partitions.get(0)).toEqual(at(1n));
+      await store.applyBatch({ entries, positions: [at(9n)] });
+      expect(await rows()).toHaveLength(count + 1);
+    },
+  );
 
   it('says of a server that is gone that Postgres does not answer, and blames nobody else', async () => {
     const store = await open();
