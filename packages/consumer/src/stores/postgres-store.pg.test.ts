@@ -265,7 +265,7 @@ describe('a state in Postgres', () => {
         client.on('error', () => undefined);
         return client;
       },
-    } as StorePool;
+    };
     await expect(openPostgresStore(cut, { table: 'state', topic: 't' })).rejects.toMatchObject({
       code: 'STORE_UNAVAILABLE',
       message: expect.stringContaining('is not queryable') as string,
