@@ -66,7 +66,7 @@ export function parseRecord<Type extends EventType>(
     return invalid('EVENT_INVALID', eventType, eid, `its value ${error.code} ${error.message}`);
   }
   const found = valueAt(json, 'metadata.version');
-  if (typeof found === 'string' && major(found) !== major(eventType.version)) {
+  if (typeof found === 'string' && !isSameMajor(found, eventType.version)) {
     if (unknownVersion === 'skip') return { is: 'ignored', why: 'unknown-version' };
     if (unknownVersion === 'fail')
       return invalid(
@@ -137,6 +137,11 @@ function dataOpOf(found: unknown): DataOp {
 function versionOf(found: unknown): number | undefined {
   const version = typeof found === 'string' && found !== '' ? Number(found) : found;
   return typeof version === 'number' && Number.isSafeInteger(version) ? version : undefined;
+}
+
+/** Nearly every event is of the very version that is read. */
+function isSameMajor(found: string, ours: string): boolean {
+  return found === ours || major(found) === major(ours);
 }
 
 function major(version: string): string {

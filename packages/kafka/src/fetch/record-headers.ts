@@ -29,7 +29,7 @@ export function headersByName(bytes: Buffer, at: number, end: number): Record<st
   let left = cursor.next();
   if (left === 0) return headers;
   // To cut a value out of a text costs a fraction of decoding it from bytes.
-  const text = end - at <= pieceBytes ? asciiText(bytes, at, end) : undefined;
+  const text = end - at <= pieceBytes ? textByByte(bytes, at, end) : undefined;
   for (; left > 0; left -= 1) {
     const nameLength = cursor.next();
     const name = headerNames.of(bytes, cursor.skip(nameLength), nameLength);
@@ -61,17 +61,13 @@ export function headersInOrder(bytes: Buffer, at: number): RecordHeader[] {
   return headers;
 }
 
-/** The bytes as text, a character for each, or undefined if any value is more than ASCII. */
-function asciiText(bytes: Buffer, at: number, end: number): string | undefined {
-  const cursor = new VarintCursor(bytes, at);
-  for (let left = cursor.next(); left > 0; left -= 1) {
-    cursor.skip(cursor.next());
-    const length = cursor.next();
-    const start = cursor.skip(length);
-    for (let index = start; index < cursor.at; index += 1)
-      if ((bytes[index] as number) >= 0x80) return undefined;
-  }
-  return bytes.toString('latin1', at, end);
+/**
+ * The bytes as UTF-8, if each of them became a character: nothing in UTF-8 is longer as text than in bytes, so where the lengths are equal every byte is ASCII, or was replaced for
+ * itself as in the text of its value alone. Undefined otherwise.
+ */
+function textByByte(bytes: Buffer, at: number, end: number): string | undefined {
+  const text = bytes.toString('utf8', at, end);
+  return text.length === end - at ? text : undefined;
 }
 
 /** An assignment would set the object's prototype. */
