@@ -89,7 +89,7 @@ export class GroupWorld {
             for (const { topic, partition, offset } of positions) {
               const found = cluster.topic(topic);
               const asked = found?.incarnation === 1 ? found.partitions[partition] : undefined;
-              if (asked) checker.fetching(reader, asked, Number(offset), this.#maxWaiting);
+              if (asked) checker.progress.fetching(reader, asked, Number(offset), this.#maxWaiting);
             }
           },
         },

@@ -78,7 +78,7 @@ export class ReaderOperator {
     const { log, uid, committedTo } = partition;
     const middle = Math.max(
       log.startOffset,
-      Math.min(this.#checker.reached(partition), committedTo),
+      Math.min(this.#checker.progress.reached(partition), committedTo),
     );
     const offset =
       act === 'seek back'

@@ -44,7 +44,7 @@ describe('the checker of readers is content with', () => {
     log.removeBefore(3);
     story.commit('a', 0).commit('a', 3);
     expect(story.failures).toEqual([]);
-    expect([...story.checker.overtaken]).toEqual(['x:1']);
+    expect([...story.checker.progress.overtaken]).toEqual(['x:1']);
   });
 });
 

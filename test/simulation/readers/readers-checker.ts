@@ -1,5 +1,6 @@
 import { partitionKey, type TopicPartition } from '@outbound/kafka';
 import { DeadLetterRules } from './dead-letter-rules.ts';
+import { GroupProgress } from './group-progress.ts';
 import { LogPlaces, type Place } from './log-places.ts';
 import { OperatorRules } from './operator-rules.ts';
 import { RunningHandlers } from './running-handlers.ts';
@@ -46,27 +47,18 @@ export interface CheckedWorld {
 export class ReadersChecker {
   readonly failures: string[] = [];
   readonly #world: CheckedWorld;
-  readonly #from: 'beginning' | 'end';
   readonly #readers = new Map<string, Reader>();
   readonly #running = new RunningHandlers();
   readonly #places: LogPlaces;
   readonly deadLetters: DeadLetterRules;
   readonly operator: OperatorRules;
+  readonly progress: GroupProgress;
   readonly #handled = new Set<string>();
-  /** Committed so far, and checked. */
-  readonly #committed = new Map<string, number>();
-  /** Where the group began in each partition; without an entry at 0. */
-  readonly #starts = new Map<string, number>();
-  /** Partitions that a topic had when the group first committed on it: later ones are read from their beginning. */
-  readonly #counts = new Map<string, number>();
   handledCount = 0;
   repeatedCount = 0;
-  /** Committed over although never handled, because retention had removed it. */
-  readonly overtaken = new Set<string>();
 
   constructor(world: CheckedWorld, from: 'beginning' | 'end') {
     this.#world = world;
-    this.#from = from;
     const fail = (sentence: string): void => this.#fail(sentence);
     this.#places = new LogPlaces(world.partitions);
     this.deadLetters = new DeadLetterRules({
@@ -76,6 +68,10 @@ export class ReadersChecker {
       fail,
     });
     this.operator = new OperatorRules(fail);
+    this.progress = new GroupProgress({
+      ...{ from, fail, partitions: world.partitions },
+      isDone: (record) => this.#isDone(record),
+    });
   }
 
   started(reader: string, sessionTimeoutMs: number): void {
@@ -143,7 +139,7 @@ export class ReadersChecker {
       this.#fail(
         `R2 ${reader} began ${where} ${Math.round(silentMs)} ms after it last heard of its group, with a session of ${state.sessionTimeoutMs} ms`,
       );
-    if (this.#from === 'end' && !this.#committed.has(partition.uid))
+    if (!this.progress.hasBegun(partition))
       this.#fail(`R1 ${reader} began ${where} before the group's start was committed`);
     const done = state.done.get(record.key);
     const isBack =
@@ -202,7 +198,7 @@ export class ReadersChecker {
   ): { readonly sought: () => void; readonly refused: () => void } {
     const isDue = (record: LoggedRecord): boolean =>
       record.fate === 'committed' && !record.isRemoved;
-    const passed = this.#between(partition, 0, offset).filter((record) => !this.#isDone(record));
+    const passed = partition.log.recordsFrom(0, offset).filter((record) => !this.#isDone(record));
     const refused = this.operator.seeking(passed);
     const forget = (): void => this.#forgetOrder(reader, partition);
     forget();
@@ -210,7 +206,7 @@ export class ReadersChecker {
       refused,
       sought: () => {
         forget();
-        const again = this.#between(partition, offset, partition.log.lastStableOffset);
+        const again = partition.log.recordsFrom(offset, partition.log.lastStableOffset);
         const isAgain = (record: LoggedRecord): boolean => isDue(record) && this.#isDone(record);
         this.operator.sought(reader, partition, again.filter(isAgain));
       },
@@ -236,100 +232,19 @@ export class ReadersChecker {
   }
 
   committed(reader: string, partition: SimulatedPartition, offset: number): void {
-    const { uid, log } = partition;
     const other = this.#world.otherOwner(reader, partition);
-    if (other) this.#fail(`R2 ${reader} committed ${uid} at ${offset}, which is ${other}'s`);
-    if (offset > Math.max(partition.committedTo, log.startOffset))
-      this.#fail(`R1 ${reader} committed ${uid} at ${offset}, behind its end`);
-    // Nobody reads on from a position of a topic that is gone.
-    if (partition.isDeleted) return;
-    const before = this.#committed.get(uid);
-    if (before === undefined && this.#from === 'end') this.#startsAt(partition, offset);
-    const from = before ?? this.#start(uid);
-    for (const record of this.#between(partition, from, offset)) {
-      if (this.#isDone(record)) continue;
-      const where = `${uid} offset ${record.offset} (${record.key} version ${record.version})`;
-      // Before its first commit the group begins where the log does, and has lost nothing.
-      if (record.isRetired && record.fate === 'committed' && before !== undefined)
-        this.overtaken.add(record.eid);
-      else if (!record.isRemoved && record.fate !== 'aborted')
-        this.#fail(
-          `R1 ${reader} committed ${uid} at ${offset}, over the unhandled ${where}, ${record.fate}`,
-        );
-    }
-    this.#committed.set(uid, Math.max(before ?? 0, offset));
+    if (other)
+      this.#fail(`R2 ${reader} committed ${partition.uid} at ${offset}, which is ${other}'s`);
+    this.progress.committed(reader, partition, offset);
   }
 
-  /**
-   * It asks for more from `offset` on.
-   * @param limit events that may be fetched and not handled.
-   */
-  fetching(reader: string, partition: SimulatedPartition, offset: number, limit: number): void {
-    const from = this.#committed.get(partition.uid) ?? this.#start(partition.uid);
-    const waiting = this.#between(partition, from, offset).filter(
-      (record) => record.fate === 'committed' && !record.isRemoved && !this.#isDone(record),
-    );
-    if (waiting.length > limit)
-      this.#fail(
-        `R6 ${reader} asks for more of ${partition.uid} while ${waiting.length} events wait, with a limit of ${limit}`,
-      );
-  }
-
-  /** In the end: what the readers have said of gaps, against what there was. */
-  checkGaps(told: { readonly retention: number; readonly versions: readonly string[] }): void {
-    if (this.overtaken.size > 0 && told.retention === 0)
-      this.#fail(`R5 retention overtook ${this.overtaken.size} events, and nobody was told`);
-    const hasRemoved = this.#world
-      .partitions()
-      .some(({ log }) => log.records.some(({ isRemoved }) => isRemoved));
-    const [first] = told.versions;
-    if (first !== undefined && !hasRemoved) this.#fail(`R5 told of missing versions: ${first}`);
-  }
-
-  /** The furthest that the group has committed in it, or where it begins. */
-  reached({ uid }: SimulatedPartition): number {
-    return this.#committed.get(uid) ?? this.#start(uid);
-  }
-
-  /** Partitions with an event that nobody has committed. */
-  uncommitted(): string[] {
-    return this.#world.partitions().flatMap((partition) => {
-      const { log, uid } = partition;
-      const last = log.records.findLast(
-        ({ offset, fate }) => fate === 'committed' && offset < log.lastStableOffset,
-      );
-      const isCommitted =
-        partition.isDeleted ||
-        !last ||
-        last.offset < Math.max(this.#committed.get(uid) ?? 0, this.#start(uid));
-      return isCommitted || last.isRemoved ? [] : [`${uid} offset ${last.offset}`];
-    });
-  }
-
-  /** What is still to be handled, of the topics that are there. */
+  /** What is still to be handled, for the first time or again. */
   missing(): string[] {
-    const missing = this.operator.owing();
-    for (const partition of this.#world.partitions()) {
-      if (partition.isDeleted) continue;
-      if (this.#from === 'end' && !this.#committed.has(partition.uid)) continue;
-      const { lastStableOffset } = partition.log;
-      for (const record of this.#between(partition, this.#start(partition.uid), lastStableOffset))
-        if (record.fate === 'committed' && !record.isRemoved && !this.#isDone(record))
-          missing.push(`${partition.uid} offset ${record.offset}`);
-    }
-    return missing;
+    return [...this.operator.owing(), ...this.progress.missing()];
   }
 
   fail(sentence: string): void {
     this.#fail(sentence);
-  }
-
-  #startsAt({ uid, partition }: SimulatedPartition, offset: number): void {
-    const topic = uid.slice(0, uid.lastIndexOf('/'));
-    const ofTopic = this.#world.partitions().filter((each) => each.uid.startsWith(`${topic}/`));
-    const count = this.#counts.get(topic) ?? ofTopic.length;
-    this.#counts.set(topic, count);
-    if (partition < count) this.#starts.set(uid, offset);
   }
 
   #checkOverlap(reader: string, record: LoggedRecord, where: string, call: number): void {
@@ -350,7 +265,7 @@ export class ReadersChecker {
 
   /** @param call what is handed to the handler together with it counts, too. */
   #unsettledBefore(place: Place, call?: number): LoggedRecord | undefined {
-    const start = this.#start(place.partition.uid);
+    const start = this.progress.start(place.partition);
     return this.#places.unsettledBefore(place, (before) => {
       if (call !== undefined && this.#running.runsIn(before, call)) return 'now';
       const isSettled =
@@ -373,14 +288,6 @@ export class ReadersChecker {
 
   #isDone({ eid }: LoggedRecord): boolean {
     return this.#handled.has(eid) || this.deadLetters.has(eid) || this.operator.mayLeaveOut(eid);
-  }
-
-  #start(uid: string): number {
-    return this.#starts.get(uid) ?? 0;
-  }
-
-  #between(partition: SimulatedPartition, from: number, to: number): LoggedRecord[] {
-    return partition.log.recordsFrom(from, to);
   }
 
   #reader(name: string): Reader | undefined {

@@ -237,11 +237,15 @@ export async function runReadersSchedule(
     await scheduler.run(activeMs + 20_000, () => writer.isOver && otherWriter?.isOver !== false);
     const isSettled = await scheduler.run(
       scheduler.nowMs + settleWithinMs,
-      every(200, scheduler, () => checker.missing().length + checker.uncommitted().length === 0),
+      every(
+        200,
+        scheduler,
+        () => checker.missing().length + checker.progress.uncommitted().length === 0,
+      ),
     );
     if (!isSettled)
       checker.fail(
-        `R4 not settled ${settleWithinMs} ms after the last fault: ${[...checker.missing(), ...checker.uncommitted()].slice(0, 6).join(', ')}`,
+        `R4 not settled ${settleWithinMs} ms after the last fault: ${[...checker.missing(), ...checker.progress.uncommitted()].slice(0, 6).join(', ')}`,
       );
     for (const host of hosts) {
       host.killGhosts();
@@ -250,7 +254,7 @@ export async function runReadersSchedule(
     await scheduler.run(scheduler.nowMs + stopWithinMs + 1, () =>
       hosts.every((host) => !host.isRunning),
     );
-    checker.checkGaps({
+    checker.progress.checkGaps({
       retention: readers.reduce((sum, reader) => sum + reader.gaps(), 0),
       versions: gaps,
     });

@@ -1,4 +1,3 @@
-import type { KafkaError } from '@outbound/kafka';
 import {
   Fetcher,
   partitionKey,
@@ -12,7 +11,9 @@ import type { Clock, KafkaLog } from '@outbound/service-kit';
 import { ConsumerError } from '../errors.ts';
 import { isCaughtUp, isGood, openLane, recordsBelow, type Lane } from './lane.ts';
 import type { ReadOptions, ReadSummary } from './read-topics.ts';
+import { lostEnd, refusal, topicVerdict } from './reading-verdicts.ts';
 import { silence } from './silence.ts';
+import { StepQueue } from './step-queue.ts';
 import { topicRanges } from './topic-ranges.ts';
 import type { PartitionRange } from './topic-record.ts';
 
@@ -27,9 +28,6 @@ export interface ReadPorts {
   readonly random: () => number;
 }
 
-/** What is to be done between two batches, in the order in which it came. */
-type Step = () => Promise<void> | void;
-
 /** One call of `readTopics`: a fetcher reads ahead, and what came is handed out one batch at a time. */
 export class TopicReading {
   readonly #ports: ReadPorts;
@@ -39,9 +37,7 @@ export class TopicReading {
   readonly #fetcher: Fetcher;
   /** Ends everything: with an error as its reason, or because all is done. */
   readonly #stop = new AbortController();
-  readonly #steps: Step[] = [];
-  /** Wakes who waits for the next step. */
-  #wake: () => void = () => undefined;
+  readonly #steps = new StepQueue(this.#stop.signal);
   #waitingBytes = 0;
   #failure: { readonly error: unknown } | undefined;
   #isHandingOut = false;
@@ -139,7 +135,7 @@ export class TopicReading {
     this.#waitingBytes += byteCount;
     if (lane.waiting >= answersPerLane || this.#waitingBytes >= waitingBytes)
       this.#fetcher.pause([lane]);
-    this.#then(async () => {
+    this.#steps.then(async () => {
       await this.#handOutOne(lane, fetched);
       lane.waiting -= 1;
       this.#waitingBytes -= byteCount;
@@ -154,27 +150,13 @@ export class TopicReading {
     );
   }
 
-  /** The next step, when those before it are done. */
-  #then(step: Step): void {
-    this.#steps.push(step);
-    this.#wake();
-  }
-
-  /** One step after the other, until all ends: at most one function of the caller's runs at a time. */
   async #handOut(): Promise<void> {
     // What is empty has been read to its end.
     await this.#tellIfCaughtUp();
-    while (!this.#stop.signal.aborted) {
-      const step = this.#steps.shift();
-      if (step) {
-        await step();
-        await this.#tellIfCaughtUp();
-        await this.#tellIfCurrent();
-      } else
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-    }
+    await this.#steps.run(async () => {
+      await this.#tellIfCaughtUp();
+      await this.#tellIfCurrent();
+    });
   }
 
   /** Runs a function of the caller's, which may take as long as it likes: brokers are not silent meanwhile. */
@@ -219,17 +201,11 @@ export class TopicReading {
   #followRetention(partition: TopicPartition, { position, logStart, end }: OutOfRange): void {
     const lane = this.#lanes.get(partitionKey(partition));
     if (!lane) return;
-    if (position > end)
-      return this.#thenFail(
-        new ConsumerError(
-          'POSITION_UNKNOWN',
-          `${partitionKey(lane)} ends at offset ${end}, and was read up to ${position}: the topic was made anew or has lost its end, so begin again from nothing`,
-        ),
-      );
+    if (position > end) return this.#thenFail(lostEnd(lane, end, position));
     lane.goodAtMs = this.#ports.clock.nowMs();
     if (this.#isRead(lane, logStart)) this.#fetcher.revoke([lane]);
     else this.#fetcher.seek({ ...partition, offset: logStart });
-    this.#then(() => {
+    this.#steps.then(() => {
       this.#tellOvertaken(lane, logStart - position);
       lane.doneOffset = this.#isRead(lane, logStart) ? lane.end : logStart;
     });
@@ -244,22 +220,10 @@ export class TopicReading {
   }
 
   #followTopic(topic: string, change: TopicChange): void {
-    switch (change.kind) {
-      case 'gone':
-        return this.#thenFail(
-          new ConsumerError('TOPIC_MISSING', `${topic} was deleted while it was read`),
-        );
-      case 'made-again':
-        return this.#thenFail(
-          new ConsumerError(
-            'POSITION_UNKNOWN',
-            `${topic} was deleted and made again: what was read of it is of another topic, so begin again from nothing`,
-          ),
-        );
-      case 'grown':
-        if (this.#options.until === 'forever')
-          this.#then(() => this.#grow(topic, change.partitions));
-    }
+    const verdict = topicVerdict(topic, change);
+    if (verdict) this.#thenFail(verdict);
+    else if (change.kind === 'grown' && this.#options.until === 'forever')
+      this.#steps.then(() => this.#grow(topic, change.partitions));
   }
 
   /** Nothing of an added partition was there when reading began: it is read from its beginning, and changes nothing of having caught up. */
@@ -301,7 +265,7 @@ export class TopicReading {
   }
 
   #thenFail(error: Error): void {
-    this.#then(() => Promise.reject(error));
+    this.#steps.then(() => Promise.reject(error));
   }
 
   #fail(error: unknown): void {
@@ -311,7 +275,6 @@ export class TopicReading {
 
   #end(): void {
     this.#stop.abort();
-    this.#wake();
   }
 
   #summary(): ReadSummary {
@@ -326,11 +289,4 @@ export class TopicReading {
       isCaughtUp: this.#isCaughtUpTold,
     };
   }
-}
-
-/** Verdicts of brokers are told as ours; what else the layer says stays as it is. */
-function refusal(error: KafkaError): Error {
-  return ['KAFKA_FORBIDDEN', 'KAFKA_REJECTED', 'KAFKA_UNSUPPORTED'].includes(error.code)
-    ? new ConsumerError('READ_REFUSED', error.message, { cause: error })
-    : error;
 }
