@@ -39,6 +39,13 @@ export class FetchLanes {
     return [...this.all()].filter((lane) => !lane.isStill && lane.isLost);
   }
 
+  /** Has any that this broker leads been paused after that time, and is so still? */
+  werePausedSince(nodeId: number, sinceMs: number): boolean {
+    for (const { leader, pausedAtMs } of this.all())
+      if (leader === nodeId && pausedAtMs !== undefined && pausedAtMs > sinceMs) return true;
+    return false;
+  }
+
   /** True if the lane still lives, and this is the answer that it waits for. */
   isWaitingFor(lane: FetchLane, ask: Ask): boolean {
     return lane.ask === ask && this.#byKey.get(lane.key) === lane;

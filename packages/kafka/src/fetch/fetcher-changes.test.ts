@@ -120,6 +120,17 @@ describe('a fetcher that a quota holds back', () => {
     expect([...waiting, ...failed]).toEqual([]);
   });
 
+  it('says so when nothing at all has come for half a minute, for it may never come', async () => {
+    const { log, fetcher, clock, waiting } = reading();
+    await log.partition(0).append('a');
+    log.throttles = [10_000, 10_000, 10_000, 10_000];
+    fetcher.assign([at(0, 0)]);
+    await clock.advance(29_900);
+    expect(waiting).toEqual([]);
+    await clock.advance(200);
+    expect(waiting).toEqual([expect.stringContaining('a quota of broker 1 has held everything')]);
+  });
+
   it('reads what moves to another leader meanwhile from there', async () => {
     const { log, fetcher, clock, got } = reading();
     await log.partition(0).append('a');

@@ -9,6 +9,7 @@ import { askingOrder, FetchLane, type Ask, type OpenAnswer } from './fetch-lane.
 import { FetchLanes } from './fetch-lanes.ts';
 import { defaultFetchLimits, type FetcherOptions, type FetchLimits } from './fetcher-options.ts';
 import { ownBytes } from './own-bytes.ts';
+import { QuotaWait } from './quota-wait.ts';
 import { TopicLook } from './topic-look.ts';
 
 /**
@@ -42,6 +43,7 @@ export class Fetcher {
   readonly #topics: TopicLook;
   /** The fetch that is out, by node id. */
   readonly #asks = new Map<number, Ask>();
+  readonly #quota = new QuotaWait();
   readonly #tasks = new Set<Promise<void>>();
   /** Aborted by the signal of the run, or by what was thrown into it. */
   readonly #end = new AbortController();
@@ -200,7 +202,8 @@ export class Fetcher {
     }));
     for (const lane of asked) lane.ask = ask;
     this.#asks.set(nodeId, ask);
-    const waitMs = this.#hasJustPaused(nodeId) ? Math.min(shortWaitMs, maxWaitMs) : maxWaitMs;
+    const isShort = this.#lanes.werePausedSince(nodeId, ask.sentAtMs - justPausedMs);
+    const waitMs = isShort ? Math.min(shortWaitMs, maxWaitMs) : maxWaitMs;
     const answer = await answerOf(
       log.fetch(nodeId, {
         positions,
@@ -217,8 +220,15 @@ export class Fetcher {
       if (!isPassing(answer)) onFailed(answer, undefined);
       this.#loseAll(asked, ask, answer.message);
     } else this.#takeAll(asked, ask, answer, askedAtMs);
+    this.#tellOfQuota(nodeId, asked, !(answer instanceof KafkaError) && answer.length === 0);
     for (const lane of asked) if (lane.ask === ask) lane.ask = undefined;
     this.#pumpSoon();
+  }
+
+  #tellOfQuota(nodeId: number, asked: readonly FetchLane[], isHeldBack: boolean): void {
+    if (!isHeldBack) return this.#quota.end(nodeId);
+    const why = this.#quota.begin(nodeId, this.#options.clock.nowMs());
+    if (why !== undefined) for (const lane of asked) this.#options.onWaiting?.(lane, why);
   }
 
   #loseAll(asked: readonly FetchLane[], ask: Ask, why: string): void {
@@ -289,13 +299,6 @@ export class Fetcher {
     lane.position = next;
     if (!reader.isDone) lane.open = open;
     this.#options.onRecords({ topic, partition, records, from, next, byteCount, ...facts });
-  }
-
-  #hasJustPaused(nodeId: number): boolean {
-    const sinceMs = this.#options.clock.nowMs() - justPausedMs;
-    for (const { leader, pausedAtMs } of this.#lanes.all())
-      if (leader === nodeId && pausedAtMs !== undefined && pausedAtMs > sinceMs) return true;
-    return false;
   }
 
   /** A broker is silent for too long to be believed alive. */
