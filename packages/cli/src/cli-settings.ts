@@ -7,13 +7,18 @@ export const cliPrefix = 'OUTBOUND_';
 /** Variables with the prefix that belong to the local stack. */
 export const foreignPrefixes = ['OUTBOUND_STACK', 'OUTBOUND_DATA_DIR'] as const;
 
-/** Neither the API nor the admin port takes a login, and `fetch` takes no URL that has one; so what would be a secret stands in none of them. */
+/**
+ * Neither the API nor the admin port takes a login, and `fetch` takes no URL that has one; so what would be a secret
+ * stands in none of them.
+ */
 const httpUrl = () =>
   z
     .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
     .refine((url) => !/^[^/]*\/\/[^/?#]*@/.test(url), 'expected no user and no password in it');
 
-/** Every setting of `outbound`. None is required as such: a verb asks for what it needs, and says which setting that is. */
+/**
+ * Every setting of `outbound`. None is required as such: a verb asks for what it needs, and says which setting that is.
+ */
 export const cliSchema = z.object({
   databaseUrl: postgresUrlSetting()
     .optional()

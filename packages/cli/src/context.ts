@@ -5,7 +5,9 @@ import { confirm } from './console/confirm.ts';
 import type { Output } from './console/output.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 
-/** What a verb is given: settings, output, connections made when they are first asked for, and a signal that says stop. */
+/**
+ * What a verb is given: settings, output, connections made when they are first asked for, and a signal that says stop.
+ */
 export class CliContext {
   readonly settings: CliSettings;
   readonly output: Output;

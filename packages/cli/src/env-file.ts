@@ -5,7 +5,8 @@ import { cliPrefix, foreignPrefixes } from './cli-settings.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 
 /**
- * The `OUTBOUND_*` lines of a file in the form of Node's own `--env-file`: `NAME=value`, quotes and comments as there. Lines of other
+ * The `OUTBOUND_*` lines of a file in the form of Node's own `--env-file`: `NAME=value`, quotes and comments as there.
+ * Lines of other
  * programs are left out, so that one file may serve several.
  * @throws CliError ENV_FILE_UNREADABLE
  */
@@ -34,7 +35,8 @@ function isOurs(name: string): boolean {
 }
 
 /**
- * The environment laid over the file's lines. A value and its `_FILE` form are one setting: the environment's takes the place of either.
+ * The environment laid over the file's lines. A value and its `_FILE` form are one setting: the environment's takes the
+ * place of either.
  */
 export function overFile(env: Environment, file: Environment): Environment {
   const merged: Record<string, string | undefined> = { ...file };

@@ -34,7 +34,8 @@ export interface CliHost {
 }
 
 /**
- * Runs `outbound` and gives its exit code; see `exitCodes`. Errors are one sentence on standard error (an object with `code` and
+ * Runs `outbound` and gives its exit code; see `exitCodes`. Errors are one sentence on standard error (an object with
+ * `code` and
  * `message` with --json), never a stack; `OUTBOUND_*` settings that do not exist are refused.
  */
 export async function runCli(host: CliHost, verbs: readonly AddVerb[]): Promise<ExitCode> {
@@ -129,7 +130,8 @@ function usageMessage(error: CommanderError): string {
 }
 
 /**
- * The environment that the settings are read from: options over environment over file. Without any word on where to look, the file of a running
+ * The environment that the settings are read from: options over environment over file. Without any word on where to
+ * look, the file of a running
  * `npm start` is taken, and said aloud.
  */
 function settingsEnvironment(

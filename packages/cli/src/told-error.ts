@@ -1,7 +1,10 @@
 import { connectionFault, PipelineError } from '@outbound/service-kit';
 import { CliError, exitCodes, type ExitCode } from './exit-codes.ts';
 
-/** Exit codes of errors that the packages below raise, which know nothing of exit codes: one fault ends every verb alike. */
+/**
+ * Exit codes of errors that the packages below raise, which know nothing of exit codes: one fault ends every verb
+ * alike.
+ */
 const codesBelow: Readonly<Record<string, ExitCode>> = {
   CONFIG_INVALID: exitCodes.usage,
   TOPIC_MISSING: exitCodes.usage,
@@ -18,7 +21,10 @@ const codesBelow: Readonly<Record<string, ExitCode>> = {
   KAFKA_TOPIC_MISSING: exitCodes.usage,
 };
 
-/** Classes of SQLSTATE in which the server does not serve us: no connection, no login, no resources, shutting down. Source: Postgres, appendix A. */
+/**
+ * Classes of SQLSTATE in which the server does not serve us: no connection, no login, no resources, shutting down.
+ * Source: Postgres, appendix A.
+ */
 const notServed = /^(08|28|53|57P)/;
 /** Its code, 55000, means much else too. */
 const notAccepting = /^database ".+" is not currently accepting connections/;
@@ -45,7 +51,8 @@ interface KnownFields {
 }
 
 /**
- * Whatever a verb threw, as an error with its exit code and one sentence. What Postgres, the network and the disk say is theirs, whichever
+ * Whatever a verb threw, as an error with its exit code and one sentence. What Postgres, the network and the disk say
+ * is theirs, whichever
  * library wrapped it.
  */
 export function toldError(thrown: unknown): CliError {

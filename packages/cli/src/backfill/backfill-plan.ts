@@ -69,7 +69,10 @@ function paceOf({
   };
 }
 
-/** The plan of an operation that goes on: the same entities, at the pace that is asked for now. @throws CliError BACKFILL_INVALID */
+/**
+ * The plan of an operation that goes on: the same entities, at the pace that is asked for now. @throws CliError
+ * BACKFILL_INVALID
+ */
 export function resumedPlan(facts: OperationFacts, options: BackfillOptions): BackfillPlan {
   return { ...planFromFacts(facts), ...paceOf(options) };
 }
@@ -105,7 +108,8 @@ export function planFromFacts(facts: OperationFacts): BackfillPlan {
 }
 
 /**
- * The plan's rows as a condition, `after` excluded. Columns come from the table's declaration, values are parameters whose type the server
+ * The plan's rows as a condition, `after` excluded. Columns come from the table's declaration, values are parameters
+ * whose type the server
  * takes from the column.
  * @throws CliError BACKFILL_INVALID for a column that the table does not have, or that cannot be compared.
  */

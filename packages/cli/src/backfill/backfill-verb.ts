@@ -38,7 +38,9 @@ interface Options extends BackfillOptions {
 
 const noteEveryMs = 2000;
 
-/** `outbound backfill AGGREGATE`: emits what the entities are now, through the outbox, while everything else goes on. */
+/**
+ * `outbound backfill AGGREGATE`: emits what the entities are now, through the outbox, while everything else goes on.
+ */
 export const addBackfill: AddVerb = (program, bind) => {
   program
     .command('backfill')

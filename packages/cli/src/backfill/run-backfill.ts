@@ -39,8 +39,10 @@ interface BackfillRun {
 }
 
 /**
- * Emits the current state of every entity of the plan, chunk after chunk in id order. Gives where it ended: `isComplete` is false if the
- * signal came first. A run that is killed between a chunk and its note emits that chunk again when it is resumed: an S event says what is,
+ * Emits the current state of every entity of the plan, chunk after chunk in id order. Gives where it ended:
+ * `isComplete` is false if the
+ * signal came first. A run that is killed between a chunk and its note emits that chunk again when it is resumed: an S
+ * event says what is,
  * so twice is as good as once.
  */
 export async function runBackfill(

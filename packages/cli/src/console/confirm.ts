@@ -2,8 +2,10 @@ import { createInterface } from 'node:readline/promises';
 import { CliError, exitCodes } from '../exit-codes.ts';
 
 /**
- * Lets a verb that changes something go on only if its user wants it: `--yes`, or a typed "yes" at a terminal. The preview has to be shown before.
- * @throws CliError NOT_CONFIRMED, with exit code 4, or INTERRUPTED with 130 for Ctrl-C at the question: nothing was done.
+ * Lets a verb that changes something go on only if its user wants it: `--yes`, or a typed "yes" at a terminal. The
+ * preview has to be shown before.
+ * @throws CliError NOT_CONFIRMED, with exit code 4, or INTERRUPTED with 130 for Ctrl-C at the question: nothing was
+ * done.
  */
 export async function confirm(
   question: string,
@@ -23,7 +25,8 @@ export async function confirm(
   const lines = createInterface({ input: options.input, output: options.output });
   const closed = new AbortController();
   let isInterrupted = false;
-  // A terminal that is asked gives Ctrl-C to the question and not to the process; Ctrl-D and a closed terminal end the input without an answer.
+  // A terminal that is asked gives Ctrl-C to the question and not to the process; Ctrl-D and a closed terminal end the
+  // input without an answer.
   lines.on('SIGINT', () => {
     isInterrupted = true;
     closed.abort();

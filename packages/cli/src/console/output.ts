@@ -9,8 +9,10 @@ export interface TextStream {
 }
 
 /**
- * Where a verb's answer goes. With `--json` the answer is JSON on standard output and nothing else is; without, text for people. Progress, questions
- * and errors always go to standard error, so that a pipe gets the answer alone. Colours and cursor tricks only on a terminal, and
+ * Where a verb's answer goes. With `--json` the answer is JSON on standard output and nothing else is; without, text
+ * for people. Progress, questions
+ * and errors always go to standard error, so that a pipe gets the answer alone. Colours and cursor tricks only on a
+ * terminal, and
  * none with NO_COLOR (no-color.org) set to anything.
  */
 export class Output {
@@ -40,7 +42,9 @@ export class Output {
     this.colors = pc.createColors(this.isTerminal && !options.noColor);
   }
 
-  /** The verb's answer: `json` as one line of JSON with --json, else `text`. A verb that streams calls it for each item. */
+  /**
+   * The verb's answer: `json` as one line of JSON with --json, else `text`. A verb that streams calls it for each item.
+   */
   answer(json: unknown, text: string | (() => string)): void {
     this.#err.write(this.#clearLine());
     if (this.isJson) this.#out.write(`${JSON.stringify(json)}\n`);

@@ -5,7 +5,10 @@ import type { KafkaConnection } from '@outbound/service-kit';
 /** Metadata request, version 5, for no topic. Source: Kafka protocol, request header v1 and Metadata. */
 const request = Buffer.from('0000000f0003000500000001ffff0000000000', 'hex');
 
-/** What a broker calls itself and its peers: these addresses every client is sent to, whatever it was told to begin with. */
+/**
+ * What a broker calls itself and its peers: these addresses every client is sent to, whatever it was told to begin
+ * with.
+ */
 export interface Advertised {
   readonly id: number;
   readonly host: string;
@@ -13,7 +16,8 @@ export interface Advertised {
 }
 
 /**
- * Asks one address for the cluster's brokers, and follows none of them: a client library would, and could not say which step failed.
+ * Asks one address for the cluster's brokers, and follows none of them: a client library would, and could not say which
+ * step failed.
  * Without a login: a broker that wants one closes the connection.
  * @throws Error saying why there is no answer: `ECONNREFUSED`, `ENOTFOUND`, …
  */

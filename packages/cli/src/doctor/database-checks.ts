@@ -194,7 +194,10 @@ export interface OutboxPartitions {
   /** As in the status: whole days that have a partition. */
   readonly days_ahead: number | null;
   readonly default_has_rows: boolean;
-  /** From then on the default partition takes no rows, unless its own have become a partition; null where nothing is refused. */
+  /**
+   * From then on the default partition takes no rows, unless its own have become a partition; null where nothing is
+   * refused.
+   */
   readonly refuses_from: Date | null;
 }
 

@@ -41,7 +41,9 @@ export interface DatabaseFacts {
   readonly missing_grants: readonly string[];
 }
 
-/** Reads the facts. Tables that are not there are no error: a database before its first migration is worth a look too. */
+/**
+ * Reads the facts. Tables that are not there are no error: a database before its first migration is worth a look too.
+ */
 export async function readDatabaseFacts(
   pool: pg.Pool,
   names: { readonly slot: string; readonly publication: string },

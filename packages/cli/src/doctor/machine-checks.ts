@@ -15,7 +15,8 @@ const composePorts = [
 ] as const;
 
 /**
- * What this machine has for running the pipeline on it. None of it is needed for a pipeline elsewhere: hence warnings at the most.
+ * What this machine has for running the pipeline on it. None of it is needed for a pipeline elsewhere: hence warnings
+ * at the most.
  * @param usedPorts where the settings look: taken ports among them are no trouble.
  */
 export async function machineChecks(

@@ -13,7 +13,8 @@ export type {
 } from '@outbound/kafka';
 
 /**
- * Kafka's answers to questions about itself, and its errors as the command line tells them: every method throws CliError with an exit code.
+ * Kafka's answers to questions about itself, and its errors as the command line tells them: every method throws
+ * CliError with an exit code.
  * @param log where the connections' own warnings go; nowhere by default, since each failure is thrown.
  * @throws CliError KAFKA_UNAVAILABLE (exit 5) if no broker answers; KAFKA_AUTH_FAILED
  */

@@ -4,7 +4,8 @@ import { CliError, exitCodes } from '../exit-codes.ts';
 const tlsRefusal = /certificate|self.signed|altnames|wrong version number|tls alert|ssl alert/i;
 
 /**
- * What Kafka's layer threw, at the command line: Kafka that does not answer is exit code 5. What is not of Kafka (Postgres, a disk, ourselves) stays as it is.
+ * What Kafka's layer threw, at the command line: Kafka that does not answer is exit code 5. What is not of Kafka
+ * (Postgres, a disk, ourselves) stays as it is.
  * @param what what was asked for, such as `topic catalog.product`: it begins the sentence.
  * @param brokers where it was asked; named when nobody answered.
  */

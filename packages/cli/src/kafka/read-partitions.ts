@@ -16,7 +16,8 @@ export interface ReadPartitions {
 }
 
 /**
- * Reads some partitions of a topic without a trace in the cluster: no group, no committed offset. Resolves at the end, or soon after the signal.
+ * Reads some partitions of a topic without a trace in the cluster: no group, no committed offset. Resolves at the end,
+ * or soon after the signal.
  * @throws CliError KAFKA_UNAVAILABLE (exit 5); ConsumerError
  */
 export async function readPartitions({

@@ -1,7 +1,8 @@
 import type { EventTypeRegistry } from '@outbound/schemas';
 
 /**
- * The topic that a person means: a declared topic or an event type by its plain name (the prefix is put before it; an event type means its topic with every
+ * The topic that a person means: a declared topic or an event type by its plain name (the prefix is put before it; an
+ * event type means its topic with every
  * change), a name with the prefix already before it, or any other topic as it is written.
  */
 export function topicNamed(name: string, eventTypes: EventTypeRegistry, prefix: string): string {

@@ -1,5 +1,6 @@
 /**
- * The last offset of every key, of one partition at a time. Costs about 100 bytes and the key itself for each key that the partition holds, whatever the values
+ * The last offset of every key, of one partition at a time. Costs about 100 bytes and the key itself for each key that
+ * the partition holds, whatever the values
  * weigh: a topic of a million keys in six partitions needs some 25 MB.
  */
 export class KeyIndex {
@@ -15,7 +16,8 @@ export class KeyIndex {
   }
 
   /**
-   * Second reading, in order of offset: true once for each key, at its last record. Compaction may have removed that one meanwhile, but only because a later one
+   * Second reading, in order of offset: true once for each key, at its last record. Compaction may have removed that
+   * one meanwhile, but only because a later one
    * came: then it is true at the later one.
    */
   takeIfLast(key: string, offset: bigint): boolean {

@@ -2,7 +2,8 @@ import type pg from 'pg';
 import { CliError, exitCodes } from '../exit-codes.ts';
 
 /**
- * Runs `work` unless the same is already being done on this database, by anyone. Held by a session of its own, so that the lock
+ * Runs `work` unless the same is already being done on this database, by anyone. Held by a session of its own, so that
+ * the lock
  * ends with this process, however it ends.
  * @param name what must not be done twice at once, such as `backfill of product`.
  * @throws CliError OPERATION_BUSY, exit 6: nothing was done.

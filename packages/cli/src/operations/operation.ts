@@ -14,7 +14,8 @@ export interface Operation {
 }
 
 /**
- * Runs something that changes the pipeline with an audit line in the table `operation`: who, when and what before it begins, how it
+ * Runs something that changes the pipeline with an audit line in the table `operation`: who, when and what before it
+ * begins, how it
  * ended after. A process that is killed leaves the line without an end.
  * @throws whatever `work` throws; its code is noted.
  */

@@ -15,7 +15,8 @@ export interface UnfinishedOperation {
 export type Closing = 'resumed' | 'abandoned';
 
 /**
- * The last operation of this verb with `parameters[name] = value` that did not end well, or the one with this id; undefined if there is none. Ask while `oneAtATime`
+ * The last operation of this verb with `parameters[name] = value` that did not end well, or the one with this id;
+ * undefined if there is none. Ask while `oneAtATime`
  * holds: then what has no end is not running either.
  */
 export async function unfinishedOperation(

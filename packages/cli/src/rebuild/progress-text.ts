@@ -1,7 +1,10 @@
 import type { RebuildProgress } from '@outbound/consumer';
 import { bytesText, durationText, numberText } from '../console/units.ts';
 
-/** How far a rebuild is, in one line: `12 % · 123,456 records · 45,678/s · 1.2 MiB/s · 12 s left`. What is not known yet is not said. */
+/**
+ * How far a rebuild is, in one line: `12 % · 123,456 records · 45,678/s · 1.2 MiB/s · 12 s left`. What is not known yet
+ * is not said.
+ */
 export function progressText(progress: RebuildProgress): string {
   return [`${Math.floor(progress.share * 100)} %`, ...progressParts(progress)].join(' · ');
 }

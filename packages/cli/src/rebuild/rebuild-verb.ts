@@ -109,7 +109,10 @@ async function rebuild(context: CliContext, name: string, options: Options): Pro
   return exitCodes.done;
 }
 
-/** How long the topic keeps tombstones, ms. @throws CliError TOPIC_NOT_COMPACTED: the last record of a key need not be there */
+/**
+ * How long the topic keeps tombstones, ms. @throws CliError TOPIC_NOT_COMPACTED: the last record of a key need not be
+ * there
+ */
 async function tombstoneLife(context: CliContext, topic: string): Promise<number> {
   const admin = await openKafkaAdmin(context.kafka());
   try {

@@ -9,7 +9,8 @@ import { anyText, safeText } from './safe-text.ts';
 const valueCharacters = 160;
 
 /**
- * A record on one line for a person: time, `partition:offset`, key, data_op, version, size, and the beginning of what the event is about. Whatever the record
+ * A record on one line for a person: time, `partition:offset`, key, data_op, version, size, and the beginning of what
+ * the event is about. Whatever the record
  * holds, the line has no control character in it.
  */
 export function readableLine(

@@ -3,8 +3,10 @@ import { stringifyJson, type JsonValue } from '@outbound/schemas';
 import { utf8Text } from './safe-text.ts';
 
 /**
- * A record as one line of JSON: `topic`, `partition`, `offset`, `timestamp` (RFC 3339), `key`, `headers`, `tombstone`, and `value` with every digit
- * that it had. Bytes that are no text become `key_base64`, a value that is not JSON `value_base64`. Offsets above 2^53 are text, so that no reader rounds them.
+ * A record as one line of JSON: `topic`, `partition`, `offset`, `timestamp` (RFC 3339), `key`, `headers`, `tombstone`,
+ * and `value` with every digit
+ * that it had. Bytes that are no text become `key_base64`, a value that is not JSON `value_base64`. Offsets above 2^53
+ * are text, so that no reader rounds them.
  * @param value the record's value as `jsonValueOf` gives it
  */
 export function recordJson(record: KafkaRecord, value: JsonValue | undefined): string {

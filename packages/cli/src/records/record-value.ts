@@ -11,7 +11,10 @@ import {
 import type { KafkaRecord } from '@outbound/consumer';
 import { utf8Text } from './safe-text.ts';
 
-/** The record's value, no digit lost, if it is JSON that keeps our rules (UTF-8, no key twice), also behind the id of its schema; undefined for a tombstone and for anything else. */
+/**
+ * The record's value, no digit lost, if it is JSON that keeps our rules (UTF-8, no key twice), also behind the id of
+ * its schema; undefined for a tombstone and for anything else.
+ */
 export function jsonValueOf({ value }: Pick<KafkaRecord, 'value'>): JsonValue | undefined {
   const text = value === null ? undefined : utf8Text(withoutSchemaId(value).json);
   if (text === undefined) return undefined;
@@ -49,7 +52,8 @@ export function dataOpOf(
 }
 
 /**
- * The value at a path of names with dots between them (`price.amount`), as text: a string as it is, everything else as JSON writes it.
+ * The value at a path of names with dots between them (`price.amount`), as text: a string as it is, everything else as
+ * JSON writes it.
  * Undefined where there is nothing; `null` is the text `null`.
  */
 export function fieldText(entity: JsonObject | undefined, path: string): string | undefined {

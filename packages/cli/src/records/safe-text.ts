@@ -1,10 +1,16 @@
-/** Control characters (C0, DEL, C1), line separators, and marks that change the direction of writing: what lets a record rewrite a terminal. */
+/**
+ * Control characters (C0, DEL, C1), line separators, and marks that change the direction of writing: what lets a record
+ * rewrite a terminal.
+ */
 // eslint-disable-next-line no-control-regex -- these are what is looked for
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 const short: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The text on one line, without a character that a terminal obeys: those become `\n`, `\x1b`, `\u202e`. `keep` names the ones that stay. */
+/**
+ * The text on one line, without a character that a terminal obeys: those become `\n`, `\x1b`, `\u202e`. `keep` names
+ * the ones that stay.
+ */
 export function safeText(text: string, keep = ''): string {
   return text.replace(unsafe, (character) => {
     if (keep.includes(character)) return character;
@@ -27,7 +33,10 @@ export function utf8Text(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The bytes as text; those that are not UTF-8 with `\xNN` for every byte that is not printable ASCII, so that nothing is lost to a replacement character. */
+/**
+ * The bytes as text; those that are not UTF-8 with `\xNN` for every byte that is not printable ASCII, so that nothing
+ * is lost to a replacement character.
+ */
 export function anyText(bytes: Uint8Array): string {
   return (
     utf8Text(bytes) ??

@@ -60,7 +60,10 @@ export async function noteSeen(
     await session.query('insert into recover_seen select $1, unnest($2::uuid[])', [topic, ours]);
 }
 
-/** Since when a transaction may be open that nobody sees yet: before it, the outbox is complete. Undefined if the server does not show that. */
+/**
+ * Since when a transaction may be open that nobody sees yet: before it, the outbox is complete. Undefined if the server
+ * does not show that.
+ */
 async function openSince(session: RecoverySession): Promise<Date | undefined> {
   const { rows } = await session.query<{ since: Date | null }>(`
     select case when pg_has_role('pg_read_all_stats', 'usage') and not exists (select from pg_prepared_xacts where database = current_database())
@@ -73,8 +76,10 @@ async function openSince(session: RecoverySession): Promise<Date | undefined> {
 /**
  * Counts what is missing, after everything that the topics hold was noted.
  *
- * Per entity and topic the published events are the first ones in order of versions, because a lane is written in order (I3); so after the highest version
- * that is in all of its topics everything has to come again. Of that version itself (snapshots repeat a version) only what is not in all of them.
+ * Per entity and topic the published events are the first ones in order of versions, because a lane is written in order
+ * (I3); so after the highest version
+ * that is in all of its topics everything has to come again. Of that version itself (snapshots repeat a version) only
+ * what is not in all of them.
  * What a compacted topic has dropped since counts as missing: an event too many, never one too few.
  */
 export async function countBacklog(session: RecoverySession): Promise<Backlog> {
@@ -125,7 +130,8 @@ const missingSql = `
     or (o.version = d.version and not exists (select from recover_complete c where c.id = o.id))`;
 
 /**
- * Writes every missing event into the outbox once more, as it is: same id, same bytes; gives how many. The new rows come in an order in which each
+ * Writes every missing event into the outbox once more, as it is: same id, same bytes; gives how many. The new rows
+ * come in an order in which each
  * entity's versions rise, and apart from that in the order in which they were created.
  */
 export async function emitMissingAgain(

@@ -10,13 +10,17 @@ export interface Bridge {
   readonly heldMs: number;
 }
 
-/** The slot under a name of its own until everything is in place: it ends with the session, so a recovery that is killed leaves none behind. */
+/**
+ * The slot under a name of its own until everything is in place: it ends with the session, so a recovery that is killed
+ * leaves none behind.
+ */
 export function interimSlot(slot: string): string {
   return `${slot.slice(0, 54)}_recovery`;
 }
 
 /**
- * Creates the interim slot. The server waits for every transaction that writes at that moment, however long it takes; meanwhile `onBlocked` is told of the oldest,
+ * Creates the interim slot. The server waits for every transaction that writes at that moment, however long it takes;
+ * meanwhile `onBlocked` is told of the oldest,
  * every two seconds.
  * @throws CliError INTERRUPTED if the signal came first: nothing was changed.
  */
@@ -112,7 +116,10 @@ export async function bridge(
   }
 }
 
-/** The last step: from here on a relay may start. The record comes first, so that in between a relay stops for the gap instead of starting without a past. */
+/**
+ * The last step: from here on a relay may start. The record comes first, so that in between a relay stops for the gap
+ * instead of starting without a past.
+ */
 export async function installSlot(
   session: pg.ClientBase,
   slot: string,
@@ -134,7 +141,8 @@ export async function installSlot(
 }
 
 /**
- * Lets the slot follow a failover, as the relay's own slots do if it is told so. Only a replication connection can say it of a slot that is there.
+ * Lets the slot follow a failover, as the relay's own slots do if it is told so. Only a replication connection can say
+ * it of a slot that is there.
  * @param slot `[a-z0-9_]{1,63}`, since this statement takes no parameters. Needs Postgres 17.
  */
 export async function followFailovers(databaseUrl: string, slot: string): Promise<void> {

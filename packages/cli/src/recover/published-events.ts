@@ -10,13 +10,17 @@ export interface PublishedEvents {
   readonly newestMs: ReadonlyMap<string, number>;
 }
 
-/** A record's time is its commit, which is after its row's creation; more only if the server's clock was set back meanwhile. */
+/**
+ * A record's time is its commit, which is after its row's creation; more only if the server's clock was set back
+ * meanwhile.
+ */
 const clockSlackMs = 3_600_000;
 /** Read of each partition in any case, to know when something was published last. */
 const leastRecords = 100n;
 
 /**
- * Reads what relays have published since the oldest retained event was created. Told to `onSeen` in bounded portions. A replay says nothing
+ * Reads what relays have published since the oldest retained event was created. Told to `onSeen` in bounded portions. A
+ * replay says nothing
  * about what came before it in its lane, so it is left out, and so is whatever no relay wrote.
  */
 export async function readPublished(options: {

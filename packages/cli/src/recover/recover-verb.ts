@@ -29,21 +29,30 @@ interface Options {
 }
 
 /**
- * `outbound recover`: from a lost slot back to a running relay, without a gap and without a reordering. The relay publishes everything; nothing
+ * `outbound recover`: from a lost slot back to a running relay, without a gap and without a reordering. The relay
+ * publishes everything; nothing
  * is written to Kafka here, so fencing, lanes and batches are those of every other day.
  *
- * 1. **What is missing** is what the topics do not have: they are read since the oldest retained event (`backlog.ts`). No position says it: the slot that knew is gone.
- * 2. An **interim slot** begins to keep the log. It is temporary: a recovery that is killed leaves nothing, and a relay goes on saying "data gap".
- * 3. **The cut**, in one transaction. The outbox is held: who had written to it has committed and is visible, who wants to write waits. The slot moves to
- *    this point, so it skips all of those, and what is missing of them is written again, same ids and bytes. Then the writers
- *    go on. So after the cut the log has first every missing event, each entity's in order of its versions, and then what is new (I1, I3). An
- *    exported snapshot at the slot's creation, published from outside, needs no hold; but it needs a second producer that fences, and
+ * 1. **What is missing** is what the topics do not have: they are read since the oldest retained event (`backlog.ts`).
+ * No position says it: the slot that knew is gone.
+ * 2. An **interim slot** begins to keep the log. It is temporary: a recovery that is killed leaves nothing, and a relay
+ * goes on saying "data gap".
+ * 3. **The cut**, in one transaction. The outbox is held: who had written to it has committed and is visible, who wants
+ * to write waits. The slot moves to
+ * this point, so it skips all of those, and what is missing of them is written again, same ids and bytes. Then the
+ * writers
+ * go on. So after the cut the log has first every missing event, each entity's in order of its versions, and then what
+ * is new (I1, I3). An
+ * exported snapshot at the slot's creation, published from outside, needs no hold; but it needs a second producer that
+ * fences, and
  *    a relay that knows when that one has finished.
  * 4. **What the outbox no longer has** is said by the rows: S or D events behind the cut.
- * 5. The slot gets its name, as the last thing. What was in flight when the old slot was lost may come twice, with the same event id (I7);
+ * 5. The slot gets its name, as the last thing. What was in flight when the old slot was lost may come twice, with the
+ * same event id (I7);
  *    a relay of before that still lives is fenced by the first write of the new one, as at every takeover.
  *
- * A compacted topic: what comes again for an entity ends with its newest version, so its last record is the newest (I4).
+ * A compacted topic: what comes again for an entity ends with its newest version, so its last record is the newest
+ * (I4).
  */
 export const addRecover: AddVerb = (program, bind) => {
   program
@@ -159,7 +168,8 @@ async function look(
   const uncovered = [...storedAggregates.values()].map((aggregate): Uncovered => {
     const routes = registry.get(aggregate.eventType.name)?.routes ?? [];
     const newestMs = Math.max(0, ...routes.map(({ topic }) => published.newestMs.get(topic) ?? 0));
-    // What was in flight when something was published last may be older than it: an hour is far more than a transaction takes.
+    // What was in flight when something was published last may be older than it: an hour is far more than a transaction
+    // takes.
     const sinceMs = Math.min(oldest.getTime(), Math.max(0, newestMs - 3_600_000));
     return { aggregate, since: new Date(sinceMs) };
   });

@@ -33,8 +33,10 @@ export interface SlotVerdict {
 
 /**
  * Judges whether there is something to recover. Pure.
- * @param force recover although the slot looks sound, or was never recorded: somebody made it anew by hand, or events from before the first start are wanted.
- * @throws CliError SLOT_ACTIVE (exit 6), SLOT_HEALTHY, SLOT_UNKNOWN, ROLE_MAY_NOT_REPLICATE, WAL_LEVEL: nothing was done.
+ * @param force recover although the slot looks sound, or was never recorded: somebody made it anew by hand, or events
+ * from before the first start are wanted.
+ * @throws CliError SLOT_ACTIVE (exit 6), SLOT_HEALTHY, SLOT_UNKNOWN, ROLE_MAY_NOT_REPLICATE, WAL_LEVEL: nothing was
+ * done.
  */
 export function judgeLostSlot(facts: SlotFacts, force: boolean): SlotVerdict {
   const { slot, existing, role } = facts;

@@ -3,7 +3,9 @@ import type { Database } from '@outbound/outbox';
 import type { StoredAggregate } from '@outbound/schemas';
 import { and, asc, gt, gte, sql } from 'drizzle-orm';
 
-/** Entities of one kind whose last change has no event in the outbox any more, although it may not have been published. */
+/**
+ * Entities of one kind whose last change has no event in the outbox any more, although it may not have been published.
+ */
 export interface Uncovered {
   readonly aggregate: StoredAggregate;
   /** Rows that were changed at or after this. */
@@ -12,7 +14,10 @@ export interface Uncovered {
 
 const chunk = 500;
 
-/** How many there are. In a database whose outbox only housekeeping has touched, none: it drops nothing that a lost slot may need. */
+/**
+ * How many there are. In a database whose outbox only housekeeping has touched, none: it drops nothing that a lost slot
+ * may need.
+ */
 export async function countUncovered(db: Database, uncovered: Uncovered): Promise<number> {
   const { table } = uncovered.aggregate;
   const [row] = await db

@@ -16,7 +16,8 @@ export interface EventPlace {
 const clockSlackMs = 3_600_000;
 
 /**
- * Finds the first publication of an event, replays left out. While its outbox row is retained only its own partition is read, from its
+ * Finds the first publication of an event, replays left out. While its outbox row is retained only its own partition is
+ * read, from its
  * creation on; after that, the whole topic.
  * @throws CliError EVENT_NOT_FOUND, exit 2
  */

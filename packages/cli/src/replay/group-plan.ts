@@ -7,7 +7,9 @@ export interface GroupMove {
   /** Where the group is; null if it has committed nothing here, so it is where its own policy begins. */
   readonly from: bigint | null;
   readonly to: bigint;
-  /** Offsets that come again; negative: that are passed over; null: unknown. Of a compacted topic the records are fewer. */
+  /**
+   * Offsets that come again; negative: that are passed over; null: unknown. Of a compacted topic the records are fewer.
+   */
   readonly again: bigint | null;
 }
 
@@ -37,7 +39,8 @@ export function parsePlace({ toTime, toOffset, toEvent }: PlaceOptions): Place {
 }
 
 /**
- * Milliseconds since 1970 of RFC 3339 text with its offset, or of a number of them: without an offset the text would mean another moment elsewhere.
+ * Milliseconds since 1970 of RFC 3339 text with its offset, or of a number of them: without an offset the text would
+ * mean another moment elsewhere.
  * @throws CliError PLACE_INVALID, exit 2
  */
 export function parseMoment(option: string, text: string): number {
@@ -49,7 +52,10 @@ export function parseMoment(option: string, text: string): number {
   return timeMs;
 }
 
-/** What it means for each partition to be set to its target, which is kept within what is still there. A partition without a target stays. */
+/**
+ * What it means for each partition to be set to its target, which is kept within what is still there. A partition
+ * without a target stays.
+ */
 export function groupMoves(
   ranges: readonly AdminPartition[],
   committed: ReadonlyMap<number, bigint>,

@@ -25,12 +25,15 @@ const portion = 400;
 const noteEveryMs = 2000;
 
 /**
- * `outbound replay events`: publishes retained events once more, marked as replays, to a side topic or to a topic with every change.
+ * `outbound replay events`: publishes retained events once more, marked as replays, to a side topic or to a topic with
+ * every change.
  *
- * **Never to a compacted topic**: its last record per key is the state, and whoever puts an event there has to know that no newer one is there or on its way. Only the
+ * **Never to a compacted topic**: its last record per key is the state, and whoever puts an event there has to know
+ * that no newer one is there or on its way. Only the
  * relay knows; a backfill says the current state through it.
  *
- * **Only what the relay has published**, where the target is its own topic: otherwise a version would be seen there before a lower one that is still on its way (I3).
+ * **Only what the relay has published**, where the target is its own topic: otherwise a version would be seen there
+ * before a lower one that is still on its way (I3).
  */
 export async function replayEvents(
   context: CliContext,
@@ -162,7 +165,8 @@ async function refuseCompacted(admin: KafkaAdmin, topic: string): Promise<void> 
 
 /**
  * True if the topic is one that the relay writes.
- * @throws CliError TOPIC_FOREIGN if it is, and is not for all of these events; EVENT_TYPE_UNKNOWN if one of them is not declared here.
+ * @throws CliError TOPIC_FOREIGN if it is, and is not for all of these events; EVENT_TYPE_UNKNOWN if one of them is not
+ * declared here.
  */
 function refuseForeign(
   { settings }: CliContext,
@@ -184,7 +188,10 @@ function refuseForeign(
   );
 }
 
-/** Waits until the relay has published everything up to the position. @throws CliError RELAY_BEHIND if it has not within `waitMs`. */
+/**
+ * Waits until the relay has published everything up to the position. @throws CliError RELAY_BEHIND if it has not within
+ * `waitMs`.
+ */
 async function untilPublished(
   { settings, signal }: CliContext,
   pool: pg.Pool,

@@ -17,7 +17,8 @@ export interface ReplayRecord {
 }
 
 /**
- * The record of a retained event: same id, key and bytes as the relay's, marked as a replay. Without `source_lsn`: a relay takes that header for
+ * The record of a retained event: same id, key and bytes as the relay's, marked as a replay. Without `source_lsn`: a
+ * relay takes that header for
  * its own last position, and a record that is out of the order of its lane must not move it.
  */
 export function replayRecord(

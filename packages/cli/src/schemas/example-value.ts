@@ -15,7 +15,8 @@ const byFormat: Readonly<Record<string, string>> = {
 };
 
 /**
- * A value that fits a JSON schema of ours, with every field that it may have: the schema's own examples, else the first of an enum, the default,
+ * A value that fits a JSON schema of ours, with every field that it may have: the schema's own examples, else the first
+ * of an enum, the default,
  * the smallest number, or the field's name as text.
  * @param name of the field, for text without an example.
  */

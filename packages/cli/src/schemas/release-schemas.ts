@@ -30,7 +30,8 @@ async function release({ output }: CliContext, folder: string): Promise<ExitCode
   );
   for (const eventType of eventTypes.values()) {
     const made = wanted.includes(eventType) ? [...releases, releaseOf(eventType)] : releases;
-    // As it is, and as it would be: the first sees the step from the last release, the second whether everything is in order then.
+    // As it is, and as it would be: the first sees the step from the last release, the second whether everything is in
+    // order then.
     const problems = new Set([
       ...judgeEventType(eventType, releases).problems.filter((each) => !isUnreleased(each)),
       ...judgeEventType(eventType, made).problems,

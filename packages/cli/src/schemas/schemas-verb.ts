@@ -15,7 +15,10 @@ import { exampleValue } from './example-value.ts';
 import { addSchemasPublish } from './publish-schemas.ts';
 import { addSchemasRelease } from './release-schemas.ts';
 
-/** `outbound schemas list`, `schemas show NAME`: the event types that this version declares, as their consumers see them. */
+/**
+ * `outbound schemas list`, `schemas show NAME`: the event types that this version declares, as their consumers see
+ * them.
+ */
 export const addSchemas: AddVerb = (program, bind) => {
   const schemas = program
     .command('schemas')

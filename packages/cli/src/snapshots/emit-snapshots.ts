@@ -13,13 +13,16 @@ export interface EmittedSnapshots {
 }
 
 /**
- * Emits what each of these entities is now, all in one transaction: an S event for a row that lives, a D event for a deleted one, both
+ * Emits what each of these entities is now, all in one transaction: an S event for a row that lives, a D event for a
+ * deleted one, both
  * with the row's current version. Gives what was emitted, after the commit. An id that is there twice counts once.
  *
- * **Order**: the rows are locked, in id order as every command locks them (no deadlock), before they are read, and stay locked until
+ * **Order**: the rows are locked, in id order as every command locks them (no deadlock), before they are read, and stay
+ * locked until
  * the events are committed. So an event says the row's newest state, the next version is committed after it, and an old
  * state never follows a newer one (I3, I4). Changes nothing of the row: a snapshot is no change, so the version stays.
- * @throws PipelineError EVENT_INVALID if a row does not follow its declaration; WRITE_CONFLICT; then nothing was emitted.
+ * @throws PipelineError EVENT_INVALID if a row does not follow its declaration; WRITE_CONFLICT; then nothing was
+ * emitted.
  */
 export async function emitSnapshots(
   db: Database,
@@ -28,7 +31,8 @@ export async function emitSnapshots(
 ): Promise<EmittedSnapshots> {
   const { table, eventType } = aggregate;
   const wanted = new Set(ids);
-  // What is no id of this table (a key that a stranger wrote) has no row; the server would refuse the whole statement for it.
+  // What is no id of this table (a key that a stranger wrote) has no row; the server would refuse the whole statement
+  // for it.
   const possible = [...wanted].filter((id) => table.id.getSQLType() !== 'uuid' || isUuid(id));
   if (possible.length === 0) return { snapshots: 0, deletions: 0, missing: [...wanted] };
   return inTransaction(db, async ({ tx, emit }) => {

@@ -7,7 +7,10 @@ export interface PartitionRange {
 
 /** How far a group is in one topic. */
 export interface TopicLag {
-  /** Offsets from the group's positions to the ends; on a compacted topic the most there can be. Null if it cannot be known. */
+  /**
+   * Offsets from the group's positions to the ends; on a compacted topic the most there can be. Null if it cannot be
+   * known.
+   */
   readonly records: number | null;
   /** Partitions with records on which the group has no position: where it will begin there, only its members know. */
   readonly unplaced: number;

@@ -1,4 +1,6 @@
-/** The results of `work` for every item, in the items' order; at most `width` at once. Rejects with the first failure. */
+/**
+ * The results of `work` for every item, in the items' order; at most `width` at once. Rejects with the first failure.
+ */
 export async function inParallel<Item, Result>(
   items: readonly Item[],
   width: number,

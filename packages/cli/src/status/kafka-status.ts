@@ -129,7 +129,10 @@ function positionsByTopic(
   return positions;
 }
 
-/** Reads the first record of each position: its timestamp is when the change was committed. Null if not all could be read. */
+/**
+ * Reads the first record of each position: its timestamp is when the change was committed. Null if not all could be
+ * read.
+ */
 async function lagSeconds(
   topic: string,
   next: readonly { readonly partition: number; readonly offset: bigint }[],

@@ -23,7 +23,8 @@ export function parseMetrics(text: string): readonly Sample[] {
 }
 
 /**
- * The value below which a share `q` of a histogram's observations lies, linear within its bucket, as Prometheus' histogram_quantile. Null without
+ * The value below which a share `q` of a histogram's observations lies, linear within its bucket, as Prometheus'
+ * histogram_quantile. Null without
  * an observation; the last finite bound if it lies above all of them.
  */
 export function quantile(samples: readonly Sample[], histogram: string, q: number): number | null {

@@ -10,7 +10,9 @@ export interface RelayStatus {
   readonly last_delivery_at: string | null;
   readonly in_flight_bytes: number | null;
   readonly reading_paused: boolean | null;
-  /** Partitions that hold events which the database does not have, as far as the relay has found out since its start. */
+  /**
+   * Partitions that hold events which the database does not have, as far as the relay has found out since its start.
+   */
   readonly refuted_partitions: number | null;
 }
 

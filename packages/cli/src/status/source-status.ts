@@ -68,7 +68,8 @@ async function oldestTransaction(pool: pg.Pool): Promise<OpenTransaction | undef
 }
 
 /**
- * Why the server keeps log for the slot: restart_lsn stands where the oldest transaction began that was open at the confirmed position. Null where
+ * Why the server keeps log for the slot: restart_lsn stands where the oldest transaction began that was open at the
+ * confirmed position. Null where
  * little is kept, or nothing more can be said.
  */
 export function keptBy(

@@ -23,8 +23,10 @@ const tokens: Readonly<Record<string, (record: KafkaRecord) => string>> = {
 const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '\\': '\\' };
 
 /**
- * Reads a format as kcat's `-f`: %t topic, %p partition, %o offset, %k key, %K its length, %s value, %S its length (-1 if there is none), %T timestamp in
- * milliseconds, %h headers as name=value,… on one line (control characters as \\xNN, wherever it goes), %% a per cent sign; \n \r \t \\ \xNN. One more: %{name} is the value of one header. Nothing is added at
+ * Reads a format as kcat's `-f`: %t topic, %p partition, %o offset, %k key, %K its length, %s value, %S its length (-1
+ * if there is none), %T timestamp in
+ * milliseconds, %h headers as name=value,… on one line (control characters as \\xNN, wherever it goes), %% a per cent
+ * sign; \n \r \t \\ \xNN. One more: %{name} is the value of one header. Nothing is added at
  * the end, not even a newline. Bytes that are not UTF-8 are written as \xNN, which kcat does not do.
  * @param toTerminal escapes control characters (but tab and newline) of what comes from the record
  * @throws CliError FORMAT_INVALID, exit 2

@@ -1,7 +1,8 @@
 import type { KafkaRecord } from '@outbound/consumer';
 
 /**
- * True for the records to show: of one key, if one is given (compared as bytes), and with a text somewhere in key, headers or value. No pattern, no case
+ * True for the records to show: of one key, if one is given (compared as bytes), and with a text somewhere in key,
+ * headers or value. No pattern, no case
  * folding: what it finds is there.
  */
 export function recordFilter({

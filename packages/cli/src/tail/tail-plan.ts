@@ -4,7 +4,8 @@ import type { AdminPartition, PartitionOffset } from '../kafka/kafka-admin.ts';
 import { startOffset, type OffsetSpec } from './offset-spec.ts';
 
 /**
- * The partitions to read and where to begin in each. A key is only ever in one of them, the one that Java's partitioner gives it.
+ * The partitions to read and where to begin in each. A key is only ever in one of them, the one that Java's partitioner
+ * gives it.
  * @param offsetsAtTime needed when `start` is a time
  * @throws CliError PARTITION_MISSING, exit 2
  */

@@ -43,7 +43,8 @@ export async function findRow(pool: pg.Pool, id: string): Promise<TracedRow | un
 }
 
 /**
- * The outbox row with this event id. The table is indexed by time and id: a UUIDv7 tells when it was made, so first only that time is searched.
+ * The outbox row with this event id. The table is indexed by time and id: a UUIDv7 tells when it was made, so first
+ * only that time is searched.
  */
 export async function findEvent(pool: pg.Pool, id: string): Promise<OutboxFacts | undefined> {
   const match = uuid.exec(id);
@@ -121,7 +122,8 @@ export async function slotFacts(
 }
 
 /**
- * Gives a connected relay the time to say how far it is: the slot as soon as it has passed `endLsn`, else as it is after `timeoutMs`.
+ * Gives a connected relay the time to say how far it is: the slot as soon as it has passed `endLsn`, else as it is
+ * after `timeoutMs`.
  */
 export async function slotPassing(
   pool: pg.Pool,

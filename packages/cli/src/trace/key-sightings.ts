@@ -30,7 +30,10 @@ export class KeySightings {
     else if (record.version !== undefined && record.version > this.#version) this.#newer = record;
   }
 
-  /** True when nothing that comes later could change the answer; on a compacted topic anything can, since only the last record of a key will stay. */
+  /**
+   * True when nothing that comes later could change the answer; on a compacted topic anything can, since only the last
+   * record of a key will stay.
+   */
   get isDone(): boolean {
     return this.#eid !== undefined && this.#hit !== undefined && !this.#isCompacted;
   }
@@ -57,7 +60,10 @@ export class KeySightings {
     return record?.version !== undefined && record.version < this.#version;
   }
 
-  /** One without a version (before tombstones had one) that is the last of the key, and not the event looked for, came later. */
+  /**
+   * One without a version (before tombstones had one) that is the last of the key, and not the event looked for, came
+   * later.
+   */
   #laterTombstone(): FoundRecord | undefined {
     const last = this.#last;
     return last?.isTombstone === true && last.version === undefined && !this.#isDeletion

@@ -19,7 +19,8 @@ export interface Focus {
 }
 
 /**
- * Looks for the focus in one topic: only in the partition of its key, only from its time on, and no further than the first record of the event.
+ * Looks for the focus in one topic: only in the partition of its key, only from its time on, and no further than the
+ * first record of the event.
  * @param route with the topic's full name
  */
 export async function searchTopic(

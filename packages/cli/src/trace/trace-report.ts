@@ -1,6 +1,9 @@
 import type { DataOp, RouteForm } from '@outbound/schemas';
 
-/** What is known of one entity or event, from the row to the groups that read it. What could not be asked is undefined, never a zero. */
+/**
+ * What is known of one entity or event, from the row to the groups that read it. What could not be asked is undefined,
+ * never a zero.
+ */
 export interface TraceReport {
   /** What was asked for, and what it turned out to be. */
   readonly id: string;
@@ -11,7 +14,10 @@ export interface TraceReport {
   /** How many of the entity's events the outbox still holds. */
   readonly retained: number;
   readonly slot: SlotFacts | undefined;
-  /** Where the focus (the event, or the newest of the entity) is in each topic; undefined with the reason if Kafka did not answer. */
+  /**
+   * Where the focus (the event, or the newest of the entity) is in each topic; undefined with the reason if Kafka did
+   * not answer.
+   */
   readonly topics: readonly TopicFinding[] | undefined;
   readonly kafkaProblem: string | undefined;
 }
@@ -46,7 +52,9 @@ export interface SlotFacts {
   readonly isActive: boolean;
   /** Everything committed before this is in Kafka. */
   readonly confirmedLsn: string | undefined;
-  /** End of the log when the outbox rows had just been read: before it is all that is traced. Undefined on a standby. */
+  /**
+   * End of the log when the outbox rows had just been read: before it is all that is traced. Undefined on a standby.
+   */
   readonly endLsn: string | undefined;
   /** From the confirmed position to `endLsn`; 0: the slot has passed all that is traced. */
   readonly lagBytes: number | undefined;
@@ -61,7 +69,9 @@ export interface FoundRecord {
   readonly version: number | undefined;
   readonly eid: string | undefined;
   readonly isTombstone: boolean;
-  /** Start of the commit record of its transaction, of the header `source_lsn`; undefined for a record that has none. */
+  /**
+   * Start of the commit record of its transaction, of the header `source_lsn`; undefined for a record that has none.
+   */
   readonly commitLsn: string | undefined;
   readonly isReplay: boolean;
 }
@@ -82,7 +92,8 @@ export interface TopicFinding {
   readonly form: RouteForm;
   readonly cleanupPolicy: 'delete' | 'compact';
   /**
-   * `found`; `superseded`: a newer state of the key is there, and compaction has removed this one; `absent`; `expired`: the topic's retention has removed
+   * `found`; `superseded`: a newer state of the key is there, and compaction has removed this one; `absent`; `expired`:
+   * the topic's retention has removed
    * records of that time; `missing`: there is no such topic.
    */
   readonly status: 'found' | 'superseded' | 'absent' | 'expired' | 'missing';

@@ -16,7 +16,8 @@ export interface Verdict {
 }
 
 /**
- * Answers "where is my event?". Never says delivered of what was not seen in its topics, and never says missing while the relay may still bring it.
+ * Answers "where is my event?". Never says delivered of what was not seen in its topics, and never says missing while
+ * the relay may still bring it.
  */
 export function verdictOf(report: TraceReport): Verdict {
   const { kind, row, topics, slot, events } = report;

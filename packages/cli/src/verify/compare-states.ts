@@ -2,7 +2,8 @@ import type { ContentHash } from './content-hash.ts';
 import type { DifferenceKind, RecordState, RowState } from './entity-states.ts';
 
 /**
- * How a record and a row differ, or undefined if the record says what the row says (I4). Nothing of time is in it: whether
+ * How a record and a row differ, or undefined if the record says what the row says (I4). Nothing of time is in it:
+ * whether
  * both were looked at when they had to agree is for `decide` to say.
  */
 export function compareStates(record: RecordState, row: RowState): DifferenceKind | undefined {
@@ -25,13 +26,18 @@ export function isSameHash(a: ContentHash, b: ContentHash): boolean {
 export type EarlierRow =
   { readonly form: 'none' } | { readonly form: 'deleted' | 'live'; readonly version: number };
 
-/** What can be said of a candidate. `busy`: its row changed meanwhile. `suspect`: damaged, unless a commit that is not visible yet explains it. */
+/**
+ * What can be said of a candidate. `busy`: its row changed meanwhile. `suspect`: damaged, unless a commit that is not
+ * visible yet explains it.
+ */
 export type Decision = DifferenceKind | 'same' | 'busy' | 'suspect';
 
 /**
- * Decides one candidate from three looks, in this order: its row (`before`); then, after the relay had delivered everything that was
+ * Decides one candidate from three looks, in this order: its row (`before`); then, after the relay had delivered
+ * everything that was
  * committed until then, its `record`; then its row again (`after`). Why that is enough: see `verifyAggregate`.
- * @param wasSuspect the round before said `suspect`, and this round's watermark was written after that look at the record.
+ * @param wasSuspect the round before said `suspect`, and this round's watermark was written after that look at the
+ * record.
  */
 export function decide(
   before: EarlierRow,
@@ -45,7 +51,10 @@ export function decide(
   return wasSuspect || !mayBeLater(record, after) ? difference : 'suspect';
 }
 
-/** True if the record can be that of a change which comes after the row as we see it: a commit is in the log before it is visible. */
+/**
+ * True if the record can be that of a change which comes after the row as we see it: a commit is in the log before it
+ * is visible.
+ */
 function mayBeLater(record: RecordState, row: RowState): boolean {
   if (record.form === 'tombstone') return row.form === 'live';
   if (record.form !== 'value') return false;
@@ -58,7 +67,8 @@ function isUnchanged(before: EarlierRow, after: RowState): boolean {
 }
 
 /**
- * True if a record of a busy entity can be right: a version that the row went through between the two looks. Whether its content is that
+ * True if a record of a busy entity can be right: a version that the row went through between the two looks. Whether
+ * its content is that
  * version's is in the outbox, as long as that is kept. An entity that changes all the time is proved in this way.
  */
 export function isWithin(before: EarlierRow, version: number, after: RowState): boolean {

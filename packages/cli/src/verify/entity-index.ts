@@ -14,15 +14,21 @@ const chunkBits = 16;
 const chunkLength = 1 << chunkBits;
 const recordForms = ['none', 'tombstone', 'unreadable', 'value'] as const;
 const rowForms = ['none', 'deleted', 'live'] as const;
-/** Keys that are no UUID and whose text is kept: no entity can have them, so there are few or something is badly wrong. */
+/**
+ * Keys that are no UUID and whose text is kept: no entity can have them, so there are few or something is badly wrong.
+ */
 const maxForeignTexts = 10_000;
 
 /**
- * What topic and table say of up to some millions of entities, in 55 bytes each at 1,000,000 (measured, with the hash table): a key, the
- * last record's version and 64-bit content hash, the row's version, and what was found. A hash table of entry numbers (open addressing,
- * linear probing, at most 70 % full) over typed arrays that grow in chunks, so that growing copies nothing but the table of numbers.
+ * What topic and table say of up to some millions of entities, in 55 bytes each at 1,000,000 (measured, with the hash
+ * table): a key, the
+ * last record's version and 64-bit content hash, the row's version, and what was found. A hash table of entry numbers
+ * (open addressing,
+ * linear probing, at most 70 % full) over typed arrays that grow in chunks, so that growing copies nothing but the
+ * table of numbers.
  *
- * A key is a UUID as Postgres prints it, 16 bytes. Any other key is kept as the first 16 bytes of its SHA-256; its text only for the first 10,000.
+ * A key is a UUID as Postgres prints it, 16 bytes. Any other key is kept as the first 16 bytes of its SHA-256; its text
+ * only for the first 10,000.
  */
 export class EntityIndex {
   #slots = new Int32Array(1024).fill(-1);

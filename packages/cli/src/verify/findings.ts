@@ -12,17 +12,25 @@ export type Findings = Readonly<Record<DifferenceKind, Finding>>;
 export interface Verdict {
   readonly aggregate: string;
   readonly topic: string;
-  /** `clean`: every entity was decided, and none differs. `undecided`: none differs, but not all could be decided. Neither is a difference. */
+  /**
+   * `clean`: every entity was decided, and none differs. `undecided`: none differs, but not all could be decided.
+   * Neither is a difference.
+   */
   readonly state: 'clean' | 'differs' | 'undecided';
   /** Entities that were compared: keys with a record, and live rows. */
   readonly compared: number;
   readonly rows: { readonly live: number; readonly deleted: number };
   readonly findings: Findings;
-  /** Entities that differed when first compared and could not be decided: the relay is behind, or they changed in each round. */
+  /**
+   * Entities that differed when first compared and could not be decided: the relay is behind, or they changed in each
+   * round.
+   */
   readonly undecided: number;
   /** Why not, and what to do; undefined if nothing is undecided. */
   readonly undecidedWhy: string | undefined;
-  /** Bytes of log between the slot and the last watermark, where that was not passed; undefined if unknown or passed. */
+  /**
+   * Bytes of log between the slot and the last watermark, where that was not passed; undefined if unknown or passed.
+   */
   readonly behindBytes: bigint | undefined;
   /** Entities that differed when first compared, nearly always because of traffic. */
   readonly candidates: number;

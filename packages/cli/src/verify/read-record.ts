@@ -8,7 +8,8 @@ import { contentHash } from './content-hash.ts';
 import type { RecordState } from './entity-states.ts';
 
 /**
- * What a record says of its key. It is read as a stranger would read it: `data` of the value, its `id` and `version`; other members are
+ * What a record says of its key. It is read as a stranger would read it: `data` of the value, its `id` and `version`;
+ * other members are
  * not looked at. A value that cannot be read is a finding and not an error.
  */
 export function readRecord(key: string, value: Buffer | null): RecordState {
@@ -21,7 +22,9 @@ export function readRecord(key: string, value: Buffer | null): RecordState {
   return { form: 'value', version, hash: contentHash(data) };
 }
 
-/** `data` of an event's value as it is in the topic, with the id of its schema or without; undefined if there is none. */
+/**
+ * `data` of an event's value as it is in the topic, with the id of its schema or without; undefined if there is none.
+ */
 export function dataOf(value: Buffer): JsonValue | undefined {
   let event: JsonValue;
   try {

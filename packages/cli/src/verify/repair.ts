@@ -30,7 +30,10 @@ export interface Repaired {
   readonly deletions: number;
   /** D events of keys that have no row. */
   readonly ghosts: number;
-  /** Keys that had no row when they were verified and got no event: no version 7 UUID, a value that does not follow its declaration, or a row that came meanwhile. */
+  /**
+   * Keys that had no row when they were verified and got no event: no version 7 UUID, a value that does not follow its
+   * declaration, or a row that came meanwhile.
+   */
   readonly leftAlone: number;
 }
 
@@ -42,14 +45,19 @@ export function repairPreview({ findings }: Verdict): { repairable: number; not:
 }
 
 /**
- * Emits what makes the topic say what the table says, through the outbox, in chunks: an S event for a row that lives, a D event for one that is deleted, as they are when
+ * Emits what makes the topic say what the table says, through the outbox, in chunks: an S event for a row that lives, a
+ * D event for one that is deleted, as they are when
  * they are locked: so a verdict that has become old does no harm. What an event cannot put right is left alone:
- * - `ahead`: an S event would put a lower version after a higher one, which consumers rightly ignore (I3). Raise the row's version above the record's, then repair.
+ * - `ahead`: an S event would put a lower version after a higher one, which consumers rightly ignore (I3). Raise the
+ * row's version above the record's, then repair.
  * - `misplaced`: an event goes to the key's own partition.
  *
- * **Ghosts without a row** have nothing that could be locked. Their value, if it follows the declaration, is emitted as a D event with the version after its own, in a
- * transaction that has just seen that there is no row. An entity that a client creates under that very id in that very moment would be followed by our tombstone: the verification that follows a
- * repair finds it missing, and the next repair puts it back. (The only sure guard, an insert of that id, needs rights that nobody at the command line should have.)
+ * **Ghosts without a row** have nothing that could be locked. Their value, if it follows the declaration, is emitted as
+ * a D event with the version after its own, in a
+ * transaction that has just seen that there is no row. An entity that a client creates under that very id in that very
+ * moment would be followed by our tombstone: the verification that follows a
+ * repair finds it missing, and the next repair puts it back. (The only sure guard, an insert of that id, needs rights
+ * that nobody at the command line should have.)
  * @param valuesOf the last values of these keys in the topic.
  */
 export async function repair(

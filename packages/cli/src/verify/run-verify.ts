@@ -19,9 +19,11 @@ export interface VerifyPlan {
 }
 
 /**
- * Compares every aggregate of the plan, one after the other, each over a connection of its own, and hands each verification out before the next begins:
+ * Compares every aggregate of the plan, one after the other, each over a connection of its own, and hands each
+ * verification out before the next begins:
  * one index is in memory at a time, if the taker lets go.
- * @throws CliError DATABASE_UNAVAILABLE, KAFKA_UNAVAILABLE (exit 5), TOPIC_MISSING (exit 2), TOPIC_CHANGED, ROW_UNREADABLE
+ * @throws CliError DATABASE_UNAVAILABLE, KAFKA_UNAVAILABLE (exit 5), TOPIC_MISSING (exit 2), TOPIC_CHANGED,
+ * ROW_UNREADABLE
  */
 export async function runVerify(
   context: CliContext,

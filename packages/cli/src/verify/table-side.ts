@@ -11,7 +11,8 @@ import type { EntityVersion, KeyedRow } from './verify-ports.ts';
 const pageLength = 2_000;
 
 /**
- * The table of one aggregate, read over one connection: whoever needs that the server did not crash between two questions asks both here.
+ * The table of one aggregate, read over one connection: whoever needs that the server did not crash between two
+ * questions asks both here.
  * The process has to have called `createDatabase`, so that json columns come as their text.
  */
 export class TableSide {
@@ -56,7 +57,10 @@ export class TableSide {
     return new Map(rows.map((row) => this.#keyed(row)).map(({ id, row }) => [id, row]));
   }
 
-  /** Hashes of `data` of the outbox rows of these versions, as far as they are kept. A deletion has none: its record is a tombstone. */
+  /**
+   * Hashes of `data` of the outbox rows of these versions, as far as they are kept. A deletion has none: its record is
+   * a tombstone.
+   */
   async outboxHashes(
     versions: readonly EntityVersion[],
   ): Promise<ReadonlyMap<string, readonly ContentHash[]>> {

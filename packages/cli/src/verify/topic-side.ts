@@ -36,7 +36,10 @@ export async function readTopicOn(
   signal.throwIfAborted();
 }
 
-/** The last value of each of these keys as it is in the topic, read from its beginning; of a key without a value nothing. */
+/**
+ * The last value of each of these keys as it is in the topic, read from its beginning; of a key without a value
+ * nothing.
+ */
 export async function lastValues(
   keys: ReadonlySet<string>,
   { connection, topic, signal, log }: TopicSource,

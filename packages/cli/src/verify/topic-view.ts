@@ -13,8 +13,10 @@ export interface SeenRecord {
 }
 
 /**
- * The last record of every key, as far as the topic has been read. Read on as often as is wanted: it goes on where it was.
- * A record on another partition than its key's own counts apart from the key: whatever order a reader sees the two in, it is not the order of the versions.
+ * The last record of every key, as far as the topic has been read. Read on as often as is wanted: it goes on where it
+ * was.
+ * A record on another partition than its key's own counts apart from the key: whatever order a reader sees the two in,
+ * it is not the order of the versions.
  */
 export class TopicView {
   readonly index = new EntityIndex();
@@ -46,7 +48,8 @@ export class TopicView {
 
   /**
    * Where to go on in a partition that has records `[low, high)` now.
-   * @throws CliError TOPIC_CHANGED if it ends before what was read: it was deleted and made again, and what was read is worth nothing.
+   * @throws CliError TOPIC_CHANGED if it ends before what was read: it was deleted and made again, and what was read is
+   * worth nothing.
    */
   nextOffset(partition: number, { low, high }: { low: bigint; high: bigint }): bigint {
     const next = this.#next.get(partition) ?? low;
@@ -58,7 +61,10 @@ export class TopicView {
     return next > low ? next : low;
   }
 
-  /** Keys whose last record on a partition that is not theirs is a value, as `partition/key`; undefined for one whose text is not kept. A tombstone there goes away by itself. */
+  /**
+   * Keys whose last record on a partition that is not theirs is a value, as `partition/key`; undefined for one whose
+   * text is not kept. A tombstone there goes away by itself.
+   */
   *misplaced(): Generator<string | undefined> {
     for (const entry of this.#misplaced.entries()) {
       const { form } = this.#misplaced.recordOf(entry);

@@ -24,7 +24,10 @@ export interface Comparison {
   readonly partitions: number;
   /** Ids that are told of each kind. */
   readonly maxIds: number;
-  /** Watermarks that are waited for, at the most: an entity that changes in each round and cannot be proved otherwise stays undecided. */
+  /**
+   * Watermarks that are waited for, at the most: an entity that changes in each round and cannot be proved otherwise
+   * stays undecided.
+   */
   readonly maxRounds: number;
 }
 
@@ -35,28 +38,41 @@ export interface Verification {
 }
 
 /**
- * Compares a compacted topic with its table, entity by entity, while both change. It never calls damaged what is not, and it finds whatever damage
+ * Compares a compacted topic with its table, entity by entity, while both change. It never calls damaged what is not,
+ * and it finds whatever damage
  * is there when it begins, unless the entity is written again meanwhile.
  *
- * **First look.** The topic is read to its end, then the table is scanned. What agrees is done. What does not is only a candidate: nearly always its event
+ * **First look.** The topic is read to its end, then the table is scanned. What agrees is done. What does not is only a
+ * candidate: nearly always its event
  * is under way, or its row has changed since the topic was read.
  *
- * **Rounds.** For the candidates, again and again: (1) their rows have been read, in the scan or in the round before; (2) a watermark is written into the
- * write-ahead log, and we wait until the slot has confirmed it; (3) the topic is read on to its new end; (4) the rows are read again. If a row is the same
- * in (1) and (4), it was so in between, because every change counts the version up. All its events were committed before (1), so before the watermark, so they are in
- * the topic as read in (3): the relay confirms nothing that is not there (I6). No later event existed at (3), because nothing is published that is not
- * committed (I2). Events of the same version (snapshots) say the same. So the record must say what the row says, and if not, it is damaged. A row that changed decides
+ * **Rounds.** For the candidates, again and again: (1) their rows have been read, in the scan or in the round before;
+ * (2) a watermark is written into the
+ * write-ahead log, and we wait until the slot has confirmed it; (3) the topic is read on to its new end; (4) the rows
+ * are read again. If a row is the same
+ * in (1) and (4), it was so in between, because every change counts the version up. All its events were committed
+ * before (1), so before the watermark, so they are in
+ * the topic as read in (3): the relay confirms nothing that is not there (I6). No later event existed at (3), because
+ * nothing is published that is not
+ * committed (I2). Events of the same version (snapshots) say the same. So the record must say what the row says, and if
+ * not, it is damaged. A row that changed decides
  * nothing, and is looked at in the next round, (4) being the new (1).
  *
- * **Not visible yet.** Postgres writes a commit to the log a moment before other sessions see it, or long before, if it waits for a synchronous standby. So a record
- * may rightly be newer than any row that can be read. Where the record can be such a one (a higher version, a tombstone of a live row, a value without a row),
- * the entity is a suspect, and damaged only if the next round says so too: the watermark of that round is a commit of its own, which returns after those before it.
+ * **Not visible yet.** Postgres writes a commit to the log a moment before other sessions see it, or long before, if it
+ * waits for a synchronous standby. So a record
+ * may rightly be newer than any row that can be read. Where the record can be such a one (a higher version, a tombstone
+ * of a live row, a value without a row),
+ * the entity is a suspect, and damaged only if the next round says so too: the watermark of that round is a commit of
+ * its own, which returns after those before it.
  *
- * **Busy entities.** One that changes in every round is proved by the outbox: its record has a version that the row went through between (1) and (4), and the content
+ * **Busy entities.** One that changes in every round is proved by the outbox: its record has a version that the row
+ * went through between (1) and (4), and the content
  * that the outbox has for it.
  *
- * **No snapshot.** The argument is about one entity at a time, so the rows need not be of one moment, and no transaction holds back vacuum. What it needs is that the server did not
- * crash between (2) and (4), because a slot may then confirm less than before and the relay may publish older events again: all statements go over one connection, which a crash ends.
+ * **No snapshot.** The argument is about one entity at a time, so the rows need not be of one moment, and no
+ * transaction holds back vacuum. What it needs is that the server did not
+ * crash between (2) and (4), because a slot may then confirm less than before and the relay may publish older events
+ * again: all statements go over one connection, which a crash ends.
  */
 export async function verifyAggregate(
   comparison: Comparison,

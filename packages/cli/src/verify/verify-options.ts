@@ -26,7 +26,8 @@ export interface VerifyRequest {
 
 /**
  * What is asked for. Without a name: every aggregate.
- * @throws CliError USAGE, exit 2. `--repair` with `--every` is refused: damage that comes back has a cause, and wants a person.
+ * @throws CliError USAGE, exit 2. `--repair` with `--every` is refused: damage that comes back has a cause, and wants a
+ * person.
  */
 export function verifyRequest(names: readonly string[], options: VerifyOptions): VerifyRequest {
   const everyMs =

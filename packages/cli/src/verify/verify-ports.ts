@@ -29,16 +29,23 @@ export type Delivery =
 export interface VerifyPorts {
   /** Gives the view every record between where it stands and the topic's end at the time of the call. */
   readTopic(view: TopicView): Promise<void>;
-  /** Every row, in id order, in pages: each page as it is when it is read. A row that comes or goes meanwhile may be left out. */
+  /**
+   * Every row, in id order, in pages: each page as it is when it is read. A row that comes or goes meanwhile may be
+   * left out.
+   */
   scanRows(onRows: (rows: readonly KeyedRow[]) => void): Promise<void>;
   /** These rows as they are now; `{form: 'none'}` is left out. */
   readRows(ids: readonly string[]): Promise<ReadonlyMap<string, RowState>>;
-  /** Hash of `data` of the outbox rows of these versions, as far as they are kept; a version of several events (snapshots) has several. */
+  /**
+   * Hash of `data` of the outbox rows of these versions, as far as they are kept; a version of several events
+   * (snapshots) has several.
+   */
   outboxHashes(
     versions: readonly EntityVersion[],
   ): Promise<ReadonlyMap<string, readonly ContentHash[]>>;
   /**
-   * Writes a watermark into the log and waits until the relay has confirmed it: then every event that was committed before the call is in the topic (I6).
+   * Writes a watermark into the log and waits until the relay has confirmed it: then every event that was committed
+   * before the call is in the topic (I6).
    */
   passWatermark(): Promise<Delivery>;
 }

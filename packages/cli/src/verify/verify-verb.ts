@@ -129,7 +129,10 @@ function repairedToJson({ snapshots, deletions, ghosts, leftAlone }: Repaired) {
   return { snapshots, deletions, ghosts, left_alone: leftAlone };
 }
 
-/** Until the signal. A run that fails is told and counted, and the next one comes: whoever watches sees when the last verdict was. */
+/**
+ * Until the signal. A run that fails is told and counted, and the next one comes: whoever watches sees when the last
+ * verdict was.
+ */
 async function verifyForEver(
   context: CliContext,
   request: VerifyRequest,

@@ -5,9 +5,12 @@ import type { Delivery } from './verify-ports.ts';
 const pollMs = 100;
 
 /**
- * Writes a watermark into the write-ahead log and waits until the slot has confirmed it. The watermark is a transactional message without content, which
- * pgoutput does not send to the relay: its commit lies behind every commit that anybody could see before, it is flushed when the statement returns (a bare
- * `pg_current_wal_insert_lsn()` of an idle server may lie on a page that is not flushed for seconds), and it returns after the commits before it,
+ * Writes a watermark into the write-ahead log and waits until the slot has confirmed it. The watermark is a
+ * transactional message without content, which
+ * pgoutput does not send to the relay: its commit lies behind every commit that anybody could see before, it is flushed
+ * when the statement returns (a bare
+ * `pg_current_wal_insert_lsn()` of an idle server may lie on a page that is not flushed for seconds), and it returns
+ * after the commits before it,
  * also where they wait for a synchronous standby. It is the only thing that verification writes.
  * @param options.onWait told about every second while it waits.
  */

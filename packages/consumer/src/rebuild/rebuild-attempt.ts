@@ -30,7 +30,10 @@ export interface AttemptOptions {
   readonly log: KafkaLog | undefined;
 }
 
-/** Thrown within an attempt, and out of it: deletions may have been missed, so the state that was read so far is worth nothing. */
+/**
+ * Thrown within an attempt, and out of it: deletions may have been missed, so the state that was read so far is worth
+ * nothing.
+ */
 export class DeletionsMissed extends Error {
   constructor() {
     super('the reader was behind for longer than the topic keeps deletions');
@@ -38,7 +41,8 @@ export class DeletionsMissed extends Error {
 }
 
 /**
- * One reading of the topic, from where the store is or from the beginning, as `resumePlan` says. It ends with an error when it can no longer vouch for what it has read;
+ * One reading of the topic, from where the store is or from the beginning, as `resumePlan` says. It ends with an error
+ * when it can no longer vouch for what it has read;
  * another attempt then looks at the store and the topic anew.
  */
 export class RebuildAttempt {
@@ -172,7 +176,8 @@ export class RebuildAttempt {
   }
 
   /**
-   * What is handed out now was read before now; so as long as the last moment that we vouch for is not further back than tombstones live, none was removed
+   * What is handed out now was read before now; so as long as the last moment that we vouch for is not further back
+   * than tombstones live, none was removed
    * before we came to it. The wall clock counts: a monotonic one stands still while the machine sleeps.
    */
   #requireCurrent(): void {

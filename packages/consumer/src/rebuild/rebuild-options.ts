@@ -16,11 +16,15 @@ export interface RebuildWithOptions {
   /** False: resolves when it has caught up. Default true: follows until `signal`. */
   readonly follow?: boolean;
   /**
-   * Called when reading begins, and whenever it begins again (see `ResumePlan`), before the store is touched: from here to `onCaughtUp` its state
+   * Called when reading begins, and whenever it begins again (see `ResumePlan`), before the store is touched: from here
+   * to `onCaughtUp` its state
    * may be a part of the whole.
    */
   readonly onBegin?: (plan: ResumePlan) => void | Promise<void>;
-  /** Called once after each `onBegin`, when the store holds everything that the topic held then, and nothing else is under way; unless reading ends or begins again before. */
+  /**
+   * Called once after each `onBegin`, when the store holds everything that the topic held then, and nothing else is
+   * under way; unless reading ends or begins again before.
+   */
   readonly onCaughtUp?: (facts: CaughtUp) => void | Promise<void>;
   /** Called at most every half second until it has caught up, and once then. */
   readonly onProgress?: (progress: RebuildProgress) => void;
@@ -28,7 +32,9 @@ export interface RebuildWithOptions {
   readonly log?: KafkaLog;
   /** See `readTopics`. */
   readonly silenceMs?: number;
-  /** The topic's `delete.retention.ms`, a day by default: how old positions may be to go on from them. See `resumePlan`. */
+  /**
+   * The topic's `delete.retention.ms`, a day by default: how old positions may be to go on from them. See `resumePlan`.
+   */
   readonly tombstonesLiveMs?: number;
 }
 

@@ -35,7 +35,9 @@ const stored = async () => {
   );
   return rows[0];
 };
-/** Kills the server when it has taken everything up to this offset, and gives what was in the table before and after. */
+/**
+ * Kills the server when it has taken everything up to this offset, and gives what was in the table before and after.
+ */
 async function crashBehind(next: string): Promise<unknown[]> {
   // The last step is written behind the reader's back.
   await eventually(async () => (await stored())?.next === next, {

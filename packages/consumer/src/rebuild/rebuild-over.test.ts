@@ -25,7 +25,10 @@ const clock: Clock = {
   sleep: () => Promise.resolve(),
 };
 
-/** The store, over which a server seems to crash that did not wait for its disk: `lose` takes back what came since `keep`. */
+/**
+ * The store, over which a server seems to crash that did not wait for its disk: `lose` takes back what came since
+ * `keep`.
+ */
 function losingStore() {
   let kept: MemoryStore = createMemoryStore();
   let isLost = false;

@@ -6,16 +6,24 @@ interface Gone {
 }
 
 /**
- * Remembers the last version of keys seen lately, deletions above all: a store forgets a deleted key, and a value from before the deletion that is delivered once
- * more (after a crash of the publisher, within what was in flight) would bring it back to life. Bounded: what was seen longest ago is forgotten.
+ * Remembers the last version of keys seen lately, deletions above all: a store forgets a deleted key, and a value from
+ * before the deletion that is delivered once
+ * more (after a crash of the publisher, within what was in flight) would bring it back to life. Bounded: what was seen
+ * longest ago is forgotten.
  */
 export class RecentVersions {
-  /** Two generations: a key that is seen moves into the young one, and when that is full the old one is forgotten. Costs a map entry a record, and no more. */
+  /**
+   * Two generations: a key that is seen moves into the young one, and when that is full the old one is forgotten. Costs
+   * a map entry a record, and no more.
+   */
   #young = new Map<string, number | Gone>();
   #old = new Map<string, number | Gone>();
   readonly #keysEach: number;
 
-  /** @param maxKeys so many are remembered at the least, twice as many at the most; well above what a publisher has in flight. */
+  /**
+   * @param maxKeys so many are remembered at the least, twice as many at the most; well above what a publisher has in
+   * flight.
+   */
   constructor(maxKeys = 50_000) {
     this.#keysEach = maxKeys;
   }

@@ -4,7 +4,8 @@ import type { ReadTopic } from './read-topic.ts';
 import { isMarkOf, readTopicMark, type TopicMark } from './topic-mark.ts';
 
 /**
- * Whether a topic is the one that positions are of: `same`; `made-again`, another of the same name; `lost-end`, the same one, which ends before what was read of
+ * Whether a topic is the one that positions are of: `same`; `made-again`, another of the same name; `lost-end`, the
+ * same one, which ends before what was read of
  * it (an unclean election); `unproven`, where it may be either.
  */
 export type Recognition = 'same' | 'made-again' | 'lost-end' | 'unproven';
@@ -33,7 +34,8 @@ export function recogniseById(
 }
 
 /**
- * By the last record that was read of each partition, read once more. One that is what it was proves the topic, one that is another record
+ * By the last record that was read of each partition, read once more. One that is what it was proves the topic, one
+ * that is another record
  * disproves it, and one that compaction took says nothing.
  */
 export async function recogniseByRecords(

@@ -31,10 +31,13 @@ export function hasMissed(
 }
 
 /**
- * A store goes on from its positions only in the topic that they are of, and as long as Kafka keeps tombstones: `delete.retention.ms` counts from when the log was first cleaned with the
- * tombstone in it, which takes the values before it away; so of a value that the store has read, the deletion is there for that long after the store was current. Later it may
+ * A store goes on from its positions only in the topic that they are of, and as long as Kafka keeps tombstones:
+ * `delete.retention.ms` counts from when the log was first cleaned with the
+ * tombstone in it, which takes the values before it away; so of a value that the store has read, the deletion is there
+ * for that long after the store was current. Later it may
  * have gone without a trace, and its key would live on in the store for ever.
- * Source: Kafka's topic settings, `delete.retention.ms`, "a bound on the time in which a consumer must complete a read".
+ * Source: Kafka's topic settings, `delete.retention.ms`, "a bound on the time in which a consumer must complete a
+ * read".
  * @param options.ranges what the partitions hold now.
  * @param options.tombstonesLiveMs the topic's `delete.retention.ms`.
  */

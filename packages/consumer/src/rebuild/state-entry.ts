@@ -4,7 +4,8 @@ import { ConsumerError } from '../errors.ts';
 import type { StateEntry } from '../stores/state-store.ts';
 
 /**
- * What a record of a compacted topic says of its key. The record's `data_version` header says the version; where it has none, the value is parsed for it.
+ * What a record of a compacted topic says of its key. The record's `data_version` header says the version; where it has
+ * none, the value is parsed for it.
  * @param versionPath where the value says the version, the names as in `data.version`.
  * @throws ConsumerError STATE_UNREADABLE for a record without a key: it is no state of anything.
  */

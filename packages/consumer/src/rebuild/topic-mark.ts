@@ -2,7 +2,10 @@ import { hash } from 'node:crypto';
 import { z } from 'zod';
 import type { KafkaRecord } from '@outbound/kafka';
 
-/** What a topic is recognised by, later: its id where the broker gives one, and the last record that was read of a partition. */
+/**
+ * What a topic is recognised by, later: its id where the broker gives one, and the last record that was read of a
+ * partition.
+ */
 export interface TopicMark {
   readonly topicId: string | undefined;
   readonly offset: bigint;

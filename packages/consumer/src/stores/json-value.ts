@@ -4,7 +4,8 @@ import { ConsumerError } from '../errors.ts';
 import type { StateEntry } from './state-store.ts';
 
 /**
- * The JSON of a value for a store that holds JSON, as a view of its bytes: without the five bytes that name a schema, where they are. That the bytes are
+ * The JSON of a value for a store that holds JSON, as a view of its bytes: without the five bytes that name a schema,
+ * where they are. That the bytes are
  * text is checked; that the text is JSON is for the store to see.
  * @throws ConsumerError STATE_UNREADABLE, naming the record.
  */

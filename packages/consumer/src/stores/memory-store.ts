@@ -59,7 +59,10 @@ export function createMemoryStore(): MemoryStore {
   };
 }
 
-/** True if a state of version `found` must not replace one of version `kept`. Without versions the order of the topic counts. */
+/**
+ * True if a state of version `found` must not replace one of version `kept`. Without versions the order of the topic
+ * counts.
+ */
 export function isOlder(found: number | undefined, kept: number | undefined): boolean {
   return found !== undefined && kept !== undefined && found < kept;
 }

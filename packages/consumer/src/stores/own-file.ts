@@ -6,7 +6,8 @@ import { ConsumerError } from '../errors.ts';
 export type Occupant = Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs'> | 'nothing';
 
 /**
- * Opens a regular file to be read; anything else under that path is refused at once, and never waited for: a pipe, a device, a folder. So is a symbolic
+ * Opens a regular file to be read; anything else under that path is refused at once, and never waited for: a pipe, a
+ * device, a folder. So is a symbolic
  * link: what it points to may be anybody's.
  * @returns undefined if there is nothing.
  * @throws ConsumerError STORE_UNUSABLE
@@ -51,7 +52,8 @@ export function occupant({ dev, ino, size, mtimeNs }: BigIntStats): Occupant {
 }
 
 /**
- * Gives the file `beside` the name `path`, if there is still under it what was there before. Where nothing was, the file system itself sees to it that nothing is replaced;
+ * Gives the file `beside` the name `path`, if there is still under it what was there before. Where nothing was, the
+ * file system itself sees to it that nothing is replaced;
  * between the last look at a file of ours and its replacement is a moment that no call closes.
  * @throws ConsumerError STORE_UNUSABLE if something else is there now; `beside` stays then.
  */

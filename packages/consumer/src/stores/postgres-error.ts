@@ -8,9 +8,14 @@ interface DriverError {
   readonly errors?: readonly unknown[];
 }
 
-/** Classes of SQLSTATE that say that the server does not serve us: no connection, no login, no resources. Source: Postgres, Appendix A. */
+/**
+ * Classes of SQLSTATE that say that the server does not serve us: no connection, no login, no resources. Source:
+ * Postgres, Appendix A.
+ */
 const unavailable = /^(08...|28...|57P..|53[^1]..)$/;
-/** Those that `pg` says in words only; and a database that takes no connections, whose code (55000) means much else too. */
+/**
+ * Those that `pg` says in words only; and a database that takes no connections, whose code (55000) means much else too.
+ */
 const unavailableWords =
   /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|database ".+" is not currently accepting connections)/;
 const outOfDisk = '53100';

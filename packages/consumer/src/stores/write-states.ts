@@ -6,7 +6,10 @@ import { jsonText } from './json-value.ts';
 import { isRefusedValue } from './postgres-error.ts';
 import type { StateEntry } from './state-store.ts';
 
-/** From how many rows on a staging table pays: below it, one statement with arrays is quicker, and leaves no trace in the catalog. */
+/**
+ * From how many rows on a staging table pays: below it, one statement with arrays is quicker, and leaves no trace in
+ * the catalog.
+ */
 const stagedFrom = 500;
 
 /** Where and how states are written. */
@@ -19,8 +22,10 @@ export interface StateWriting {
 }
 
 /**
- * Puts entries into the state table, in the caller's transaction: values are merged, tombstones delete, and neither where the table has a later version.
- * @throws ConsumerError STATE_UNREADABLE naming a record whose value is no text; what `pg` throws, of which `refusedEntry` finds the record.
+ * Puts entries into the state table, in the caller's transaction: values are merged, tombstones delete, and neither
+ * where the table has a later version.
+ * @throws ConsumerError STATE_UNREADABLE naming a record whose value is no text; what `pg` throws, of which
+ * `refusedEntry` finds the record.
  */
 export async function writeStates(
   client: pg.PoolClient,
@@ -87,7 +92,8 @@ async function mergeArrays(
 }
 
 /**
- * The first entry whose value Postgres does not take as JSON, after a step that failed so; undefined if it was something else. Asks in halves, outside of any transaction.
+ * The first entry whose value Postgres does not take as JSON, after a step that failed so; undefined if it was
+ * something else. Asks in halves, outside of any transaction.
  * @throws what `pg` throws.
  */
 export async function refusedEntry(

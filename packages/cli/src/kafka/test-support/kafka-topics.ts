@@ -59,7 +59,8 @@ export async function append(
 ): Promise<void> {
   const producer = plainClient(kafka).producer({
     createPartitioner: Partitioners.DefaultPartitioner,
-    // A new topic's leaders come one by one: kafkajs then sends all partitions again, and without this the first ones would hold everything twice.
+    // A new topic's leaders come one by one: kafkajs then sends all partitions again, and without this the first ones
+    // would hold everything twice.
     idempotent: true,
     allowAutoTopicCreation: false,
   });

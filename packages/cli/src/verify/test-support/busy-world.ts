@@ -20,8 +20,10 @@ interface LoggedEvent {
 }
 
 /**
- * A database, a relay and a compacted topic in memory that move whenever verification waits: rows are written, commits reach the log before they are visible, the relay
- * publishes, confirms, crashes and publishes again. What it promises is what the real ones promise (I1 to I6), and nothing more. Repeats with its random numbers.
+ * A database, a relay and a compacted topic in memory that move whenever verification waits: rows are written, commits
+ * reach the log before they are visible, the relay
+ * publishes, confirms, crashes and publishes again. What it promises is what the real ones promise (I1 to I6), and
+ * nothing more. Repeats with its random numbers.
  */
 export class BusyWorld {
   readonly #random: () => number;
@@ -46,7 +48,10 @@ export class BusyWorld {
     return this.#rows.get(id);
   }
 
-  /** Commits a change; others see it only after `makeVisible`. Nothing happens while an earlier commit of the entity is not visible: its row is locked. */
+  /**
+   * Commits a change; others see it only after `makeVisible`. Nothing happens while an earlier commit of the entity is
+   * not visible: its row is locked.
+   */
   write(id: string, op: 'write' | 'delete' | 'snapshot'): void {
     if (this.#log.some((event) => event?.id === id && !event.isVisible)) return;
     const old = this.#rows.get(id);
