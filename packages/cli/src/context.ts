@@ -95,7 +95,8 @@ export class CliContext {
     } catch (cause) {
       throw new CliError(
         'DATABASE_UNAVAILABLE',
-        `the database does not answer (${cause instanceof Error ? cause.message : String(cause)}): check that Postgres runs and what ${cliPrefix}DATABASE_URL says`,
+        `the database does not answer (${cause instanceof Error ? cause.message : String(cause)}): check that ` +
+          `Postgres runs and what ${cliPrefix}DATABASE_URL says`,
         { exitCode: exitCodes.unavailable, cause },
       );
     }

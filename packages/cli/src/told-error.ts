@@ -120,14 +120,17 @@ function fromPostgres(code: string, { message }: Error, cause: unknown): CliErro
   );
 }
 
+const lostWords = [
+  '^Connection terminated',
+  '^Client has encountered a connection error',
+  '^Client was closed',
+  '^timeout expired',
+  'timeout exceeded when trying to connect',
+];
+
 /** pg gives no code to a connection that ends under it. */
 function lostWithoutCode(error: Error, cause: unknown): CliError | undefined {
-  if (
-    !/^(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired)|timeout exceeded when trying to connect/.test(
-      error.message,
-    )
-  )
-    return undefined;
+  if (!new RegExp(lostWords.join('|')).test(error.message)) return undefined;
   return new CliError(
     'DATABASE_UNAVAILABLE',
     `the connection to the database was lost (${error.message}): check that Postgres runs, then run it again`,

@@ -100,7 +100,8 @@ export class BatchClient {
       if (performance.now() > deadline)
         throw new CliError(
           'API_UNAVAILABLE',
-          `the API at ${this.#options.apiUrl} ${why} for ${Math.round(patienceMs / 1000)} s: check it, then go on with --resume`,
+          `the API at ${this.#options.apiUrl} ${why} for ${Math.round(patienceMs / 1000)} s: check it, then ` +
+            'go on with --resume',
           { exitCode: exitCodes.unavailable },
         );
       const waitMs = Math.max(
@@ -203,7 +204,8 @@ function refused(apiUrl: string, path: string, status: number, text: string): Cl
   const { title, detail } = problemOf(text, status);
   return new CliError(
     'API_REFUSED',
-    `POST ${apiUrl}${path} is answered ${status}: ${title}${detail === '' ? '' : `: ${detail}`} (is OUTBOUND_API_URL the catalog API?)`,
+    `POST ${apiUrl}${path} is answered ${status}: ${title}${detail === '' ? '' : `: ${detail}`} (is ` +
+      'OUTBOUND_API_URL the catalog API?)',
   );
 }
 

@@ -73,7 +73,8 @@ export async function* csvRows(
     // Its own message may quote the data, and the line in it is where it gave up, which may be the end of the file.
     const { records } = cause as CsvError & { readonly records?: unknown };
     throw broken(
-      `record ${Number(records) + 1} of the CSV, counted with the header, cannot be read (${cause.code}): look for a quote in it that is not doubled, or has no end`,
+      `record ${Number(records) + 1} of the CSV, counted with the header, cannot be read (${cause.code}): ` +
+        'look for a quote in it that is not doubled, or has no end',
       cause,
     );
   }

@@ -32,7 +32,8 @@ export class ErrorFile {
     if (bytes !== undefined && !mayReplace)
       throw new CliError(
         'IMPORT_ERRORS_KEPT',
-        `${path} may be the list of a run that goes on with --resume: name another file for the dry run, or remove this one`,
+        `${path} may be the list of a run that goes on with --resume: name another file for the dry run, or ` +
+          'remove this one',
         { exitCode: exitCodes.usage },
       );
     if (keepBytes === 0) {
@@ -42,7 +43,9 @@ export class ErrorFile {
     if (bytes === undefined || bytes < keepBytes)
       throw new CliError(
         'IMPORT_ERRORS_GONE',
-        `${path} lists the refused rows of the run that stopped, ${keepBytes} bytes, and ${bytes === undefined ? 'is not there' : `has ${bytes}`}: restore it, or start without --resume, which creates nothing twice`,
+        `${path} lists the refused rows of the run that stopped, ${keepBytes} bytes, and ` +
+          `${bytes === undefined ? 'is not there' : `has ${bytes}`}: restore it, or start without --resume, ` +
+          'which creates nothing twice',
         { exitCode: exitCodes.usage },
       );
     file.#handle = await open(path, 'r+');

@@ -135,8 +135,11 @@ function requireAllUsed(
   const source = sources.get(first);
   throw wrong(
     source === undefined
-      ? `no field is called ${[first, ...others].join(', ')}: say --map FIELD=${first}, or --ignore-others to leave them out`
-      : `column ${first} would be lost, because ${first} comes from ${'column' in source ? `column ${source.column}` : 'a constant'}: say --map FIELD=${first}, or --ignore-others to leave it out`,
+      ? `no field is called ${[first, ...others].join(', ')}: say --map FIELD=${first}, or --ignore-others to ` +
+          'leave them out'
+      : `column ${first} would be lost, because ${first} comes from ` +
+          `${'column' in source ? `column ${source.column}` : 'a constant'}: say --map FIELD=${first}, or ` +
+          '--ignore-others to leave it out',
   );
 }
 

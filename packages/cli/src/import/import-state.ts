@@ -94,17 +94,21 @@ export function resumable(
   if (state.fileHash !== fileHash)
     throw refuse(
       'IMPORT_CHANGED',
-      `the file is another than when its import stopped after line ${state.line}: restore it, or start without --resume`,
+      `the file is another than when its import stopped after line ${state.line}: restore it, or start ` +
+        'without --resume',
     );
   if (state.apiAddress !== apiAddress)
     throw refuse(
       'IMPORT_CHANGED',
-      `this import began at the API ${state.apiAddress} and got to line ${state.line}; at ${apiAddress} those rows would be missing: say --api-url ${state.apiAddress}, or start without --resume, which creates nothing twice if both are the same API`,
+      `this import began at the API ${state.apiAddress} and got to line ${state.line}; at ${apiAddress} those ` +
+        `rows would be missing: say --api-url ${state.apiAddress}, or start without --resume, which creates ` +
+        'nothing twice if both are the same API',
     );
   if (state.optionsHash !== optionsHash)
     throw refuse(
       'IMPORT_CHANGED',
-      'the target, format, mapping, batch size or error file are others than when the import stopped: use those, or start without --resume',
+      'the target, format, mapping, batch size or error file are others than when the import stopped: use ' +
+        'those, or start without --resume',
     );
   return state;
 }

@@ -50,7 +50,8 @@ export const addImport: AddVerb = (program, bind) => {
   program
     .command('import <file>')
     .description(
-      'create entities from a CSV or NDJSON file through the API; a run that broke off goes on with --resume, and a repeated one creates nothing twice',
+      'create entities from a CSV or NDJSON file through the API; a run that broke off goes on with --resume, ' +
+        'and a repeated one creates nothing twice',
     )
     .addOption(
       new Option('--into <what>', 'what the rows become')
@@ -190,7 +191,8 @@ async function startingPoint(
   const left = await readState(path).catch(() => undefined);
   if (left)
     note(
-      `an earlier import of this file stopped after line ${left.line}; this one starts over, and creates nothing twice (--resume goes on)`,
+      `an earlier import of this file stopped after line ${left.line}; this one starts over, and creates ` +
+        'nothing twice (--resume goes on)',
     );
   return freshState(about);
 }

@@ -50,7 +50,9 @@ export function objectToJson(plan: ObjectPlan, place: RowPlace, object: JsonObje
     const name = path.join('.');
     if (!ignoreOthers)
       throw new RowFault(
-        `member ${name} would be lost, because ${name} comes from ${'column' in source ? source.column : 'a constant'}: say --map FIELD=${name}, or --ignore-others to leave it out`,
+        `member ${name} would be lost, because ${name} comes from ` +
+          `${'column' in source ? source.column : 'a constant'}: say --map FIELD=${name}, or --ignore-others to ` +
+          'leave it out',
       );
     root = without(root, path);
   }

@@ -142,7 +142,9 @@ async function clearTarget(
   const { partitions } = await store.positions();
   if (partitions.size === 0) return;
   context.output.note(
-    `${name} holds a state up to ${[...partitions.values()].map(({ partition, nextOffset }) => `${partition}:${nextOffset}`).join(' ')} (partition:offset); all of it will be removed`,
+    `${name} holds a state up to ` +
+      `${[...partitions.values()].map(({ partition, nextOffset }) => `${partition}:${nextOffset}`).join(' ')} ` +
+      '(partition:offset); all of it will be removed',
   );
   await context.confirm(`Clear ${name} and begin again?`, { yes });
   await store.clear(Date.now());

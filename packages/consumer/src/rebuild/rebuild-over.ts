@@ -69,6 +69,8 @@ function isOfStore(thrown: unknown): boolean {
 function tooSlow(topic: string, tombstonesLiveMs: number): ConsumerError {
   return new ConsumerError(
     'REBUILD_OVERTAKEN',
-    `again and again, reading ${topic} to its end took longer than the ${tombstonesLiveMs} ms for which it keeps deletions, so deleted keys could have stayed: raise the topic's delete.retention.ms, or rebuild into a faster store`,
+    `again and again, reading ${topic} to its end took longer than the ${tombstonesLiveMs} ms for which it ` +
+      `keeps deletions, so deleted keys could have stayed: raise the topic's delete.retention.ms, or rebuild ` +
+      'into a faster store',
   );
 }

@@ -28,7 +28,9 @@ export function requireAsWritten(name: string, written: Positions, found: Positi
   );
   throw new ConsumerError(
     'STORE_WENT_BACK',
-    `${name} is behind what was written into it (${list.slice(0, 3).join('; ')}${list.length > 3 ? '; …' : ''}): its server crashed, was restored or was replaced by a replica; what it has now counts`,
+    `${name} is behind what was written into it ` +
+      `(${list.slice(0, 3).join('; ')}${list.length > 3 ? '; …' : ''}): its server crashed, was restored or was ` +
+      'replaced by a replica; what it has now counts',
   );
 }
 
@@ -41,7 +43,8 @@ export function anotherWriter(
 ): ConsumerError {
   return new ConsumerError(
     'STORE_UNUSABLE',
-    `somebody else writes to ${name}: its position of partition ${partition} is no longer ours (${text(ours)}${now ? `, now ${text(now)}` : ''}); stop one of the two`,
+    `somebody else writes to ${name}: its position of partition ${partition} is no longer ours ` +
+      `(${text(ours)}${now ? `, now ${text(now)}` : ''}); stop one of the two`,
   );
 }
 

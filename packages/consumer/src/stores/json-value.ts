@@ -32,7 +32,8 @@ export function notJson(
 ): ConsumerError {
   return new ConsumerError(
     'STATE_UNREADABLE',
-    `the value of ${topic}/${partition} offset ${offset} is not JSON, which is all that this store holds: mend its producer, or rebuild into a store of your own (createMemoryStore keeps any bytes)`,
+    `the value of ${topic}/${partition} offset ${offset} is not JSON, which is all that this store holds: ` +
+      'mend its producer, or rebuild into a store of your own (createMemoryStore keeps any bytes)',
     { cause },
   );
 }

@@ -16,8 +16,15 @@ const unavailable = /^(08...|28...|57P..|53[^1]..)$/;
 /**
  * Those that `pg` says in words only; and a database that takes no connections, whose code (55000) means much else too.
  */
-const unavailableWords =
-  /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|database ".+" is not currently accepting connections)/;
+const unavailableWords = new RegExp(
+  `^(${[
+    'Connection terminated',
+    'Client has encountered a connection error',
+    'Client was closed',
+    'timeout exceeded when trying to connect',
+    'database ".+" is not currently accepting connections',
+  ].join('|')})`,
+);
 const outOfDisk = '53100';
 /** What a replica says that has not been made the primary yet. */
 const readOnly = '25006';
@@ -42,13 +49,15 @@ export function postgresStoreError(thrown: unknown, table: string): ConsumerErro
   )
     return new ConsumerError(
       'STORE_UNAVAILABLE',
-      `Postgres with ${table} does not answer (${code ?? message}): see that it runs, then start again; it goes on from where it was`,
+      `Postgres with ${table} does not answer (${code ?? message}): see that it runs, then start again; it ` +
+        'goes on from where it was',
       { cause: thrown },
     );
   if (code === readOnly)
     return new ConsumerError(
       'STORE_UNAVAILABLE',
-      `Postgres with ${table} takes no writes now (${code}; a replica?): see that its primary can be reached, then start again; it goes on from where it was`,
+      `Postgres with ${table} takes no writes now (${code}; a replica?): see that its primary can be reached, ` +
+        'then start again; it goes on from where it was',
       { cause: thrown },
     );
   if (code === outOfDisk)

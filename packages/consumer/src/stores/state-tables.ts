@@ -67,7 +67,8 @@ export function areOursCondition({ state, positions }: StateTables): string {
 export function notOursAnyMore({ state }: StateTables): ConsumerError {
   return new ConsumerError(
     'STORE_UNUSABLE',
-    `${state} was put in the place of our table, or lost its mark (its comment), or is unlogged and its positions are not, or the other way round; it is left as it is: name another table`,
+    `${state} was put in the place of our table, or lost its mark (its comment), or is unlogged and its ` +
+      'positions are not, or the other way round; it is left as it is: name another table',
   );
 }
 
@@ -102,14 +103,16 @@ export async function openStateTables(
     positions?.columns === unmarkedColumns.positions;
   if (isOfOldRelease)
     throw unusable(
-      `${full.state} looks like a copy that an earlier release made, but has no mark that would prove it; if it holds nothing else, let it go (drop table ${full.state}, ${full.positions}) and begin again`,
+      `${full.state} looks like a copy that an earlier release made, but has no mark that would prove it; if ` +
+        `it holds nothing else, let it go (drop table ${full.state}, ${full.positions}) and begin again`,
     );
   requireMark(state, full.state, stateMark);
   if (!positions) throw unusable(`${full.state} has no ${full.positions} beside it`);
   requireMark(positions, full.positions, positionsMark);
   if (state.persistence !== positions.persistence)
     throw unusable(
-      `of ${full.state} and ${full.positions} one is unlogged and the other is not, so after a crash they say different things`,
+      `of ${full.state} and ${full.positions} one is unlogged and the other is not, so after a crash they say ` +
+        'different things',
     );
   const { rows } = await client.query<{ is_odd: boolean }>(
     `select exists (select from ${full.state}) and not exists (select from ${full.positions}) as is_odd`,
