@@ -163,3 +163,21 @@ test('redactConfig hides secrets and the credentials in URLs', () => {
     proxy: 'http://***@proxy:3128',
   });
 });
+
+test.each([
+  'postgres://u:secret@a:5432,b:5432/d',
+  'postgres://u:secret@a,b/d',
+  'postgresql://a,b/d',
+  'postgres://u:secret@a/d?host=a,b',
+])('a list of hosts is refused in words, without the value: %s', (url) => {
+  const schema = z.object({ databaseUrl: postgresUrlSetting().meta({ secret: true }) });
+  const reading = () => readConfig('X_', schema, { X_DATABASE_URL: url });
+  expect(reading).toThrow('expected one host: the driver takes no list of them');
+  expect(reading).not.toThrow('secret@');
+});
+
+test('a comma elsewhere is no list of hosts', () => {
+  const schema = z.object({ databaseUrl: postgresUrlSetting() });
+  const url = 'postgres://u:a%2Cb@h:5432/d?options=-c a=1,2';
+  expect(readConfig('X_', schema, { X_DATABASE_URL: url })).toEqual({ databaseUrl: url });
+});

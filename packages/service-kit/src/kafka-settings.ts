@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PipelineError } from './errors.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
-import { flagSetting } from './setting.ts';
+import { flagSetting, integerSetting } from './setting.ts';
 
 /** The Kafka part of a program's settings: a zod shape to spread into its schema, names without the prefix. */
 export const kafkaSettings = (clientId: string) => ({
@@ -35,6 +35,12 @@ export const kafkaSettings = (clientId: string) => ({
     .optional()
     .describe('Password of that user.')
     .meta({ secret: true }),
+  kafkaSilenceLimitMs: integerSetting({ min: 4000, max: 300_000 })
+    .default(5000)
+    .describe(
+      'A connection on which nothing moved for this long while an answer is due is given up; raise it where brokers are slow, for a later notice of one that hangs.',
+    )
+    .meta({ unit: 'ms' }),
   topicPrefix: z
     .string()
     .regex(/^([a-z][a-z0-9.-]{0,99})?$/, 'expected [a-z0-9.-], beginning with a letter')
@@ -90,7 +96,7 @@ export function kafkaConnection(
       : undefined,
     sasl,
     connectTimeoutMs: 10_000,
-    silenceLimitMs: 5000,
+    silenceLimitMs: settings.kafkaSilenceLimitMs,
   };
 }
 

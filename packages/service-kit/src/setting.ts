@@ -50,21 +50,35 @@ export function listSetting() {
   });
 }
 
-/** A `postgres://` URL that names host and database. Mark the field secret: it holds a password. */
+/**
+ * A `postgres://` URL that names one host and a database. Mark the field secret: it holds a password. A list of hosts, which libpq takes, is refused:
+ * the driver would look for one host with a comma in its name, for ever.
+ */
 export function postgresUrlSetting() {
-  return z.string().refine(
-    (text) => {
-      if (!URL.canParse(text)) return false;
-      const url = new URL(text);
-      return (
-        ['postgres:', 'postgresql:'].includes(url.protocol) &&
-        url.hostname !== '' &&
-        url.pathname.length > 1
+  return z.string().superRefine((text, context) => {
+    const refuse = (message: string): void => void context.addIssue({ code: 'custom', message });
+    if (namesSeveralHosts(text))
+      return refuse(
+        'expected one host: the driver takes no list of them; name an address that leads to the primary, such as that of the cluster',
       );
-    },
-    {
-      error:
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    const isWhole =
+      url !== undefined &&
+      ['postgres:', 'postgresql:'].includes(url.protocol) &&
+      url.hostname !== '' &&
+      url.pathname.length > 1;
+    if (!isWhole)
+      refuse(
         'expected postgres://user:password@host:port/database (percent-encode @ : / % in the password)',
-    },
-  );
+      );
+  });
+}
+
+/** Looked for in the text, since a list with ports is no URL at all. A comma in a password stands before the last @. */
+function namesSeveralHosts(text: string): boolean {
+  const [, authority = '', query = ''] =
+    /^postgres(?:ql)?:\/\/([^/?#]*)[^?#]*(?:\?([^#]*))?/.exec(text) ?? [];
+  const hosts = authority.slice(authority.lastIndexOf('@') + 1);
+  const named = new URLSearchParams(query).getAll('host');
+  return [hosts, ...named].some((each) => each.includes(','));
 }

@@ -82,7 +82,7 @@ function judgeRoles(facts: DatabaseFacts): readonly Finding[] {
       warning(
         'roles',
         'outbound_relay has no REPLICATION',
-        'alter role outbound_relay replication, unless the relay logs in as another role that has it',
+        'alter role outbound_relay replication (on RDS and Aurora: grant rds_replication to outbound_relay), unless the relay logs in as another role that has it',
       ),
     );
   if (facts.missing_grants.length > 0)

@@ -62,8 +62,10 @@ export async function readDatabaseFacts(
        current_setting('max_slot_wal_keep_size') as max_slot_wal_keep_size,
        current_user::text as role, pg_has_role(current_user, 'pg_read_all_stats', 'usage') as sees_others,
        (extract(epoch from clock_timestamp()) * 1000)::float8 as server_ms, current_database()::text as database,
-       (select coalesce(json_agg(json_build_object('name', rolname, 'can_login', rolcanlogin, 'can_replicate', rolreplication or rolsuper)), '[]')
-          from pg_roles where rolname in ('outbound_api', 'outbound_relay', 'outbound_operator')) as roles,
+       (select coalesce(json_agg(json_build_object('name', rolname, 'can_login', rolcanlogin, 'can_replicate', rolreplication or rolsuper or exists (
+             -- RDS and Aurora give membership instead of the attribute.
+             select from pg_roles m where m.rolname = 'rds_replication' and pg_has_role(r.oid, m.oid, 'member')))), '[]')
+          from pg_roles r where rolname in ('outbound_api', 'outbound_relay', 'outbound_operator')) as roles,
        (select json_build_object('inserts', p.pubinsert, 'via_root', p.pubviaroot, 'covers_outbox', t.pubname is not null, 'has_filter', t.rowfilter is not null)
           from pg_publication p left join pg_publication_tables t
             on t.pubname = p.pubname and t.schemaname = 'public' and t.tablename = 'outbox'

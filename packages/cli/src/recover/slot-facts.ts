@@ -9,7 +9,9 @@ export async function readSlotFacts(client: pg.ClientBase, slot: string): Promis
     may_replicate: boolean;
     is_recorded: boolean;
   }>(
-    `select current_setting('wal_level') as wal_level, r.rolname::text as role, r.rolreplication or r.rolsuper as may_replicate,
+    `select current_setting('wal_level') as wal_level, r.rolname::text as role, r.rolreplication or r.rolsuper
+       -- RDS and Aurora give membership instead of the attribute.
+       or exists (select from pg_roles m where m.rolname = 'rds_replication' and pg_has_role(r.oid, m.oid, 'member')) as may_replicate,
        exists (select from relay_slot where slot_name = $1) as is_recorded
      from pg_roles r where r.rolname = current_user`,
     [slot],

@@ -45,7 +45,7 @@ export function judgeLostSlot(facts: SlotFacts, force: boolean): SlotVerdict {
   if (!facts.mayReplicate)
     refuse(
       'ROLE_MAY_NOT_REPLICATE',
-      `role ${role} may not make a slot: alter role ${role} replication`,
+      `role ${role} may not make a slot: alter role ${role} replication (on RDS and Aurora: grant rds_replication to ${role})`,
     );
   if (existing === undefined) {
     if (facts.isRecorded) return { why: 'was dropped', mustDrop: false, isFailover: false };

@@ -196,4 +196,15 @@ describe('the start-up judgement', () => {
     const first = { ...sound, slot: undefined, isSlotRecorded: false, publication: undefined };
     expect(() => judgeSource(first, names)).toThrow(/publication/);
   });
+
+  it.each([
+    ['wal_removed', 'max_slot_wal_keep_size'],
+    [null, 'max_slot_wal_keep_size'],
+    ['idle_timeout', 'idle_replication_slot_timeout'],
+    ['wal_level_insufficient', 'wal_level'],
+    ['rows_removed', 'hot_standby_feedback'],
+  ])('names the setting by which a slot was given up: %s is %s', (invalidationReason, setting) => {
+    const lost = { ...slot, walStatus: 'lost', invalidationReason };
+    expect(() => judgeSource({ ...sound, slot: lost }, names)).toThrow(`: see ${setting}`);
+  });
 });

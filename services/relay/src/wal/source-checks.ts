@@ -47,7 +47,7 @@ function judgeServer(server: ServerFacts): void {
   if (!server.mayReplicate)
     throw new RelayError(
       'SOURCE_AUTH_FAILED',
-      `role "${server.role}" has no REPLICATION attribute: alter role "${server.role}" replication`,
+      `role "${server.role}" has no REPLICATION attribute: alter role "${server.role}" replication (on RDS and Aurora: grant rds_replication to "${server.role}")`,
     );
 }
 

@@ -83,6 +83,13 @@ export async function readSourceFacts(
   };
 }
 
+/**
+ * RDS and Aurora give no role the attribute: they let the members of a role of theirs stream. Where there is no such role, nobody is a member.
+ * Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/PostgreSQL.Concepts.General.FeatureSupport.LogicalReplication.html
+ */
+const mayReplicateSql = `r.rolreplication or r.rolsuper or exists (
+        select from pg_roles m where m.rolname = 'rds_replication' and pg_has_role(r.oid, m.oid, 'member'))`;
+
 async function readServer(client: ClientBase): Promise<ServerFacts> {
   const { rows } = await client.query<{
     version: number;
@@ -96,7 +103,7 @@ async function readServer(client: ClientBase): Promise<ServerFacts> {
   }>(`
     select current_setting('server_version_num')::int as version, pg_is_in_recovery() as is_standby,
       current_setting('wal_level') as wal_level, current_setting('max_wal_senders')::int as max_wal_senders,
-      r.rolname::text as role, r.rolreplication or r.rolsuper as may_replicate, current_database()::text as database,
+      r.rolname::text as role, ${mayReplicateSql} as may_replicate, current_database()::text as database,
       (select system_identifier::text from pg_control_system()) as system_identifier
     from pg_roles r where r.rolname = current_user`);
   const row = single(rows);
