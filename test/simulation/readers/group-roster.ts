@@ -1,4 +1,4 @@
-import type { JoinAnswer } from '@outbound/kafka';
+import type { JoinAnswer, MemberIdentity } from '@outbound/kafka';
 import type { Scheduler } from '../scheduler.ts';
 import { persistedMember, refusedJoin, type MemberState } from './group-member-state.ts';
 import { kafkaCode } from './kafka-codes.ts';
@@ -32,6 +32,21 @@ export class GroupRoster {
 
   get(memberId: string): MemberState | undefined {
     return this.#members.get(memberId);
+  }
+
+  /** The member of this identity in this generation; Kafka's code where it is none, or fenced. */
+  validate(
+    { memberId, groupInstanceId, generationId }: MemberIdentity,
+    generation: number,
+  ): MemberState | number {
+    if (groupInstanceId !== undefined) {
+      const holder = this.byInstance(groupInstanceId);
+      if (!holder) return kafkaCode.unknownMemberId;
+      if (holder.memberId !== memberId) return kafkaCode.fencedInstanceId;
+    }
+    const member = this.get(memberId);
+    if (!member) return kafkaCode.unknownMemberId;
+    return generationId === generation ? member : kafkaCode.illegalGeneration;
   }
 
   byInstance(instanceId: string | undefined): MemberState | undefined {

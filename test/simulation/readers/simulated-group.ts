@@ -1,6 +1,8 @@
 import type { JoinAnswer, JoinRequest, MemberIdentity, SyncAnswer } from '@outbound/kafka';
 import type { Chance } from '../chance.ts';
-import type { Scheduler, Timer } from '../scheduler.ts';
+import type { Scheduler } from '../scheduler.ts';
+import { GroupInvitations } from './group-invitations.ts';
+import { GroupTimer } from './group-timer.ts';
 import { GroupRoster } from './group-roster.ts';
 import {
   matches,
@@ -33,11 +35,7 @@ const noAssignment = (errorCode: number): SyncAnswer => ({
  * Source: Kafka's `GroupCoordinator` (classic protocol).
  */
 export class SimulatedGroup {
-  readonly #scheduler: Scheduler;
-  readonly #chance: Chance;
   readonly #trace: (what: string) => void;
-  /** No timer runs while the broker hangs. */
-  readonly #isFrozen: () => boolean;
   /** How long the first join of an empty group waits for others. */
   readonly #initialDelayMs: number;
   #state: 'empty' | 'preparing' | 'completing' | 'stable' = 'empty';
@@ -45,8 +43,8 @@ export class SimulatedGroup {
   #protocol = '';
   readonly #roster: GroupRoster;
   #persisted: Persisted = { generation: 0, protocol: '', leaderId: '', members: [] };
-  readonly #pending = new Map<string, Timer>();
-  #rebalance: Timer | undefined;
+  readonly #invitations: GroupInvitations;
+  readonly #rebalance: GroupTimer;
   #isInitial = false;
   #nextMember = 0;
   /** A member lost its place without having asked for it. */
@@ -56,15 +54,16 @@ export class SimulatedGroup {
     readonly scheduler: Scheduler;
     readonly chance: Chance;
     readonly trace: (what: string) => void;
+    /** No timer runs while the broker hangs. */
     readonly isFrozen: () => boolean;
     readonly initialDelayMs: number;
   }) {
-    this.#scheduler = options.scheduler;
-    this.#chance = options.chance;
     this.#trace = options.trace;
-    this.#isFrozen = options.isFrozen;
     this.#initialDelayMs = options.initialDelayMs;
-    this.#roster = new GroupRoster(options.scheduler, options.isFrozen, (member) => {
+    const { scheduler, chance, isFrozen } = options;
+    this.#rebalance = new GroupTimer(scheduler, chance, isFrozen);
+    this.#invitations = new GroupInvitations(scheduler, () => this.#completeIfAllJoined());
+    this.#roster = new GroupRoster(scheduler, isFrozen, (member) => {
       this.onRemoved(member.reader, 'session timeout');
       this.#remove(member, 'was not heard of');
     });
@@ -107,12 +106,7 @@ export class SimulatedGroup {
     }
     if (sameInstance && sameInstance.memberId !== memberId)
       return answer(refusedJoin(kafkaCode.fencedInstanceId));
-    const pending = this.#pending.get(memberId);
-    if (pending) {
-      pending.cancel();
-      this.#pending.delete(memberId);
-      return this.#add(memberId, reader, request, answer);
-    }
+    if (this.#invitations.take(memberId)) return this.#add(memberId, reader, request, answer);
     const member = this.#roster.get(memberId);
     if (!member) return answer(refusedJoin(kafkaCode.unknownMemberId));
     const isSame = matches(member, request.protocols);
@@ -132,7 +126,7 @@ export class SimulatedGroup {
     assignments: readonly { readonly memberId: string; readonly assignment: Buffer }[],
     answer: Answer<SyncAnswer>,
   ): void {
-    const member = this.#validate(identity);
+    const member = this.#roster.validate(identity, this.#generation);
     if (typeof member === 'number') return answer(noAssignment(member));
     if (this.#state === 'preparing') return answer(noAssignment(kafkaCode.rebalanceInProgress));
     if (this.#state === 'stable') {
@@ -147,7 +141,7 @@ export class SimulatedGroup {
         assignments.find(({ memberId }) => memberId === each.memberId)?.assignment ??
         Buffer.alloc(0);
     this.#state = 'stable';
-    this.#rebalance?.cancel();
+    this.#rebalance.cancel();
     this.#persist();
     this.#trace(`group: generation ${this.#generation} is stable`);
     for (const each of this.#roster.all()) {
@@ -159,17 +153,14 @@ export class SimulatedGroup {
   }
 
   heartbeat(identity: MemberIdentity): number {
-    const member = this.#validate(identity);
+    const member = this.#roster.validate(identity, this.#generation);
     if (typeof member === 'number') return member;
     this.#roster.beat(member);
     return this.#state === 'preparing' ? kafkaCode.rebalanceInProgress : kafkaCode.none;
   }
 
   leave({ memberId, groupInstanceId }: MemberIdentity): number {
-    const pending = this.#pending.get(memberId);
-    if (pending) {
-      pending.cancel();
-      this.#pending.delete(memberId);
+    if (this.#invitations.take(memberId)) {
       this.#completeIfAllJoined();
       return kafkaCode.none;
     }
@@ -184,7 +175,7 @@ export class SimulatedGroup {
   /** Kafka's code for a commit of this member now: the fence. */
   mayCommit(identity: MemberIdentity): number {
     if (identity.generationId < 0 && this.isEmpty) return kafkaCode.none;
-    const member = this.#validate(identity);
+    const member = this.#roster.validate(identity, this.#generation);
     if (typeof member === 'number') return member;
     this.#roster.beat(member);
     return this.#state === 'completing' ? kafkaCode.rebalanceInProgress : kafkaCode.none;
@@ -192,9 +183,8 @@ export class SimulatedGroup {
 
   /** The coordinator is gone: whoever waits is sent away, what was not written down is forgotten. */
   unload(): void {
-    this.#rebalance?.cancel();
-    for (const timer of this.#pending.values()) timer.cancel();
-    this.#pending.clear();
+    this.#rebalance.cancel();
+    this.#invitations.clear();
     this.#roster.unload();
   }
 
@@ -210,11 +200,7 @@ export class SimulatedGroup {
   /** A first join gets a name, and comes again with it (KIP-394). */
   #invite(reader: string, { sessionTimeoutMs }: JoinRequest, answer: Answer<JoinAnswer>): void {
     const memberId = this.#mint(reader);
-    const forget = this.#scheduler.after(sessionTimeoutMs, () => {
-      this.#pending.delete(memberId);
-      this.#completeIfAllJoined();
-    });
-    this.#pending.set(memberId, forget);
+    this.#invitations.invite(memberId, sessionTimeoutMs);
     answer(refusedJoin(kafkaCode.memberIdRequired, memberId));
   }
 
@@ -281,12 +267,12 @@ export class SimulatedGroup {
       }
       const isInitial = this.#isInitial;
       this.#state = 'preparing';
-      this.#rebalance?.cancel();
+      this.#rebalance.cancel();
       const timeoutMs = Math.max(
         0,
         ...this.#roster.all().map(({ rebalanceTimeoutMs }) => rebalanceTimeoutMs),
       );
-      this.#after(isInitial ? this.#initialDelayMs : timeoutMs, () => {
+      this.#rebalance.after(isInitial ? this.#initialDelayMs : timeoutMs, () => {
         this.#isInitial = false;
         this.#completeJoin();
       });
@@ -297,7 +283,7 @@ export class SimulatedGroup {
   #completeIfAllJoined(): void {
     const isWaiting =
       this.#state !== 'preparing' ||
-      this.#pending.size > 0 ||
+      this.#invitations.size > 0 ||
       this.#isInitial ||
       this.#roster.all().some(({ answerJoin }) => !answerJoin);
     if (!isWaiting) this.#completeJoin();
@@ -305,7 +291,7 @@ export class SimulatedGroup {
 
   #completeJoin(): void {
     if (this.#state !== 'preparing') return;
-    this.#rebalance?.cancel();
+    this.#rebalance.cancel();
     for (const member of this.#roster.all())
       if (!member.answerJoin && member.instanceId === undefined) {
         this.#roster.forget(member);
@@ -316,8 +302,9 @@ export class SimulatedGroup {
     const first = joined[0];
     if (!first && this.#roster.size > 0) {
       // Only static members, and none is back.
-      this.#after(Math.max(...this.#roster.all().map((each) => each.rebalanceTimeoutMs)), () =>
-        this.#completeJoin(),
+      this.#rebalance.after(
+        Math.max(...this.#roster.all().map((each) => each.rebalanceTimeoutMs)),
+        () => this.#completeJoin(),
       );
       return;
     }
@@ -348,7 +335,7 @@ export class SimulatedGroup {
       answerJoin?.(this.#roster.joined(member, this.#generation, this.#protocol));
     }
     const timeoutMs = Math.max(...joined.map(({ rebalanceTimeoutMs }) => rebalanceTimeoutMs));
-    this.#after(timeoutMs, () => {
+    this.#rebalance.after(timeoutMs, () => {
       if (this.#state !== 'completing') return;
       for (const member of this.#roster.all())
         if (!member.hasSynced && member.instanceId === undefined)
@@ -356,31 +343,11 @@ export class SimulatedGroup {
     });
   }
 
-  #validate({ memberId, groupInstanceId, generationId }: MemberIdentity): MemberState | number {
-    if (groupInstanceId !== undefined) {
-      const holder = this.#roster.byInstance(groupInstanceId);
-      if (!holder) return kafkaCode.unknownMemberId;
-      if (holder.memberId !== memberId) return kafkaCode.fencedInstanceId;
-    }
-    const member = this.#roster.get(memberId);
-    if (!member) return kafkaCode.unknownMemberId;
-    return generationId === this.#generation ? member : kafkaCode.illegalGeneration;
-  }
-
   #remove(member: MemberState, why: string): void {
     this.#roster.forget(member);
     this.#trace(`group: ${member.memberId} ${why}`);
     if (this.#state === 'preparing') this.#completeIfAllJoined();
     else this.#prepare(`${member.memberId} ${why}`);
-  }
-
-  #after(ms: number, run: () => void): void {
-    const tick = (): void => {
-      if (this.#isFrozen()) this.#rebalance = this.#scheduler.after(100, tick);
-      else run();
-    };
-    // A little unevenness, so that no two groups' timers fall together by construction.
-    this.#rebalance = this.#scheduler.after(ms + this.#chance.between(0, 2), tick);
   }
 
   #persist(): void {
