@@ -119,10 +119,11 @@ export class PartitionWork {
 
   /**
    * Copies what waits, where little of an answer keeps all of it in memory: otherwise one slow key, with an event in each fetch, would keep
-   * everything that came since. What is with a handler stays as it is, and what waits for a batch is soon gone.
+   * everything that came since. What is with a handler stays as it is, and what waits for a batch is soon gone. Far from the bound there is
+   * nothing to win: a partition that is full of events gives its answers back as fast as they are handled, and copies would be its work.
    */
   copyWaiting(): void {
-    if (this.batch) return;
+    if (this.batch || this.keptBytes * 2 < this.limits.maxBytes) return;
     for (const answer of [...this.#kept.toLookAt()]) if (!this.#isOut(answer)) this.#copy(answer);
   }
 

@@ -94,6 +94,20 @@ describe('what waits behind a slow key', () => {
     expect(rig.held.has(0)).toBe(false);
   });
 
+  it('is not copied while the partition is full of events and keeps little', async () => {
+    const { deliver } = manual();
+    const { take, held, workOf } = startDispatcher(deliver, { ...limits, maxEvents: 2 });
+    const records = fetched(0, ['a', 'slow', 'slow', 'slow', 'slow']).map((each) => ({
+      ...each,
+      value: each.value?.subarray(0, 100) ?? null,
+    }));
+    take(0, records, undefined, answerBytes);
+    await turn();
+    expect(held.has(0)).toBe(true);
+    const { tracker } = workOf(0);
+    for (const waiting of tracker.slice(2, tracker.end)) expect(records).toContain(waiting);
+  });
+
   it('stops the partition at the limit where handlers themselves keep the answers', async () => {
     const { deliver, out } = manual();
     const rig = startDispatcher(deliver, { ...limits, concurrency: 100 });
