@@ -94,6 +94,17 @@ describe.each<PostgresMajor>([15, 18])('stopping, on Postgres %i', (major) => {
     expect(exit.durationMs).toBeGreaterThan(9900);
   });
 
+  it('the relay with a Postgres that hangs exits 0 in under 10 s', async () => {
+    await using pipeline = await prepared();
+    const relay = await pipeline.startRelay();
+    await new EntityWriter(pipeline.sql).write('before');
+    await pipeline.caughtUp();
+    await stack.postgres.pause();
+    const exit = await relay.terminate().finally(() => stack.postgres.resume());
+    expect(exit).toMatchObject({ code: 0 });
+    expect(exit.durationMs).toBeLessThan(10_000);
+  });
+
   it('a second signal ends the relay at once', async () => {
     await using pipeline = await prepared();
     const relay = await pipeline.startRelay();

@@ -78,6 +78,19 @@ describe('starting', () => {
     expect(text).not.toContain('hush-hush');
   });
 
+  it.each(['CATALOG_API_PORT', 'CATALOG_API_ADMIN_PORT'])(
+    'exits 2 with one sentence and no stack when %s is taken',
+    async (setting) => {
+      const { port } = new URL(catalog.apiUrl);
+      await using service = launch({ [setting]: port });
+      expect((await service.ended()).code).toBe(2);
+      const line = service.logs.find(({ level }) => level === 'fatal');
+      expect(JSON.stringify(line)).toContain(`127.0.0.1:${port}: somebody else has this port`);
+      expect(JSON.stringify(line)).toContain(setting);
+      expect(line).not.toHaveProperty('error');
+    },
+  );
+
   it('starts without a database, says so in readyz, and warns when it listens beyond this machine', async () => {
     await using service = launch({
       CATALOG_API_DATABASE_URL: 'postgres://u:hush-hush@127.0.0.1:1/d',

@@ -58,6 +58,8 @@ function failPointFrom(setting: string | undefined): ReachFailPoint {
 
 /** What a stop takes beside the drain, at the most; `deploy/` and the docs name the sum. */
 const closingMs = 4500;
+/** How long a stop waits for what runs beside the stream. */
+const besideMs = 1000;
 
 const { config, kafka } = configOrExit();
 const logger = createLogger({ service: 'relay', level: config.logLevel });
@@ -116,7 +118,8 @@ await runUntilSignal(
     );
     onClose('slot monitor and housekeeping', async () => {
       stopBeside.abort();
-      await Promise.all([monitor, houseKeeper]);
+      // A question to a server that hangs is not waited for: the process ends, and its connections with it.
+      await Promise.race([Promise.all([monitor, houseKeeper]), systemClock.sleep(besideMs)]);
     });
 
     try {

@@ -1,10 +1,12 @@
-import type { Clock, Logger } from '@outbound/service-kit';
+import { LineLimit, type Clock, type Logger } from '@outbound/service-kit';
 import { toRelayError } from './errors.ts';
 import type { ConnectionSettings } from './wal/connection-config.ts';
 import { Sentinel } from './wal/sentinel.ts';
 import { readSlotHealth, type SlotHealth } from './wal/slot-health.ts';
 
 const pollMs = 5000;
+/** A server that cannot be asked is told of once a minute. */
+const repeatMs = 60_000;
 
 export interface SlotMonitorOptions {
   readonly connection: ConnectionSettings;
@@ -41,6 +43,7 @@ export async function monitorSlot(options: SlotMonitorOptions, signal: AbortSign
   const { clock, logger, slot, walBudgetBytes, onHealth } = options;
   let sentinel: Sentinel | undefined;
   let wasOverBudget = false;
+  const limit = new LineLimit({ everyMs: repeatMs, nowMs: () => clock.nowMs() });
   while (!signal.aborted) {
     try {
       sentinel ??= await Sentinel.open(
@@ -64,10 +67,12 @@ export async function monitorSlot(options: SlotMonitorOptions, signal: AbortSign
     } catch (thrown) {
       const error = toRelayError(thrown);
       onHealth(undefined);
-      logger.warn(
-        { component: 'slot', slot, code: error.code, error },
-        'Postgres could not be asked about the slot',
-      );
+      const line = limit.admit(error.code);
+      if (line)
+        logger.warn(
+          { component: 'slot', slot, code: error.code, error, ...line },
+          'Postgres could not be asked about the slot',
+        );
     }
     await clock.sleep(pollMs, signal);
   }

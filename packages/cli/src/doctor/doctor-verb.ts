@@ -1,11 +1,13 @@
-import { eventTypes, withTopicPrefix } from '@outbound/schemas';
+import { declaredTopics, eventTypes, withTopicPrefix } from '@outbound/schemas';
 import type pg from 'pg';
 import type { CliContext } from '../context.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
 import { readRelayStatus } from '../status/relay-status.ts';
 import { readOutboxStatus } from '../status/source-status.ts';
 import type { AddVerb } from '../verb.ts';
 import { splitAddress } from './advertised-brokers.ts';
+import { judgeBacklog, readBacklog, type Backlog } from './backlog-check.ts';
 import { judgeClock, judgeDatabase, judgeOutbox } from './database-checks.ts';
 import { readDatabaseFacts } from './database-facts.ts';
 import { fault, ok, unknown, warning, type Finding, type Level } from './finding.ts';
@@ -30,6 +32,7 @@ async function doctor(context: CliContext, migrations: string): Promise<ExitCode
     machineChecks(process.versions.node, usedPorts(context)),
     databaseChecks(context, migrations),
     kafka(context),
+    backlog(context),
     http(context, 'api', context.settings.apiUrl, 'OUTBOUND_API_URL', '/openapi.json'),
     relay(context),
   ]);
@@ -135,6 +138,37 @@ async function kafka(context: CliContext): Promise<readonly Finding[]> {
         'set what the message names',
       ),
     ];
+  }
+}
+
+/** Needs both sides; what is wrong with one of them, its own checks say. */
+async function backlog(context: CliContext): Promise<readonly Finding[]> {
+  const { settings } = context;
+  if (settings.kafkaBrokers === undefined || settings.databaseUrl === undefined) return [];
+  const prefixed = withTopicPrefix(eventTypes, settings.topicPrefix);
+  try {
+    const pool = await context.database();
+    const admin = await openKafkaAdmin(context.kafka());
+    try {
+      const { rows } = await pool.query<{ now_ms: number }>(
+        'select (extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms',
+      );
+      const nowMs = rows[0]?.now_ms ?? Date.now();
+      const backlogs: Backlog[] = [];
+      for (const { topic } of declaredTopics(prefixed.values())) {
+        const types = [...prefixed.values()].filter(({ routes }) =>
+          routes.some((route) => route.topic === topic),
+        );
+        const names = types.map(({ name }) => name);
+        const found = await readBacklog(admin, pool, { topic, eventTypes: names, nowMs });
+        if (found) backlogs.push(found);
+      }
+      return judgeBacklog(backlogs);
+    } finally {
+      await admin.close();
+    }
+  } catch (error) {
+    return [unknown('backlog', error instanceof Error ? error.message : String(error))];
   }
 }
 
