@@ -199,6 +199,10 @@ begin
   select b.lower_bound, b.upper_bound into strict bound from outbox_default_bound b;
   select format('outbox_%s_to_%s', to_char(min(d.created_at), 'YYYYMMDD'), to_char(bound.upper_bound, 'YYYYMMDD'))
     into name from outbox_default d;
+  -- Somebody set one of these days aside before.
+  if to_regclass('public.' || name) is not null then
+    name := name || to_char(now(), '_HH24MISSUS');
+  end if;
   create table public.outbox_default_next (like public.outbox including defaults including constraints);
   create trigger outbox_append_only_truncate before truncate on public.outbox_default_next
     for each statement execute function public.outbox_refuse_change();
@@ -209,6 +213,7 @@ begin
   for index_name in
     select c.relname from pg_index i join pg_class c on c.oid = i.indexrelid
       where i.indrelid = format('public.%I', name)::regclass
+        and to_regclass(format('public.%I', replace(c.relname, 'outbox_default', name))) is null
   loop
     execute format('alter index public.%I rename to %I', index_name, replace(index_name, 'outbox_default', name));
   end loop;

@@ -3,6 +3,38 @@
 -- for a tenth of a second at the most, and the first that is not to be had ends the run: nobody who writes waits longer than
 -- that and the moment of the change itself.
 
+-- Seals the partitions whose day is over and that nothing can be committed to any more: no transaction that began before their upper bound
+-- is open, and created_at is the start of the transaction, which the api cannot set. The log position noted then lies after every
+-- commit of their rows.
+create function outbox_seal_ended(grace interval) returns outbox_action[]
+  language plpgsql
+  set search_path = pg_catalog, public, pg_temp
+as $$
+declare
+  lines outbox_action[] := '{}';
+  part record;
+  fault text;
+begin
+  -- In two steps: what is open is looked at first, the log position is taken afterwards.
+  perform pg_stat_clear_snapshot();
+  for part in
+    select p.partition_name, p.upper_bound from outbox_partition p
+    where p.upper_bound + grace <= now()
+      and not exists (select from outbox_seal s where s.partition_name = p.partition_name)
+    order by p.upper_bound
+  loop
+    fault := outbox_open_transaction(part.upper_bound);
+    if fault is null then
+      insert into outbox_seal (partition_name, sealed_lsn) values (part.partition_name, pg_current_wal_insert_lsn());
+      lines := lines || ('sealed', part.partition_name, null)::outbox_action;
+    else
+      lines := lines || ('kept', part.partition_name, 'not sealed: ' || fault)::outbox_action;
+    end if;
+  end loop;
+  return lines;
+end
+$$;
+
 -- Makes the partition of the first day that has none; nothing if all have one.
 create function outbox_make_day(days_ahead integer) returns outbox_action[]
   language plpgsql
@@ -29,14 +61,19 @@ begin
     elsif exists (select from outbox_default) then
       return lines || ('skipped', name, 'Postgres would read all rows of the default partition under a lock')::outbox_action;
     end if;
-    -- ATTACH leaves writers alone where CREATE … PARTITION OF would lock the whole outbox.
-    execute format('create table public.%I (like public.outbox including defaults including constraints)', name);
-    execute format('create trigger outbox_append_only_truncate before truncate on public.%I '
-      'for each statement execute function public.outbox_refuse_change()', name);
-    perform outbox_lock('share update exclusive', 'outbox_default');
-    execute format('alter table public.outbox attach partition public.%I for values from (%L) to (%L)',
-      name, day_start, day_end);
-    return lines || ('created', name, null)::outbox_action;
+    begin
+      -- ATTACH leaves writers alone where CREATE … PARTITION OF would lock the whole outbox.
+      execute format('create table public.%I (like public.outbox including defaults including constraints)', name);
+      execute format('create trigger outbox_append_only_truncate before truncate on public.%I '
+        'for each statement execute function public.outbox_refuse_change()', name);
+      perform outbox_lock('share update exclusive', 'outbox_default');
+      execute format('alter table public.outbox attach partition public.%I for values from (%L) to (%L)',
+        name, day_start, day_end);
+      return lines || ('created', name, null)::outbox_action;
+    exception
+      when check_violation then
+        return lines || ('skipped', name, 'the default partition got rows of this day just now')::outbox_action;
+    end;
   end loop;
   return lines;
 end
@@ -72,13 +109,9 @@ begin
 end
 $$;
 
--- Seals past partitions (UTC), and does the first of these that there is to do: a step to empty the default partition, the
--- partition of a day ahead, an old partition dropped. One row for each thing done or put off. After any action but `kept` and
--- `skipped`, which change nothing, a further call may find more to do.
---
--- A partition is sealed once its upper bound is past and no transaction that began before the bound is open: created_at is the start of
--- the transaction, and the api cannot set it, so nothing can come any more; the log position noted then lies after every commit of its rows.
--- It is dropped when it is older than the retention and every reader of the log has confirmed that position (outbox_unconfirmed_slot).
+-- Does the first of these that there is to do: ended partitions sealed, a step to empty the default partition, the partition of a
+-- day ahead, an old partition dropped (older than the retention, sealed, and confirmed by every reader of the log). One row for
+-- each thing done or put off. After any action but `kept` and `skipped`, which change nothing, a further call may find more to do.
 create or replace function outbox_housekeeping(
   retention interval default interval '3 days',
   days_ahead integer default 7,
@@ -92,8 +125,6 @@ create or replace function outbox_housekeeping(
   set lock_timeout = '100ms'
 as $$
 declare
-  part record;
-  fault text;
   lines outbox_action[];
   locked_name text;
 begin
@@ -109,36 +140,20 @@ begin
   -- Locks are kept until the commit is done, and a standby that is slow to confirm it must not prolong that.
   perform set_config('synchronous_commit', 'local', true);
 
-  -- In two steps: what is open is looked at first, the log position is taken afterwards.
-  perform pg_stat_clear_snapshot();
-  for part in
-    select p.partition_name, p.upper_bound from outbox_partition p
-    where p.upper_bound + grace <= now()
-      and not exists (select from outbox_seal s where s.partition_name = p.partition_name)
-    order by p.upper_bound
-  loop
-    fault := outbox_open_transaction(part.upper_bound);
-    if fault is null then
-      insert into outbox_seal (partition_name, sealed_lsn) values (part.partition_name, pg_current_wal_insert_lsn());
-      return query select 'sealed', part.partition_name, null::text;
-    else
-      return query select 'kept', part.partition_name, 'not sealed: ' || fault;
-    end if;
-  end loop;
-
   begin
-    for step in 1..3 loop
+    for step in 1..4 loop
       lines := case step
-        when 1 then outbox_clear_default()
-        when 2 then outbox_make_day(days_ahead)
+        when 1 then outbox_seal_ended(grace)
+        when 2 then outbox_clear_default()
+        when 3 then outbox_make_day(days_ahead)
         else outbox_drop_oldest(retention)
       end;
       return query select l.action, l.partition_name, l.detail from unnest(lines) l;
       exit when exists (select from unnest(lines) l where l.action not in ('kept', 'skipped'));
     end loop;
   exception
-    -- Leaving the block undoes the step and gives back what it locked.
-    when lock_not_available then
+    -- Leaving the block undoes the step and gives back what it locked. (A deadlock only with somebody who locks in another order.)
+    when lock_not_available or deadlock_detected then
       get stacked diagnostics locked_name = table_name;
       return query select 'skipped', coalesce(nullif(locked_name, ''), 'outbox_default'),
         sqlerrm || '; the next run tries again';
@@ -177,6 +192,7 @@ begin
 end
 $$;
 
+revoke execute on function outbox_seal_ended(interval) from public;
 revoke execute on function outbox_make_day(integer) from public;
 revoke execute on function outbox_drop_oldest(interval) from public;
 revoke execute on procedure outbox_keep_house(interval, integer, interval) from public;
