@@ -15,6 +15,8 @@ const sourceFaultNames = [
   'half-open connection',
   'half-open connection while opening',
   'crash postgres',
+  'bring back a copy',
+  'cut a repetition short',
 ] as const;
 
 /** Faults of brokers and of the network before them. */
@@ -29,6 +31,7 @@ const kafkaFaultNames = [
   'lose requests',
   'delay requests',
   'omit partitions',
+  'hide tails',
   'foreign record',
 ] as const;
 
@@ -46,6 +49,23 @@ export const takeoverFaults = [
   'delay requests',
 ] as const satisfies readonly FaultName[];
 
+/** Faults by which the database is of another history, with tails that are decided in many ways. */
+export const restoreFaults = [
+  'bring back a copy',
+  'bring back a copy',
+  'kill relay between two acts',
+  'kafka outage',
+  'kafka outage',
+  'move leaders',
+] as const satisfies readonly FaultName[];
+
+/** Faults by which records come again that are there already, and are cut off in the midst of it. */
+export const repetitionFaults = [
+  'cut a repetition short',
+  'kill relay between two acts',
+  'foreign record',
+] as const satisfies readonly FaultName[];
+
 interface World {
   readonly scheduler: Scheduler;
   readonly postgres: SimulatedPostgres;
@@ -54,6 +74,8 @@ interface World {
   readonly trace: (what: string) => void;
   /** Appends a record of another source to a random partition. */
   readonly writeForeign: () => void;
+  /** Copies the database. Gives how to bring the copy back; undefined if the database is no longer of the copy's history. */
+  readonly copyDatabase: () => () => boolean;
 }
 
 export interface NemesisPlan {
@@ -149,6 +171,10 @@ export class Nemesis {
           trace('Postgres is up again');
           postgres.start();
         });
+      case 'bring back a copy':
+        return this.#bringBackCopy();
+      case 'cut a repetition short':
+        return this.#cutRepetitionShort();
       default:
         return this.#strikeKafka(fault, kafka, trace);
     }
@@ -159,19 +185,62 @@ export class Nemesis {
     const { kafka, postgres, trace } = this.#world;
     postgres.onTaken = () => {
       postgres.onTaken = () => undefined;
-      kafka.weather = { ...kafka.weather, loseRequest: this.#chance.between(0.1, 0.5) };
+      kafka.weather = {
+        ...kafka.weather,
+        loseRequest: this.#chance.between(0.1, 0.5),
+        hideTail: this.#chance.happens(0.4) ? 1 : 0,
+      };
       const sender = postgres.holder;
       this.#later(this.#chance.between(1, 500), () => {
         trace('the server drops the new connection, the relay hears nothing');
         if (sender) sender.isBlackholed = true;
         sender?.end(false);
       });
-      this.#later(this.#chance.between(200, 3000), () => {
+      this.#later(this.#chance.between(200, 6000), () => {
         kafka.weather = fairWeather;
       });
     };
+    // What cannot be sent meanwhile is what it would send too late.
+    if (this.#chance.happens(0.5)) {
+      for (const broker of kafka.brokerIds) kafka.kill(broker);
+      this.#later(this.#chance.between(500, 4000), () => {
+        for (const broker of kafka.brokerIds) kafka.heal(broker);
+      });
+    }
     trace('the replication connection is cut, and the next one will be lost unawares');
     postgres.holder?.end(true);
+  }
+
+  /** The slot goes back, the next relay cannot see what is there already, and dies while it publishes that again. */
+  #cutRepetitionShort(): void {
+    const { kafka, postgres, hosts, trace } = this.#world;
+    const chance = this.#chance;
+    trace('Postgres crashes, and what its slot repeats will be cut short');
+    postgres.crash();
+    postgres.onTaken = () => {
+      postgres.onTaken = () => undefined;
+      kafka.weather = { ...kafka.weather, hideTail: 1 };
+      for (const host of hosts) host.life.killAfter(chance.int(8, 30));
+      this.#later(chance.between(100, 600), () => {
+        kafka.weather = fairWeather;
+      });
+    };
+    this.#later(chance.between(20, 500), () => postgres.start());
+  }
+
+  #bringBackCopy(): void {
+    const { postgres, trace, copyDatabase } = this.#world;
+    const chance = this.#chance;
+    trace('the data directory is copied');
+    const bringBack = copyDatabase();
+    this.#later(chance.happens(0.5) ? chance.between(50, 800) : chance.between(800, 5000), () => {
+      if (!bringBack()) return;
+      trace('the copy is brought back');
+      this.#later(chance.between(20, 2000), () => {
+        trace('Postgres is up again, with the copy');
+        postgres.start();
+      });
+    });
   }
 
   #strikeKafka(
@@ -236,6 +305,8 @@ export class Nemesis {
         });
       case 'omit partitions':
         return weather({ omitPartition: chance.between(0.1, 0.6) });
+      case 'hide tails':
+        return weather({ hideTail: chance.between(0.2, 1) });
       case 'foreign record':
         trace('another source writes a record');
         return this.#world.writeForeign();

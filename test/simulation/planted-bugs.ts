@@ -4,7 +4,10 @@ import type {
   Publisher,
   PublisherSession,
 } from '../../services/relay/src/kafka/publisher.ts';
-import { sourcePositionFromText } from '../../services/relay/src/wal/source-position.ts';
+import {
+  comparePositions,
+  sourcePositionFromText,
+} from '../../services/relay/src/wal/source-position.ts';
 import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
 import type {
   ChangeListener,
@@ -12,17 +15,26 @@ import type {
   ChangeStream,
 } from '../../services/relay/src/wal/change-source.ts';
 import { decodeCommit, messageKind } from '../../services/relay/src/wal/pgoutput.ts';
-import { Tuple } from '../../services/relay/src/wal/tuple.ts';
 import type { Lsn } from '../../services/relay/src/wal/lsn.ts';
 import { recordHeader } from '@outbound/schemas';
+import {
+  anyTailBelieved,
+  holeAcknowledged,
+  positionBelieved,
+  refutedForgotten,
+  viewsKept,
+  withheldAcknowledged,
+  type Within,
+} from './planted-inside.ts';
 import type { Plant } from './schedule.ts';
+import { ownTail } from './simulated-publisher.ts';
 
 /** A defect that somebody could make in the relay, put in from outside, and the promise whose breach shows it. */
 export interface PlantedBug extends Plant {
   /** Numbers of promises; the first failure of a schedule that names one of them counts as found. */
   readonly breaks: readonly string[];
-  /** It has to run within `withViewsKept`. */
-  readonly keepsViews?: true;
+  /** Where the defect is inside the relay's own code. */
+  readonly within?: Within;
 }
 
 type AssemblyChange = NonNullable<Plant['parts']>;
@@ -99,29 +111,6 @@ function streamed(stream: ChangeStream, over: Partial<ChangeStream>): ChangeStre
   };
 }
 
-/** While it runs, copies of a row's bytes are views of the source's buffer. */
-export async function withViewsKept<T>(run: () => Promise<T>): Promise<T> {
-  const kept = Object.getOwnPropertyDescriptors(Tuple.prototype);
-  const read = kept.read.value as (this: Tuple, bytes: Buffer, offset: number) => number;
-  const copyBytes = kept.copyBytes.value as (this: Tuple, column: number) => Buffer | undefined;
-  let source: Buffer = Buffer.alloc(0);
-  Tuple.prototype.read = function (bytes, offset) {
-    source = bytes;
-    return read.call(this, bytes, offset);
-  };
-  Tuple.prototype.copyBytes = function (column) {
-    const copy = copyBytes.call(this, column);
-    const at = copy ? source.indexOf(copy) : -1;
-    return copy && at >= 0 ? source.subarray(at, at + copy.length) : copy;
-  };
-  try {
-    return await run();
-  } finally {
-    Tuple.prototype.read = read;
-    Tuple.prototype.copyBytes = copyBytes;
-  }
-}
-
 let sessions = 0;
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -161,7 +150,7 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
     })),
   },
-  { name: 'keeps a view of the source’s buffer', breaks: ['I5'], keepsViews: true },
+  { name: 'keeps a view of the source’s buffer', breaks: ['I5'], within: viewsKept },
   {
     name: 'sends another batch of the lane after a rejection',
     breaks: ['I1', 'I3', 'I6', 'I8'],
@@ -313,5 +302,32 @@ export const plantedBugs: readonly PlantedBug[] = [
         return `session-${sessions}`;
       },
     },
+  },
+  { name: 'believes any tail', breaks: ['I1', 'I6'], within: anyTailBelieved },
+  {
+    name: 'believes a tail by its position alone',
+    breaks: ['I1', 'I6'],
+    within: positionBelieved,
+  },
+  {
+    name: 'takes the furthest tail instead of the last',
+    breaks: ['I4'],
+    publisher: {
+      tailOf: (records, fingerprint) =>
+        records
+          .flatMap((record) => ownTail([record], fingerprint) ?? [])
+          .sort((a, b) => comparePositions(b.position, a.position))[0],
+    },
+  },
+  {
+    name: 'acknowledges what is withheld',
+    breaks: ['I1', 'I6'],
+    within: withheldAcknowledged,
+  },
+  { name: 'forgets which tails it has refuted', breaks: ['I8'], within: refutedForgotten },
+  {
+    name: 'acknowledges over a hole where it joins what is delivered',
+    breaks: ['I1', 'I6'],
+    within: holeAcknowledged,
   },
 ];

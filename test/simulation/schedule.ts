@@ -13,7 +13,15 @@ import { Chance } from './chance.ts';
 import { DuplicateLedger } from './duplicate-ledger.ts';
 import type { Life } from './life.ts';
 import { MemoryLedger } from './memory-ledger.ts';
-import { faultNames, Nemesis, takeoverFaults, type FaultName } from './nemesis.ts';
+import {
+  faultNames,
+  Nemesis,
+  repetitionFaults,
+  restoreFaults,
+  takeoverFaults,
+  type FaultName,
+} from './nemesis.ts';
+import { DatabaseCopies } from './database-copies.ts';
 import { PgoutputEncoder } from './pgoutput-encoder.ts';
 import { RelayHost, stopWithinMs } from './relay-host.ts';
 import { Scheduler } from './scheduler.ts';
@@ -45,10 +53,24 @@ export interface ScheduleResult {
   readonly faults: number;
   /** Infinite where a tail could not be read, so that everything might come again. */
   readonly allowedDuplicates: number;
+  /** How often a copy of the database was brought back. */
+  readonly broughtBack: number;
   readonly virtualMs: number;
   readonly steps: number;
   readonly trace: readonly string[];
 }
+
+/** What a schedule is about: faults that go badly together, or any. */
+const plots = [
+  ...Array.from({ length: 14 }, () => 'any' as const),
+  ...(['takeover', 'takeover', 'takeover', 'restore', 'restore', 'repetition'] as const),
+] as const;
+
+const plotFaults = {
+  takeover: takeoverFaults,
+  restore: restoreFaults,
+  repetition: repetitionFaults,
+} as const;
 
 /** Everything must be delivered and confirmed this long after the last fault has healed (I8). */
 const settleWithinMs = 120_000;
@@ -68,7 +90,8 @@ export async function runSchedule(
   const shape = chance.fork('shape');
   const activeMs = shape.between(3000, 12_000);
   const maxInFlightBytes = shape.pick([6000, 40_000, 1_000_000]);
-  const isTakeover = shape.happens(0.15);
+  const plot = shape.pick(plots);
+  const isTakeover = plot === 'takeover';
   const routes = itemChange.routes;
 
   const kafka = new SimulatedKafka(scheduler, chance.fork('kafka'), routes);
@@ -122,6 +145,13 @@ export async function runSchedule(
         stateChanged: (state) => tell(`${life.name} is ${state}`),
         sessionEnded: (error) => tell(`${life.name}: session ended: ${error?.message ?? 'well'}`),
         sendFailed: (error) => tell(`${life.name}: ${error.code} ${error.message}`),
+        tailsRefuted: (refuted) => {
+          tell(`${life.name}: ${refuted.length} tails are refuted`);
+          if (copies.broughtBack === 0)
+            failures.push(
+              `I11 ${life.name} says of ${refuted[0]?.lane} that the database went back`,
+            );
+        },
       }),
       failPoint: (point) => {
         if (life.act()) return;
@@ -148,16 +178,30 @@ export async function runSchedule(
       ),
   );
   const workload = new Workload(postgres, chance.fork('workload'), {
-    items: shape.int(2, 7),
+    // Of many items most are not changed again: what went wrong with them stays to be seen.
+    items: plot === 'any' ? shape.int(2, 7) : shape.pick([2, 4, 7, 40]),
     gapMs: shape.pick([80, 200, 600]),
     large: shape.pick([0, 0.03, 0.1]),
     untilMs: activeMs,
   });
+  const copies = new DatabaseCopies(postgres, workload, chance.fork('copies'), (endLsn) => {
+    // What was confirmed beyond the copy's end was of the history that is lost.
+    for (const [index, { confirmedLsn, endOffsets }] of confirmed.entries())
+      if (confirmedLsn > endLsn) confirmed[index] = { confirmedLsn: endLsn, endOffsets };
+  });
   const nemesis = new Nemesis(
-    { scheduler, postgres, kafka, hosts, trace: tell, writeForeign },
+    {
+      scheduler,
+      postgres,
+      kafka,
+      hosts,
+      trace: tell,
+      writeForeign,
+      copyDatabase: () => copies.take(),
+    },
     chance.fork('nemesis'),
     {
-      faults: isTakeover ? takeoverFaults : chosenFaults(shape),
+      faults: plot === 'any' ? chosenFaults(shape) : plotFaults[plot],
       gapMs: shape.pick([300, 1000, 3000]),
       untilMs: activeMs,
     },
@@ -182,12 +226,15 @@ export async function runSchedule(
     hosts.every((host) => !host.isRunning),
   );
 
+  failures.push(...lostBehindNew(kafka, workload));
+  // Who finds that the database was brought back publishes everything again from the slot's position.
+  const allowedDuplicates = copies.broughtBack > 0 ? Infinity : duplicates.allowed;
   const verdict = checkHistory({
     routes: new Map([[itemChange.name, routes]]),
-    allowedDuplicates: duplicates.allowed,
+    allowedDuplicates,
     committed: workload.committed,
     rolledBack: workload.rolledBack,
-    records: publishedRecords(kafka),
+    records: publishedRecords(kafka, workload.lost),
     confirmed,
     finalRows: workload.finalRows(),
   });
@@ -197,7 +244,8 @@ export async function runSchedule(
     failures,
     verdict,
     faults: nemesis.bitten,
-    allowedDuplicates: duplicates.allowed,
+    allowedDuplicates,
+    broughtBack: copies.broughtBack,
     virtualMs: scheduler.nowMs,
     steps: scheduler.steps,
     trace,
@@ -225,11 +273,15 @@ function foreignRecord(lane: string, lsn: Lsn): OutboundRecord {
   };
 }
 
-function* publishedRecords(kafka: SimulatedKafka): Generator<PublishedRecord> {
+/** What the topics hold of the present history: what they hold of a lost one is nobody's fault any more. */
+function* publishedRecords(
+  kafka: SimulatedKafka,
+  lost: ReadonlySet<string>,
+): Generator<PublishedRecord> {
   for (const [lane, { log }] of kafka.partitions) {
     const partition = Number(lane.slice(lane.lastIndexOf('/') + 1));
     for (const [offset, { record, isForeign }] of log.records.entries()) {
-      if (isForeign) continue;
+      if (isForeign || lost.has(record.headers[recordHeader.id] ?? '')) continue;
       yield {
         topic: record.topic,
         partition,
@@ -241,4 +293,18 @@ function* publishedRecords(kafka: SimulatedKafka): Generator<PublishedRecord> {
       };
     }
   }
+}
+
+/** Nothing of a lost history may come behind what the present one has written of the same item (I4). */
+function lostBehindNew(kafka: SimulatedKafka, { lost, changedSince }: Workload): string[] {
+  const last = new Map<string, string>();
+  for (const { log } of kafka.partitions.values())
+    for (const { record, isForeign } of log.records)
+      if (!isForeign)
+        last.set(`${record.topic} ${record.key}`, record.headers[recordHeader.id] ?? '');
+  return [...last].flatMap(([place, eid]) =>
+    lost.has(eid) && changedSince.has(place.slice(place.indexOf(' ') + 1))
+      ? [`I4 ${place}: the last record is event ${eid} of a lost history`]
+      : [],
+  );
 }

@@ -45,6 +45,8 @@ export interface KafkaWeather {
   delayMs: number;
   /** Probability that an answer leaves a partition out. */
   omitPartition: number;
+  /** Probability that the last records of a partition cannot be read at a start. */
+  hideTail: number;
 }
 
 export const fairWeather: KafkaWeather = {
@@ -53,6 +55,7 @@ export const fairWeather: KafkaWeather = {
   delayRequest: 0,
   delayMs: 0,
   omitPartition: 0,
+  hideTail: 0,
 };
 
 const brokerIds = [1, 2, 3] as const;

@@ -171,22 +171,25 @@ export class WalSender {
   }
 }
 
-/** One database server with one slot: what it has written, what it lets be read, and what a crash makes of both. */
+/** A copy of the data directory: what would be there after a crash at that moment. */
+export interface DataCopy {
+  readonly log: WalLog;
+  readonly slotLsn: Lsn;
+}
+
+/** One database server with one slot: what it has written, what it lets be read, and what a crash or a restore makes of both. */
 export class SimulatedPostgres {
   readonly scheduler: Scheduler;
   readonly chance: Chance;
-  readonly log = new WalLog();
-  readonly identity: SourceIdentity = {
-    systemIdentifier: '7412000000000000001',
-    timeline: 1,
-    database: 'shop',
-    slot: 'outbound',
-  };
+  #log = new WalLog();
+  #timeline = 1;
   readonly #onConfirmed: (lsn: Lsn) => void;
   #confirmedLsn: Lsn;
   #persistedLsn: Lsn;
   #holder: WalSender | undefined;
   #isUp = true;
+  /** Probability that the connection for questions suffers what befalls the stream. */
+  sharedFate = 0.5;
   /** Told when a relay has taken the slot. */
   onTaken: () => void = () => undefined;
 
@@ -196,6 +199,19 @@ export class SimulatedPostgres {
     this.#onConfirmed = onConfirmed;
     this.#confirmedLsn = this.log.endLsn;
     this.#persistedLsn = this.log.endLsn;
+  }
+
+  get log(): WalLog {
+    return this.#log;
+  }
+
+  get identity(): SourceIdentity {
+    return {
+      systemIdentifier: '7412000000000000001',
+      timeline: this.#timeline,
+      database: 'shop',
+      slot: 'outbound',
+    };
   }
 
   get isUp(): boolean {
@@ -248,5 +264,18 @@ export class SimulatedPostgres {
 
   start(): void {
     this.#isUp = true;
+  }
+
+  copy(): DataCopy {
+    return { log: this.#log.fork(), slotLsn: this.#persistedLsn };
+  }
+
+  /** Brings a copy back, in the place of what is there: as the same server, or as one that was promoted and has a timeline of its own. */
+  bringBack({ log, slotLsn }: DataCopy, isPromoted: boolean): void {
+    this.crash();
+    this.#log = log.fork();
+    this.#confirmedLsn = slotLsn;
+    this.#persistedLsn = slotLsn;
+    if (isPromoted) this.#timeline += 1;
   }
 }

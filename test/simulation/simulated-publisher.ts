@@ -60,7 +60,8 @@ export class SimulatedPublisher implements Publisher {
       const { log, leader } = kafka.partition(lane);
       const position = await ask(this.#options, () => {
         const from = Math.max(log.startOffset, log.endOffset - lookBack);
-        const tail = kafka.isUp(leader) ? tailOf(log.records.slice(from), fingerprint) : undefined;
+        const canRead = kafka.isUp(leader) && !kafka.chance.happens(kafka.weather.hideTail);
+        const tail = canRead ? tailOf(log.records.slice(from), fingerprint) : undefined;
         const hasOwn = log.records.some(({ isForeign }) => !isForeign);
         onTailRead?.(lane, producer.producerEpoch, tail !== undefined || !hasOwn);
         return tail;

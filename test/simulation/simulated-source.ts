@@ -116,6 +116,7 @@ class SimulatedStream implements ChangeStream, WalReceiver {
   #askedMs: number | undefined;
   #lastStatusMs = 0;
   #statusTimer: Timer | undefined;
+  readonly #sharesFate: boolean;
 
   constructor(
     postgres: SimulatedPostgres,
@@ -130,6 +131,7 @@ class SimulatedStream implements ChangeStream, WalReceiver {
     this.#listener = listener;
     this.#memory = memory;
     this.#heardMs = postgres.scheduler.nowMs;
+    this.#sharesFate = postgres.chance.happens(postgres.sharedFate);
   }
 
   get identity() {
@@ -194,7 +196,7 @@ class SimulatedStream implements ChangeStream, WalReceiver {
     return this.#ask(() => this.#postgres.log.endLsn);
   }
 
-  /** A question beside the stream; the connection for it suffers what the stream does. */
+  /** A question beside the stream, on a connection of its own: what befalls the stream may spare it. */
   #ask<T>(answer: () => T): Promise<T> {
     const { scheduler, chance } = this.#postgres;
     return new Promise((resolve, reject) => {
@@ -202,7 +204,8 @@ class SimulatedStream implements ChangeStream, WalReceiver {
       const refuse = (): void =>
         reject(new RelayError('SOURCE_CONNECTION_LOST', 'the server does not answer'));
       scheduler.after(chance.between(0.2, 10), () => {
-        const canAnswer = this.#postgres.isUp && this.#sender?.isBlackholed === false;
+        const canAnswer =
+          this.#postgres.isUp && !(this.#sharesFate && this.#sender?.isBlackholed !== false);
         const answered = canAnswer ? answer() : undefined;
         scheduler.after(canAnswer ? chance.between(0.2, 10) : questionTimeoutMs, () =>
           this.#life.deliver('postgres', answered === undefined ? refuse : () => resolve(answered)),

@@ -25,6 +25,7 @@ it('keeps I1 to I9 in every schedule of faults', { timeout: 600_000 }, async () 
   console.log(`simulation: ${seeds.length} schedules from seed "${only ?? base}"`);
   const sum = {
     bounded: 0,
+    broughtBack: 0,
     faults: 0,
     events: 0,
     records: 0,
@@ -44,6 +45,7 @@ it('keeps I1 to I9 in every schedule of faults', { timeout: 600_000 }, async () 
         expect.fail(await retold(result));
       }
       sum.faults += result.faults;
+      sum.broughtBack += result.broughtBack;
       if (Number.isFinite(result.allowedDuplicates)) sum.bounded += 1;
       sum.events += result.verdict.committed;
       sum.records += result.verdict.records;
@@ -55,12 +57,13 @@ it('keeps I1 to I9 in every schedule of faults', { timeout: 600_000 }, async () 
     Error.stackTraceLimit = stackTraceLimit;
   }
   console.log(
-    `simulation: ${sum.faults} faults, ${sum.events} events, ${sum.records} records, ${sum.duplicates} duplicates (I7 judged in ${sum.bounded} schedules), ` +
+    `simulation: ${sum.faults} faults, ${sum.broughtBack} copies brought back, ${sum.events} events, ${sum.records} records, ${sum.duplicates} duplicates (I7 judged in ${sum.bounded} schedules), ` +
       `${Math.round(sum.virtualMs / 3_600_000)} virtual hours, ${sum.steps} steps`,
   );
   // A simulation that breaks nothing or writes nothing would prove nothing.
   if (!only) {
     expect(sum.faults).toBeGreaterThan(seeds.length);
+    expect(sum.broughtBack).toBeGreaterThan(seeds.length / 10);
     expect(sum.events).toBeGreaterThan(10 * seeds.length);
     expect(sum.bounded).toBeGreaterThan(0.6 * seeds.length);
   }

@@ -40,6 +40,15 @@ export class WalLog {
     return this.#endLsn;
   }
 
+  /** The same log, to be written on apart from this one. */
+  fork(): WalLog {
+    const copy = new WalLog();
+    copy.transactions.push(...this.transactions);
+    copy.#endLsn = this.#endLsn;
+    copy.#nextXid = this.#nextXid;
+    return copy;
+  }
+
   /** Where the last transaction with outbox rows ends. */
   get lastCommitEndLsn(): Lsn {
     return this.transactions.at(-1)?.commitEndLsn ?? noLsn;

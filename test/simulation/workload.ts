@@ -27,11 +27,24 @@ export const itemChange: EventType = defineEventType({
 
 export const largestPayloadBytes = 700;
 
+interface ItemState {
+  readonly version: number;
+  readonly isDeleted: boolean;
+}
+
 interface Item {
   readonly id: string;
   version: number;
   isDeleted: boolean;
   isLocked: boolean;
+  /** What other transactions see of it. */
+  committed: ItemState;
+}
+
+/** What the database holds of the workload at a moment. */
+export interface WorkloadCopy {
+  readonly committed: readonly CommittedEvent[];
+  readonly items: readonly ItemState[];
 }
 
 export interface WorkloadPlan {
@@ -49,13 +62,19 @@ export interface WorkloadPlan {
  * some roll back, other tables write too.
  */
 export class Workload {
-  readonly committed: CommittedEvent[] = [];
+  /** In the present history of the database. */
+  committed: CommittedEvent[] = [];
+  /** Ids of events that were committed in a history which the database does not have any more. */
+  readonly lost = new Set<string>();
   readonly rolledBack: string[] = [];
   readonly #postgres: SimulatedPostgres;
   readonly #chance: Chance;
   readonly #plan: WorkloadPlan;
   readonly #items: Item[];
   #open = 0;
+  #histories = 0;
+  /** How many events the database had when it was last brought back. */
+  #sharedEvents = 0;
 
   constructor(postgres: SimulatedPostgres, chance: Chance, plan: WorkloadPlan) {
     this.#postgres = postgres;
@@ -66,6 +85,7 @@ export class Workload {
       version: 0,
       isDeleted: true,
       isLocked: false,
+      committed: { version: 0, isDeleted: true },
     }));
   }
 
@@ -76,6 +96,30 @@ export class Workload {
   start(): void {
     this.#transactions();
     this.#elsewhere();
+  }
+
+  copy(): WorkloadCopy {
+    return {
+      committed: [...this.committed],
+      items: this.#items.map(({ committed }) => committed),
+    };
+  }
+
+  /** The database is as it was then. Who is in a transaction finds the connection broken. */
+  bringBack({ committed, items }: WorkloadCopy): void {
+    for (const { eid } of this.committed.slice(committed.length)) this.lost.add(eid);
+    this.committed = [...committed];
+    this.#sharedEvents = committed.length;
+    this.#histories += 1;
+    for (const [index, item] of this.#items.entries()) {
+      const state = items[index] ?? item.committed;
+      Object.assign(item, state, { isLocked: false, committed: state });
+    }
+  }
+
+  /** Items that have changed since the database was last brought back. */
+  get changedSince(): ReadonlySet<string> {
+    return new Set(this.committed.slice(this.#sharedEvents).map(({ aggregateId }) => aggregateId));
   }
 
   finalRows(): FinalRow[] {
@@ -112,7 +156,6 @@ export class Workload {
     const free = chance.shuffled(this.#items.filter(({ isLocked }) => !isLocked));
     const items = free.slice(0, chance.happens(0.7) ? 1 : chance.int(1, 3));
     if (items.length === 0) return;
-    const before = items.map(({ version, isDeleted }) => ({ version, isDeleted }));
     const rows: OutboxRow[] = [];
     const xid = this.#postgres.log.nextXid();
     const changes = chance.happens(this.#plan.large) ? chance.int(12, 50) : items.length;
@@ -123,11 +166,20 @@ export class Workload {
     // Its rows are in the log before it commits; what commits meanwhile comes out first.
     if (chance.happens(0.6)) this.#postgres.log.grow(rows.length * 64);
     const openMs = chance.happens(0.15) ? chance.between(50, 3000) : chance.between(0, 20);
+    const history = this.#histories;
     this.#postgres.scheduler.after(openMs, () => {
       this.#open -= 1;
+      if (history !== this.#histories) {
+        this.rolledBack.push(...rows.map(({ eid }) => eid));
+        return;
+      }
       for (const item of items) item.isLocked = false;
-      if (this.#postgres.isUp && !chance.happens(0.08)) return this.#commit(xid, rows);
-      for (const [index, item] of items.entries()) Object.assign(item, before[index]);
+      if (this.#postgres.isUp && !chance.happens(0.08)) {
+        for (const item of items)
+          item.committed = { version: item.version, isDeleted: item.isDeleted };
+        return this.#commit(xid, rows);
+      }
+      for (const item of items) Object.assign(item, item.committed);
       this.rolledBack.push(...rows.map(({ eid }) => eid));
       this.#postgres.log.grow(40);
     });

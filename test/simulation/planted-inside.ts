@@ -1,0 +1,95 @@
+import { AckTracker } from '../../services/relay/src/ack/ack-tracker.ts';
+import { TailGate } from '../../services/relay/src/kafka/tail-gate.ts';
+import { RefutedTails, type Tail } from '../../services/relay/src/kafka/tail.ts';
+import { comparePositions } from '../../services/relay/src/wal/source-position.ts';
+import { StallGuard } from '../../services/relay/src/stall-guard.ts';
+import { Tuple } from '../../services/relay/src/wal/tuple.ts';
+import { laneKey } from '../../services/relay/src/kafka/publisher.ts';
+
+/** Runs something while a defect is inside the relay's own code. */
+export type Within = <T>(run: () => Promise<T>) => Promise<T>;
+
+/** Puts methods of a class in the place of its own, which they may call, while something runs. */
+function patched<Methods extends object>(
+  prototype: Methods,
+  change: (own: Methods) => Partial<Methods>,
+): Within {
+  return async (run) => {
+    const kept = Object.getOwnPropertyDescriptors(prototype);
+    // Own methods, not the patched ones: what is put in place of one must not call itself.
+    const own = Object.create(Object.getPrototypeOf(prototype) as object, kept) as Methods;
+    Object.assign(prototype, change(own));
+    try {
+      return await run();
+    } finally {
+      Object.defineProperties(prototype, kept);
+    }
+  };
+}
+
+/** Copies of a row's bytes are views of the source's buffer. */
+export const viewsKept: Within = (run) => {
+  let source: Buffer = Buffer.alloc(0);
+  return patched(Tuple.prototype, (own) => ({
+    read(this: Tuple, bytes: Buffer, offset: number) {
+      source = bytes;
+      return own.read.call(this, bytes, offset);
+    },
+    copyBytes(this: Tuple, column: number) {
+      const copy = own.copyBytes.call(this, column);
+      const at = copy ? source.indexOf(copy) : -1;
+      return copy && at >= 0 ? source.subarray(at, at + copy.length) : copy;
+    },
+  }))(run);
+};
+
+/** Each tail is taken for met, whatever the log has. */
+export const anyTailBelieved = patched(TailGate.prototype, (own) => ({
+  open(this: TailGate, tails, bounds, queued) {
+    for (const { position, eid } of tails.values()) own.leftOut.call(this, position, eid);
+    own.open.call(this, tails, { ...bounds, flushedLsn: (1n << 63n) as never }, queued);
+  },
+}));
+
+const tailsOf = new WeakMap<TailGate, ReadonlyMap<string, Tail>>();
+
+/** A tail is met by whatever event stands at its position. */
+export const positionBelieved = patched(TailGate.prototype, (own) => ({
+  open(this: TailGate, tails, bounds, queued) {
+    tailsOf.set(this, tails);
+    own.open.call(this, tails, bounds, queued);
+  },
+  admits(this: TailGate, record, transaction) {
+    const tail = tailsOf.get(this)?.get(laneKey(record.topic, record.partition));
+    if (tail && comparePositions(tail.position, record.position) === 0)
+      own.leftOut.call(this, tail.position, tail.eid);
+    return own.admits.call(this, record, transaction);
+  },
+}));
+
+/** What is withheld does not hold the slot. */
+export const withheldAcknowledged = patched(TailGate.prototype, (own) => ({
+  admits(this: TailGate, record, transaction) {
+    const before = this.withheld;
+    const isWanted = own.admits.call(this, record, transaction);
+    if (before === 0 && this.withheld === 1) transaction.undelivered -= 1;
+    return isWanted;
+  },
+}));
+
+/** What was refuted is believed again by the next session. */
+export const refutedForgotten = patched(RefutedTails.prototype, () => ({ has: () => false }));
+
+/** Nobody asks who holds the slot when the older producers have been fenced. */
+export const slotNotProven = patched(StallGuard.prototype, () => ({ doubt: () => undefined }));
+
+/** A delivered transaction takes the undelivered one before it along. */
+export const holeAcknowledged = patched(AckTracker.prototype, (own) => ({
+  delivered(this: AckTracker, transaction, count) {
+    const { previous } = transaction;
+    own.delivered.call(this, transaction, count);
+    const isDone = transaction.undelivered === 0 && transaction.endLsn !== undefined;
+    if (isDone && previous && previous.undelivered > 0)
+      own.delivered.call(this, previous, previous.undelivered);
+  },
+}));
