@@ -38,7 +38,7 @@ export const recoveries = {
   },
   SOURCE_SLOT_MISSING: halt(
     11,
-    'Data gap: the slot was dropped, so changes since then are not in the log for us. Run outbound recover: it makes a new slot and puts what is missing before it.',
+    'Data gap: there is no slot, so changes are not in the log for us. Run outbound recover: it makes a new slot and puts what is missing before it; for a copy with topics of its own see docs/restores.md.',
   ),
   SOURCE_SLOT_INVALIDATED: halt(
     11,

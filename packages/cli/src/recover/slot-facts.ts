@@ -22,7 +22,12 @@ export async function readSlotFacts(client: pg.ClientBase, slot: string): Promis
     wal_status: string | null;
     invalidation_reason?: string | null;
     failover?: boolean;
-  }>('select * from pg_replication_slots where slot_name = $1', [slot]);
+    is_ahead: boolean | null;
+  }>(
+    `select *, confirmed_flush_lsn > case when pg_is_in_recovery() then null else pg_current_wal_flush_lsn() end as is_ahead
+     from pg_replication_slots where slot_name = $1`,
+    [slot],
+  );
   const row = rows[0];
   const found = slots.rows[0];
   return {
@@ -36,6 +41,7 @@ export async function readSlotFacts(client: pg.ClientBase, slot: string): Promis
       walStatus: found.wal_status,
       invalidationReason: found.invalidation_reason ?? null,
       isFailover: found.failover === true,
+      isAhead: found.is_ahead === true,
     },
   };
 }

@@ -6,6 +6,7 @@ const sound = {
   walStatus: 'reserved',
   invalidationReason: null,
   isFailover: false,
+  isAhead: false,
 };
 const facts: SlotFacts = {
   slot: 'outbound',
@@ -25,6 +26,13 @@ describe('a slot is recovered', () => {
       { existing: { ...sound, walStatus: 'unreserved', invalidationReason: 'idle_timeout' } },
       false,
       'was given up by Postgres (idle_timeout)',
+      true,
+    ],
+    [
+      'of another moment than the log',
+      { existing: { ...sound, isAhead: true } },
+      false,
+      'has confirmed more than the log has',
       true,
     ],
     ['sound, by force', { existing: sound }, true, 'because --force says so', true],

@@ -18,6 +18,8 @@ export interface SlotFacts {
         readonly invalidationReason: string | null;
         /** The slot follows a failover to a standby; from 17 on. */
         readonly isFailover: boolean;
+        /** It has confirmed more than the log has: they were restored apart. */
+        readonly isAhead: boolean;
       }
     | undefined;
 }
@@ -55,7 +57,7 @@ export function judgeLostSlot(facts: SlotFacts, force: boolean): SlotVerdict {
       `no relay has recorded a slot "${slot}" in this database, so none is lost: check OUTBOUND_SLOT; the first start of a relay makes its slot (--force publishes what is in the outbox all the same)`,
     );
   }
-  const { activePid, walStatus, invalidationReason, isFailover } = existing;
+  const { activePid, walStatus, invalidationReason, isFailover, isAhead } = existing;
   if (activePid !== null)
     throw new CliError(
       'SLOT_ACTIVE',
@@ -68,6 +70,7 @@ export function judgeLostSlot(facts: SlotFacts, force: boolean): SlotVerdict {
       mustDrop: true,
       isFailover,
     };
+  if (isAhead) return { why: 'has confirmed more than the log has', mustDrop: true, isFailover };
   if (force) return { why: 'is replaced because --force says so', mustDrop: true, isFailover };
   return refuse(
     'SLOT_HEALTHY',

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { lsnFromText } from './lsn.ts';
 import { outboxColumns } from './outbox-table.ts';
 import { judgeSource } from './source-checks.ts';
 import type { SourceFacts } from './source-facts.ts';
@@ -31,7 +32,8 @@ const slot = {
   activePid: null,
   walStatus: 'reserved',
   invalidationReason: null,
-  confirmedFlushLsn: undefined,
+  confirmedFlushLsn: lsnFromText('0/50'),
+  flushedLsn: lsnFromText('0/50'),
 };
 const publication = {
   publishesInsert: true,
@@ -43,14 +45,14 @@ const sound: SourceFacts = {
   outbox: { kind: 'p', isUnlogged: false, columns },
   publication,
   slot,
-  isSlotRecorded: true,
+  recordedOn: '7',
 };
 
 describe('the start-up judgement', () => {
   it('uses a slot that is recorded, records one that is not, and makes one that never was', () => {
     expect(judgeSource(sound, names)).toBe('use');
-    expect(judgeSource({ ...sound, isSlotRecorded: false }, names)).toBe('record');
-    expect(judgeSource({ ...sound, slot: undefined, isSlotRecorded: false }, names)).toBe('create');
+    expect(judgeSource({ ...sound, recordedOn: null }, names)).toBe('record');
+    expect(judgeSource({ ...sound, slot: undefined, recordedOn: null }, names)).toBe('create');
   });
 
   it('does not ask for publication through the root of a table without partitions', () => {
@@ -141,8 +143,25 @@ describe('the start-up judgement', () => {
       'SOURCE_PUBLICATION_WRONG',
       'payload',
     ],
-    ['no table of slots', { isSlotRecorded: undefined }, 'SOURCE_OUTBOX_MISSING', 'relay_slot'],
-    ['a dropped slot', { slot: undefined }, 'SOURCE_SLOT_MISSING', 'gone'],
+    ['no table of slots', { recordedOn: undefined }, 'SOURCE_OUTBOX_MISSING', 'relay_slot'],
+    [
+      'a slot that was dropped or does not exist in a copy',
+      { slot: undefined },
+      'SOURCE_SLOT_MISSING',
+      'it was dropped, or this server is a copy',
+    ],
+    [
+      'a slot of another server',
+      { slot: undefined, recordedOn: '6' },
+      'SOURCE_SLOT_MISSING',
+      "restored from a dump, or upgraded. If this database takes the place of the one that the slot was made for, changes may be missing; if it is a copy with topics of its own, delete from relay_slot where slot_name = 'outbound'",
+    ],
+    [
+      'a slot that is ahead of the log',
+      { slot: { ...slot, flushedLsn: lsnFromText('0/4F') } },
+      'SOURCE_SLOT_INVALIDATED',
+      'has confirmed 0/50, and the log ends at 0/4F',
+    ],
     [
       'a physical slot',
       { slot: { ...slot, kind: 'physical', plugin: null } },
@@ -193,7 +212,7 @@ describe('the start-up judgement', () => {
   });
 
   it('looks at the publication before it would make a slot', () => {
-    const first = { ...sound, slot: undefined, isSlotRecorded: false, publication: undefined };
+    const first = { ...sound, slot: undefined, recordedOn: null, publication: undefined };
     expect(() => judgeSource(first, names)).toThrow(/publication/);
   });
 

@@ -1,4 +1,5 @@
 import { RelayError } from '../errors.ts';
+import { lsnToText } from './lsn.ts';
 import { outboxColumnFault, outboxColumns } from './outbox-table.ts';
 import type {
   OutboxFacts,
@@ -92,22 +93,33 @@ export function judgePublication(
     refuse(`has a column list that leaves out ${missing.join(', ')} of the outbox`);
 }
 
-function judgeSlot({ slot, server, isSlotRecorded }: SourceFacts, names: SourceNames): SlotAction {
-  if (isSlotRecorded === undefined)
+function judgeSlot({ slot, server, recordedOn }: SourceFacts, names: SourceNames): SlotAction {
+  if (recordedOn === undefined)
     throw new RelayError(
       'SOURCE_OUTBOX_MISSING',
       `the table "${names.outbox.schema}".relay_slot does not exist; without it, a dropped slot could not be told from a first start`,
     );
   if (slot) {
     judgeExistingSlot(slot, server, names.slot);
-    return isSlotRecorded ? 'use' : 'record';
+    return recordedOn === null ? 'record' : 'use';
   }
-  if (isSlotRecorded)
-    throw new RelayError(
-      'SOURCE_SLOT_MISSING',
-      `slot "${names.slot}" was made by a relay before and is gone, so changes may be missing`,
-    );
-  return 'create';
+  if (recordedOn === null) return 'create';
+  throw new RelayError('SOURCE_SLOT_MISSING', whyMissing(names.slot, recordedOn, server));
+}
+
+/**
+ * Both causes that the server cannot tell apart, and what follows from each. A record of another server is no first start: an upgrade
+ * before 17 loses the slots and changes the identifier, and what the old server had not published yet would be lost without a word.
+ */
+function whyMissing(slot: string, recordedOn: string, { systemIdentifier }: ServerFacts): string {
+  const cause =
+    recordedOn === systemIdentifier
+      ? 'and is gone: it was dropped, or this server is a copy or a standby that was promoted, which have no slots'
+      : `on another server (system identifier ${recordedOn}, this one is ${systemIdentifier}): this database was restored from a dump, or upgraded`;
+  return (
+    `slot "${slot}" was made by a relay ${cause}. If this database takes the place of the one that the slot was made for, changes may be missing; ` +
+    `if it is a copy with topics of its own, delete from relay_slot where slot_name = '${slot}', and start again`
+  );
 }
 
 function judgeExistingSlot(slot: SlotFacts, server: ServerFacts, name: string): void {
@@ -125,6 +137,13 @@ function judgeExistingSlot(slot: SlotFacts, server: ServerFacts, name: string): 
     throw new RelayError(
       'SOURCE_SLOT_INVALIDATED',
       `slot "${name}" was given up by Postgres (wal_status ${slot.walStatus}${slot.invalidationReason ? `, ${slot.invalidationReason}` : ''}): see ${invalidatedBy(slot.invalidationReason)}`,
+    );
+  const { confirmedFlushLsn, flushedLsn } = slot;
+  // The server would skip what commits before that position, without a word.
+  if (confirmedFlushLsn !== undefined && flushedLsn !== undefined && confirmedFlushLsn > flushedLsn)
+    throw new RelayError(
+      'SOURCE_SLOT_INVALIDATED',
+      `slot "${name}" has confirmed ${lsnToText(confirmedFlushLsn)}, and the log ends at ${lsnToText(flushedLsn)}: they are of different moments, as when log and slots were restored apart`,
     );
   if (slot.activePid !== null)
     throw new RelayError(

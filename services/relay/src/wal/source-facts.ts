@@ -50,6 +50,8 @@ export interface SlotFacts {
   /** Why it was given up (17 and later), or null. */
   readonly invalidationReason: string | null;
   readonly confirmedFlushLsn: Lsn | undefined;
+  /** How far the server had its log on disk afterwards; undefined on a standby. */
+  readonly flushedLsn: Lsn | undefined;
 }
 
 /** All that is known before a stream is opened. */
@@ -58,8 +60,8 @@ export interface SourceFacts {
   readonly outbox: OutboxFacts | undefined;
   readonly publication: PublicationFacts | undefined;
   readonly slot: SlotFacts | undefined;
-  /** True if a relay has recorded that it made this slot; undefined if the table of records is missing. */
-  readonly isSlotRecorded: boolean | undefined;
+  /** System identifier of the server where a relay has recorded this slot; null if none has; undefined if the table of records is missing. */
+  readonly recordedOn: string | null | undefined;
 }
 
 /** What is asked about. */
@@ -79,7 +81,7 @@ export async function readSourceFacts(
     outbox: await readOutbox(client, names.outbox),
     publication: await readPublication(client, names),
     slot: await readSlot(client, names.slot),
-    isSlotRecorded: await readIsSlotRecorded(client, names),
+    recordedOn: await readRecordedOn(client, names),
   };
 }
 
@@ -191,7 +193,12 @@ async function readSlot(client: ClientBase, slot: string): Promise<SlotFacts | u
     wal_status: string | null;
     confirmed_flush_lsn: string | null;
     invalidation_reason?: string | null;
-  }>('select * from pg_replication_slots where slot_name = $1', [slot]);
+    flushed_lsn: string | null;
+  }>(
+    `select *, case when pg_is_in_recovery() then null else pg_current_wal_flush_lsn() end::text as flushed_lsn
+     from pg_replication_slots where slot_name = $1`,
+    [slot],
+  );
   const row = rows[0];
   if (!row) return undefined;
   return {
@@ -205,21 +212,25 @@ async function readSlot(client: ClientBase, slot: string): Promise<SlotFacts | u
     invalidationReason: row.invalidation_reason ?? null,
     confirmedFlushLsn:
       row.confirmed_flush_lsn === null ? undefined : lsnFromText(row.confirmed_flush_lsn),
+    flushedLsn: row.flushed_lsn === null ? undefined : lsnFromText(row.flushed_lsn),
   };
 }
 
-async function readIsSlotRecorded(
+async function readRecordedOn(
   client: ClientBase,
   { slot, outbox }: SourceNames,
-): Promise<boolean | undefined> {
+): Promise<string | null | undefined> {
   const table = slotTable(outbox);
   const { rows } = await client.query<{ exists: boolean }>(
     'select to_regclass($1) is not null as exists',
     [table],
   );
   if (!single(rows).exists) return undefined;
-  const recorded = await client.query(`select from ${table} where slot_name = $1`, [slot]);
-  return recorded.rowCount === 1;
+  const recorded = await client.query<{ system_identifier: string }>(
+    `select system_identifier from ${table} where slot_name = $1`,
+    [slot],
+  );
+  return recorded.rows[0]?.system_identifier ?? null;
 }
 
 /** The table where relays record the slots that they made, quoted; it is beside the outbox. */
