@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { addRecover } from '../packages/cli/src/recover/recover-verb.ts';
 import { outbound } from '../packages/cli/src/test-support/outbound.ts';
 import { verbs } from '../packages/cli/src/verbs.ts';
 import { eventually } from './support/eventually.ts';
+import { judgePipeline } from './support/judge-pipeline.ts';
 import { readTopics } from './support/read-topics.ts';
 import type { RelayProcess } from './support/relay-process.ts';
 import { TestPipeline } from './support/test-pipeline.ts';
@@ -126,6 +129,38 @@ describe.each([18, 15] as const)('a data directory that was brought back, Postgr
     relay = await pipeline.startRelay();
     await pipeline.caughtUp();
     expect(await missing(pipeline, ids)).toEqual([]);
+  });
+});
+
+describe('a standby that was promoted, with the slot', () => {
+  it('goes on where the topics end, though its slot is behind them and its timeline another', async () => {
+    await using stack = await startTestStack();
+    await using pipeline = await TestPipeline.create(stack);
+    // It makes the slot.
+    await (await pipeline.startRelay()).terminate();
+    await created(pipeline, 20);
+    // Published, and the slot was not told.
+    const killed = pipeline.launchRelay({ RELAY_FAIL_POINT: 'after-publish-before-track:1' });
+    await eventually(() => !killed.isRunning);
+    await stack.postgres.stop('fast');
+    writeFileSync(join(stack.postgres.dataDir, 'standby.signal'), '');
+    await stack.postgres.start();
+    await pipeline.reconnect();
+    await pipeline.sql.query('select pg_promote()');
+    const relay = await pipeline.startRelay();
+    await created(pipeline, 1);
+    await pipeline.caughtUp();
+    expect(relay.logs).toContainEqual(
+      expect.objectContaining({
+        message: 'the topics are ahead of the slot: what they hold is left out when the log has it',
+      }),
+    );
+    const { violations, committed, duplicates } = await judgePipeline(pipeline);
+    expect({ violations, committed, duplicates }).toEqual({
+      violations: [],
+      committed: 21,
+      duplicates: 0,
+    });
   });
 });
 

@@ -49,6 +49,17 @@ export function createLogObserver(
         'event left out, as RELAY_SKIP_EVENTS says',
       ),
     recordWithheld: () => undefined,
+    tailsAhead: ({ partitions, startLsn, furthestLsn }) =>
+      logger.info(
+        {
+          component: 'relay',
+          partitions,
+          slotLsn: lsnToText(startLsn),
+          furthestLsn: lsnToText(furthestLsn),
+          bytes: Number(furthestLsn - startLsn),
+        },
+        'the topics are ahead of the slot: what they hold is left out when the log has it',
+      ),
     tailMet: (lane, records) =>
       logger.debug(
         { component: 'relay', lane, records },
@@ -60,6 +71,7 @@ export function createLogObserver(
           component: 'relay',
           code: 'SOURCE_WENT_BACK',
           partitions: refuted.length,
+          withheld: refuted.reduce((sum, { withheld }) => sum + withheld, 0),
           first: refuted.slice(0, namedPartitions).map(({ lane, tail, found, withheld }) => ({
             lane,
             eid: tail.eid,

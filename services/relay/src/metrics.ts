@@ -169,6 +169,7 @@ export function createRelayMetrics(
       },
       eventSkipped: () => leftOut.inc(),
       recordWithheld: () => undefined,
+      tailsAhead: () => undefined,
       tailMet: (_lane, records) => already.inc(records),
       tailsRefuted: (refuted) => refutedTails.inc(refuted.length),
       sendFailed: (error) => sendFailures.inc({ code: error.code }),

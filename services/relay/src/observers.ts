@@ -9,6 +9,7 @@ export function observers(...each: readonly Partial<RelayObserver>[]): RelayObse
     eventSkipped: (...args) => each.forEach((observer) => observer.eventSkipped?.(...args)),
     batchDelivered: (...args) => each.forEach((observer) => observer.batchDelivered?.(...args)),
     recordWithheld: (...args) => each.forEach((observer) => observer.recordWithheld?.(...args)),
+    tailsAhead: (...args) => each.forEach((observer) => observer.tailsAhead?.(...args)),
     tailMet: (...args) => each.forEach((observer) => observer.tailMet?.(...args)),
     tailsRefuted: (...args) => each.forEach((observer) => observer.tailsRefuted?.(...args)),
     sendFailed: (...args) => each.forEach((observer) => observer.sendFailed?.(...args)),

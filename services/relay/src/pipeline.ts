@@ -83,6 +83,7 @@ export class Pipeline implements ChangeListener {
       // Told on by whoever asked the gate: in the midst of sifting, nothing must be read.
       onDelivered: (transaction) => this.#tracker.delivered(transaction),
       onWithheld: (record) => parts.observer.recordWithheld(record),
+      onAhead: (ahead) => parts.observer.tailsAhead(ahead),
       onMet: (lane, records) => {
         if (records > 0) parts.observer.tailMet(lane, records);
       },

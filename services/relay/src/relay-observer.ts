@@ -1,6 +1,7 @@
 import type { RelayError } from './errors.ts';
 import type { OutboundRecord } from './kafka/outbound-record.ts';
 import type { LaneBatch } from './kafka/publisher.ts';
+import type { TailsAhead } from './kafka/tail-gate.ts';
 import type { RefutedTail } from './kafka/tail.ts';
 import type { Lsn } from './wal/lsn.ts';
 
@@ -36,6 +37,8 @@ export interface RelayObserver {
   batchDelivered(batch: LaneBatch): void;
   /** The record is at or before the last one of its partition, and is let go: to be found there, or to be read again. */
   recordWithheld(record: OutboundRecord): void;
+  /** The topics are ahead of the slot, as after a crash or a failover: what they hold is looked for in the log. */
+  tailsAhead(ahead: TailsAhead): void;
   /** So many withheld records are in their partition already: the log has its last one. */
   tailMet(lane: string, records: number): void;
   /** Partitions hold events that the log does not have: this database is of another history. */
@@ -51,6 +54,7 @@ export const silentObserver: RelayObserver = {
   eventSkipped: () => undefined,
   batchDelivered: () => undefined,
   recordWithheld: () => undefined,
+  tailsAhead: () => undefined,
   tailMet: () => undefined,
   tailsRefuted: () => undefined,
   sendFailed: () => undefined,

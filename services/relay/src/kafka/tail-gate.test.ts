@@ -5,7 +5,7 @@ import { AckTracker, type TrackedTransaction } from '../ack/ack-tracker.ts';
 import type { Lsn } from '../wal/lsn.ts';
 import type { OutboundRecord } from './outbound-record.ts';
 import { laneKey } from './publisher.ts';
-import { TailGate } from './tail-gate.ts';
+import { TailGate, type TailsAhead } from './tail-gate.ts';
 import { RefutedTails, type RefutedTail, type Tail } from './tail.ts';
 
 const lsn = (position: number) => BigInt(position) as Lsn;
@@ -33,6 +33,7 @@ class Rig {
   readonly refuted: RefutedTails;
   readonly told: RefutedTail[] = [];
   readonly met: [string, number][] = [];
+  readonly ahead: TailsAhead[] = [];
   readonly mustReadAgain: RefutedTail[][] = [];
   readonly sent: OutboundRecord[] = [];
   readonly letGo: OutboundRecord[] = [];
@@ -46,6 +47,7 @@ class Rig {
       refuted,
       onDelivered: (transaction) => this.tracker.delivered(transaction),
       onWithheld: (each) => this.letGo.push(each),
+      onAhead: (each) => this.ahead.push(each),
       onMet: (lane, records) => this.met.push([lane, records]),
       onRefuted: (each) => this.told.push(...each),
       onMustReadAgain: (each) => this.mustReadAgain.push([...each]),
@@ -248,6 +250,7 @@ describe('a tail before what the slot has confirmed', () => {
   it('is nothing to be met: all that comes is behind it', () => {
     const rig = new Rig().open({ 0: tail(20), 1: tail(30) }, { startLsn: 30 });
     expect(rig.gate.undecided).toBe(1);
+    expect(rig.ahead).toEqual([{ partitions: 1, startLsn: 30n, furthestLsn: 30n }]);
     rig.read(record(35, 0));
     expect(rig.commits).toEqual([35]);
     expect(rig.told).toMatchObject([{ lane: 't/1' }]);

@@ -14,11 +14,21 @@ export interface TailGateOptions {
   readonly onDelivered: (transaction: TrackedTransaction) => void;
   /** The record is at or before the tail of its lane: it is not sent, and is let go. */
   readonly onWithheld: (record: OutboundRecord) => void;
+  /** Some tails are behind the slot's position. Called once at the most. */
+  readonly onAhead: (ahead: TailsAhead) => void;
   /** The log has met the tail: so many withheld records are in the partition. */
   readonly onMet: (lane: string, records: number) => void;
   readonly onRefuted: (refuted: readonly RefutedTail[]) => void;
   /** Nothing is undecided any more, and records were withheld on account of tails that are wrong: they have to be read again. Called once. */
   readonly onMustReadAgain: (refuted: readonly RefutedTail[]) => void;
+}
+
+/** Tails behind the slot's position, which the log has to show. */
+export interface TailsAhead {
+  readonly partitions: number;
+  readonly startLsn: Lsn;
+  /** The furthest of them. */
+  readonly furthestLsn: Lsn;
 }
 
 /** What is known of the log when the tails are. */
@@ -110,6 +120,11 @@ export class TailGate {
     this.#undecided = this.#lanes.size;
     this.#findNext();
     this.#tell(beyond);
+    let furthestLsn: Lsn = noLsn;
+    for (const { tail } of this.#lanes.values())
+      furthestLsn = maxLsn(furthestLsn, tail.position.commitLsn);
+    if (this.#lanes.size > 0)
+      this.#options.onAhead({ partitions: this.#lanes.size, startLsn, furthestLsn });
     for (const { position, eid } of this.#leftOut.splice(0)) this.leftOut(position, eid);
     queued((record, transaction) => this.admits(record, transaction));
     this.passed(this.#passedLsn);
