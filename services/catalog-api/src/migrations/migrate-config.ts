@@ -16,7 +16,7 @@ export const migrateSchema = z.object({
     .describe('Where the SQL files are; found by itself in the repository and in the image'),
   lockTimeoutMs: integerSetting({ min: 1, max: 3_600_000 })
     .default(60_000)
-    .describe('How long to wait for another runner')
+    .describe('How long to wait for another runner, and for the tables that one file changes')
     .meta({ unit: 'ms' }),
   apiPassword: z
     .string()

@@ -70,6 +70,43 @@ test('a runner that waits too long for another says so', async () => {
   expect(await blocked).toEqual(['0001_a.sql']);
 });
 
+describe('a file that needs a table which somebody reads', () => {
+  beforeEach(async () => {
+    await client.query('create table read_for_long ()');
+    await client.query('begin; select from read_for_long');
+    write('0001_a.sql', 'alter table read_for_long add n int');
+  });
+
+  test('is tried until the reader has ended, and keeps no writer waiting meanwhile', async () => {
+    const blocked = migrate(60_000);
+    const writer = new pg.Client({ connectionString: url });
+    await writer.connect();
+    try {
+      // Longer than one try waits for the table, and shorter than the reader reads.
+      await writer.query("set lock_timeout = '20s'");
+      for (let tries = 0; tries < 3; tries += 1) {
+        await eventually(async () => {
+          const { rowCount } = await writer.query('select from pg_locks where not granted');
+          return rowCount;
+        });
+        await writer.query('insert into read_for_long default values');
+      }
+    } finally {
+      await writer.end();
+    }
+    await client.query('commit');
+    expect(await blocked).toEqual(['0001_a.sql']);
+  });
+
+  test('is given up after the time that was set, by name', async () => {
+    await expect(migrate(300)).rejects.toMatchObject({
+      code: 'MIGRATION_LOCKED',
+      message: expect.stringContaining('0001_a.sql got a lock that it needs in no try') as string,
+    });
+    await client.query('commit');
+  });
+});
+
 test('a failing file leaves nothing behind, those before it stay, and the message names file and line', async () => {
   write('0001_a.sql', 'create table a ()');
   write('0002_b.sql', 'create table b ();\ninsert into nowhere values (1)');

@@ -1,6 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { PipelineError } from '@outbound/service-kit';
 import pg from 'pg';
-import { pendingMigrations, readMigrationFiles, type AppliedMigration } from './migration-file.ts';
+import {
+  pendingMigrations,
+  readMigrationFiles,
+  type AppliedMigration,
+  type MigrationFile,
+} from './migration-file.ts';
 
 export interface MigrateOptions {
   /**
@@ -9,7 +15,7 @@ export interface MigrateOptions {
    */
   readonly databaseUrl: string;
   readonly directory: string;
-  /** How long to wait for another runner. Defaults to 60,000 ms. */
+  /** How long to wait for another runner, and how long to try for the locks of one file. Defaults to 60,000 ms. */
   readonly lockTimeoutMs?: number;
   /** Logins to give to the service roles, by role; without one a role stays as it is. */
   readonly passwords?: Readonly<Partial<Record<ServiceRole, string>>>;
@@ -21,17 +27,23 @@ export type ServiceRole = 'outbound_api' | 'outbound_relay' | 'outbound_operator
 /** Any number that no other program locks. */
 const lockKey = 7_205_331_908;
 
+/** Readers and writers queue behind whoever waits for a table, so nobody does for longer than this at a time. */
+const tableLockTimeoutMs = 200;
+/** Between two tries, in which those who queued get their turn. */
+const retryAfterMs = 500;
+
 /**
  * Brings the database up to the newest migration, and gives the names of those it ran. One transaction per file: a failing one leaves
  * nothing behind. A second runner waits for the first and then has nothing to do.
  *
  * Own code, since the kept libraries do not do what is needed together: drizzle's migrator takes no lock and skips files that were merged late,
  * node-pg-migrate does not see that a file was edited, and cannot record a file in the transaction that runs it.
- * @throws PipelineError MIGRATION_* naming the file; MIGRATION_LOCKED if another runner does not finish in time; MIGRATION_LOGIN_REFUSED
+ * @throws PipelineError MIGRATION_* naming the file; MIGRATION_LOCKED if another runner, or whoever has a table, does not finish in time; MIGRATION_LOGIN_REFUSED
  * if the role may not give a login; else the error of the server, if the connection ends between two files.
  */
 export async function migrateDatabase(options: MigrateOptions): Promise<readonly string[]> {
   const files = readMigrationFiles(options.directory);
+  const timeoutMs = options.lockTimeoutMs ?? 60_000;
   const client = new pg.Client({
     connectionString: options.databaseUrl,
     application_name: 'catalog-migrate',
@@ -43,7 +55,7 @@ export async function migrateDatabase(options: MigrateOptions): Promise<readonly
   try {
     // The role's own may be meant for short requests.
     await client.query('set statement_timeout = 0');
-    await takeLock(client, options.lockTimeoutMs ?? 60_000);
+    await takeLock(client, timeoutMs);
     await client.query(`
       create table if not exists schema_migration (
         name text primary key, checksum text not null, applied_at timestamptz not null default now())`);
@@ -51,32 +63,62 @@ export async function migrateDatabase(options: MigrateOptions): Promise<readonly
       'select name, checksum from schema_migration order by name',
     );
     const pending = pendingMigrations(files, applied);
-    for (const { name, sql, checksum } of pending) {
-      try {
-        await client.query('begin');
-        await client.query(sql);
-        await assertStillInTransaction(client, name);
-        await client.query('insert into schema_migration (name, checksum) values ($1, $2)', [
-          name,
-          checksum,
-        ]);
-        await client.query('commit');
-      } catch (cause) {
-        await client.query('rollback').catch(() => undefined);
-        if (cause instanceof PipelineError) throw cause;
-        throw new PipelineError(
-          'MIGRATION_FAILED',
-          `${name}${lineOf(cause, sql)} failed, and nothing of it was kept: ${cause instanceof Error ? cause.message : String(cause)}`,
-          { cause },
-        );
-      }
-      options.onApplied?.(name);
+    await client.query(`set lock_timeout = ${tableLockTimeoutMs}`);
+    for (const file of pending) {
+      await applyPatiently(client, file, timeoutMs);
+      options.onApplied?.(file.name);
     }
     await giveLogins(client, options.passwords ?? {});
     return pending.map(({ name }) => name);
   } finally {
     // Ends the session and with it the lock.
     await client.end();
+  }
+}
+
+/** Runs a file, again and again while somebody has a table that it changes. @throws PipelineError MIGRATION_LOCKED, and what `apply` throws */
+async function applyPatiently(
+  client: pg.Client,
+  file: MigrationFile,
+  timeoutMs: number,
+): Promise<void> {
+  const giveUpAt = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await apply(client, file);
+    } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined;
+      if (!hasState(cause, '55P03')) throw error;
+      if (performance.now() > giveUpAt)
+        throw new PipelineError(
+          'MIGRATION_LOCKED',
+          `${file.name} got a lock that it needs in no try of ${timeoutMs} ms (${(cause as Error).message}), and nothing of it was kept: look in pg_stat_activity for the transaction that has been open that long, end it, and migrate again`,
+          { cause },
+        );
+      await delay(retryAfterMs);
+    }
+  }
+}
+
+/** Runs a file and records it, in one transaction. @throws PipelineError MIGRATION_FAILED, with nothing kept */
+async function apply(client: pg.Client, { name, sql, checksum }: MigrationFile): Promise<void> {
+  try {
+    await client.query('begin');
+    await client.query(sql);
+    await assertStillInTransaction(client, name);
+    await client.query('insert into schema_migration (name, checksum) values ($1, $2)', [
+      name,
+      checksum,
+    ]);
+    await client.query('commit');
+  } catch (cause) {
+    await client.query('rollback').catch(() => undefined);
+    if (cause instanceof PipelineError) throw cause;
+    throw new PipelineError(
+      'MIGRATION_FAILED',
+      `${name}${lineOf(cause, sql)} failed, and nothing of it was kept: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }
 
