@@ -25,6 +25,12 @@ describe.each<PostgresMajor>([15, 18])('stopping, on Postgres %i', (major) => {
     return pipeline;
   }
 
+  /** How long a fast stop takes, without what the server has to bring to the disk of its own: that is the machine's, and not the relay's. */
+  async function stoppedMs(pipeline: TestPipeline): Promise<number> {
+    await pipeline.sql.query('checkpoint');
+    return (await stack.postgres.stop('fast')).durationMs;
+  }
+
   it('the relay under load drains, exits 0 in under 10 s, and leaves nothing to be published again', async () => {
     await using pipeline = await prepared();
     const relay = await pipeline.startRelay();
@@ -123,7 +129,7 @@ describe.each<PostgresMajor>([15, 18])('stopping, on Postgres %i', (major) => {
     const relay = await pipeline.startRelay();
     await new EntityWriter(pipeline.sql).write('before');
     await pipeline.caughtUp();
-    expect((await stack.postgres.stop('fast')).durationMs).toBeLessThan(2000);
+    expect(await stoppedMs(pipeline)).toBeLessThan(2000);
     await stack.postgres.start();
     await relay.reached('streaming', { times: 2 });
     await pipeline.reconnect();
@@ -141,7 +147,7 @@ describe.each<PostgresMajor>([15, 18])('stopping, on Postgres %i', (major) => {
       async () => ((await relay.metric('relay_records_published_total')) ?? 0) > 1000,
       { timeoutMs: 20_000 },
     );
-    expect((await stack.postgres.stop('fast')).durationMs).toBeLessThan(2000);
+    expect(await stoppedMs(pipeline)).toBeLessThan(2000);
     await loading;
     await stack.postgres.start();
     await relay.reached('streaming', { times: 2 });
@@ -159,7 +165,7 @@ describe.each<PostgresMajor>([15, 18])('stopping, on Postgres %i', (major) => {
     await eventually(async () => (await relay.metric('relay_reading_paused')) === 1, {
       timeoutMs: 20_000,
     });
-    expect((await stack.postgres.stop('fast')).durationMs).toBeLessThan(2000);
+    expect(await stoppedMs(pipeline)).toBeLessThan(2000);
     await Promise.all([stack.postgres.start(), stack.kafka.start()]);
     await relay.reached('streaming', { times: 2 });
     await pipeline.reconnect();
