@@ -18,6 +18,15 @@ async function commitTwice(one: TestMember, offset: bigint): Promise<void> {
   await world.clock.advance(100);
   expect(commit.value).toBe('done');
 }
+/** The requests of commits are not answered until what this gives is called. */
+function holdCommits(): () => void {
+  world.group.held.set('commit', []);
+  return () => {
+    const answers = world.group.held.get('commit') ?? [];
+    world.group.held.delete('commit');
+    for (const answer of answers) answer();
+  };
+}
 const commitCalls = () => world.group.calls.filter((call) => call === 'commit').length;
 
 describe('a commit without an answer', () => {
@@ -49,6 +58,47 @@ describe('a commit without an answer', () => {
     expect(world.committed['t/0']).toBe(9n);
     await world.clock.advance(11_000);
     expect(world.committed['t/0']).toBe(2n);
+  });
+
+  it('takes nothing back of a commit that is out when it is repeated', async () => {
+    const one = await world.join();
+    await commitTwice(one, 5n);
+    await world.clock.advance(9000);
+    const answer = holdCommits();
+    const later = outcome(one.commit(0, 9n));
+    await world.clock.advance(2000);
+    answer();
+    await world.clock.advance(600_000);
+    expect(later.value).toBe('done');
+    expect(world.committed['t/0']).toBe(9n);
+  });
+
+  it('takes nothing back of a new beginning that is out when it is repeated', async () => {
+    const one = await world.join();
+    await commitTwice(one, 9n);
+    await world.clock.advance(9000);
+    const answer = holdCommits();
+    const restart = outcome(one.member.restartAt([{ topic: 't', partition: 0, offset: 2n }]));
+    await world.clock.advance(2000);
+    answer();
+    await world.clock.advance(1000);
+    expect([restart.value, world.committed['t/0']]).toEqual(['done', 2n]);
+    await one.commit(0, 3n);
+    await world.clock.advance(600_000);
+    expect(world.committed['t/0']).toBe(3n);
+  });
+
+  it('that was a new beginning is still one together with what came after it', async () => {
+    const one = await world.join();
+    await one.commit(0, 9n);
+    const answer = holdCommits();
+    world.group.losesAnswerOf = 'commit';
+    const restart = outcome(one.member.restartAt([{ topic: 't', partition: 0, offset: 2n }]));
+    await world.clock.advance(10);
+    const next = outcome(one.commit(0, 3n));
+    answer();
+    await world.clock.advance(1000);
+    expect([restart.value, next.value, world.committed['t/0']]).toEqual(['done', 'done', 3n]);
   });
 
   it('costs two more, and none once others have come after it', async () => {

@@ -51,6 +51,8 @@ export class Committer {
   readonly #wake = new Wake();
   readonly #over = new AbortController();
   readonly #queue = new Map<Held, Item>();
+  /** Their commits are out: what `committed` says of them is about to be old. */
+  readonly #sending = new Set<Held>();
   readonly #doubts = new CommitDoubts();
   readonly #doubtWake = new Wake();
   #isRepeating = false;
@@ -120,7 +122,7 @@ export class Committer {
     this.#isRepeating = true;
     for (;;) {
       this.#doubts.forget(
-        (life) => !held.has(life) || (life.committed < 0n && !this.#queue.has(life)),
+        (life) => !held.has(life) || (life.committed < 0n && !this.#isUnderWay(life)),
       );
       const { nextMs } = this.#doubts;
       if (nextMs === undefined || this.#over.signal.aborted) break;
@@ -128,13 +130,17 @@ export class Committer {
       const due = this.#doubts.due(clock.nowMs());
       for (const life of due) {
         const again = { offset: life.committed, mayLower: true, refusals: 0, waiting: [] };
-        // What is queued for it does as well.
-        if (!this.#queue.has(life)) this.#queue.set(life, again);
+        // What is queued for it does as well; what is out is newer, and if it does not do, this comes by again.
+        if (!this.#isUnderWay(life)) this.#queue.set(life, again);
       }
       if (due.length > 0) this.#begin();
       await this.#run;
     }
     this.#isRepeating = false;
+  }
+
+  #isUnderWay(life: Held): boolean {
+    return this.#queue.has(life) || this.#sending.has(life);
   }
 
   #enqueue(held: Held, item: Item): void {
@@ -157,6 +163,8 @@ export class Committer {
     }
     newer.waiting.push(...item.waiting);
     if (!newer.mayLower && item.offset > newer.offset) newer.offset = item.offset;
+    // What comes after a new beginning lies below what is committed, as that does.
+    newer.mayLower ||= item.mayLower;
   }
 
   /** Runs until nothing waits. Never rejects: whoever waits is told. */
@@ -178,7 +186,10 @@ export class Committer {
         }
         const batch = [...this.#queue];
         this.#queue.clear();
-        if (await this.#send(batch)) this.#retry.reset();
+        for (const [life] of batch) this.#sending.add(life);
+        const isSettled = await this.#send(batch);
+        this.#sending.clear();
+        if (isSettled) this.#retry.reset();
         else if (!this.#over.signal.aborted) await this.#retry.wait(this.#wake.signal);
       }
     } catch (error) {
@@ -189,6 +200,7 @@ export class Committer {
       for (const item of this.#queue.values()) tell(item, reason);
       this.#queue.clear();
     } finally {
+      this.#sending.clear();
       this.#isRunning = false;
     }
   }
