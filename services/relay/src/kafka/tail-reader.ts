@@ -1,4 +1,4 @@
-import { errorFromCode, kafkaCode, type TopicDirectory } from '@outbound/kafka';
+import { errorFromCode, kafkaCode, KafkaError, type TopicDirectory } from '@outbound/kafka';
 import type { KafkaLog } from '@outbound/service-kit';
 import { toRelayError, type RelayError } from '../errors.ts';
 import { laneKey } from './publisher.ts';
@@ -32,6 +32,8 @@ interface FetchAnswer {
 /** How far back our own last record is looked for, in offsets: a few first, since nearly always the very last record is ours. */
 const lookBack = [8n, 256n, 4096n];
 const fetchBytes = 1_048_576;
+/** Answers without the partition that are waited through for one read: each comes after the throttle of the one before. */
+const maxThrottled = 20;
 const latest = -1;
 const earliest = -2;
 const readUncommitted = 0;
@@ -104,7 +106,10 @@ async function readFromLeader(
   if (failures[0]) throw failures[0];
 }
 
-/** Reads `[from, end)` and gives the last record of ours in it. */
+/**
+ * Reads `[from, end)` and gives the last record of ours in it. A broker that holds us to a quota answers at once and with nothing (KIP-219): that is
+ * no end, since what is behind it may be a repetition of earlier events, which a tail from before it would leave cut short (I4).
+ */
 async function lastOwnBetween(
   directory: TopicDirectory,
   leader: number,
@@ -114,6 +119,7 @@ async function lastOwnBetween(
   { fingerprint }: { fingerprint: string },
 ): Promise<Tail | undefined> {
   let last: Tail | undefined;
+  let throttled = 0;
   for (let at = from; at < end;) {
     const { responses } = await directory.cluster.link(leader).ask<FetchAnswer>('Fetch', {
       replicaId: -1,
@@ -129,7 +135,15 @@ async function lastOwnBetween(
       ],
     });
     const answer = responses[0]?.partitions[0];
-    if (!answer) break;
+    if (!answer) {
+      throttled += 1;
+      if (throttled > maxThrottled)
+        throw new KafkaError(
+          'KAFKA_UNAVAILABLE',
+          `broker ${leader} gave nothing of ${laneKey(topic, partition)} in ${throttled} answers (a quota for reading?)`,
+        );
+      continue;
+    }
     if (answer.errorCode !== 0) throw errorFromCode(answer.errorCode, laneKey(topic, partition));
     const { messages } = answer;
     const lastRead = messages.at(-1);
