@@ -60,12 +60,13 @@ describe.each([
       { key: 'a', value: Buffer.from('the value'), headers: {}, timestampMs: Date.now() },
     ]);
     await sender.close();
-    expect((await reads.log.topics([topic]))[0]?.topicId).toMatch(/^[0-9a-f]{32}$/);
+    const topicId = (await reads.log.topics([topic]))[0]?.topicId;
+    expect(topicId).toMatch(/^[0-9a-f]{32}$/);
     expect(await reads.log.offsets(1, [{ topic, partition: 0 }], 'stable-end')).toMatchObject([
       { errorCode: 0, offset: 1n },
     ]);
     const [fetched] = await reads.log.fetch(1, {
-      positions: [{ topic, partition: 0, offset: 0n, leaderEpoch: 0 }],
+      positions: [{ topic, topicId, partition: 0, offset: 0n, leaderEpoch: 0 }],
       maxWaitMs: 1000,
       ...{ minBytes: 1, maxBytes: 100_000, maxBytesPerPartition: 100_000 },
     });

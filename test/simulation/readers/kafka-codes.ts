@@ -17,4 +17,5 @@ export const kafkaCode = {
   offsetNotAvailable: 78,
   memberIdRequired: 79,
   fencedInstanceId: 82,
+  unknownTopicId: 100,
 } as const;

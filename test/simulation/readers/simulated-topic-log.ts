@@ -145,8 +145,7 @@ export class SimulatedTopicLog implements TopicLog {
     const answers: FetchedPartition[] = [];
     let room = request.maxBytes;
     for (const position of request.positions) {
-      const { topic, partition, offset, leaderEpoch } = position;
-      const served = this.#cluster.serve(nodeId, { topic, partition }, leaderEpoch);
+      const { topic, topicId, partition, offset, leaderEpoch } = position;
       const refuse = (errorCode: number): void => {
         answers.push({
           topic,
@@ -159,6 +158,14 @@ export class SimulatedTopicLog implements TopicLog {
           recordSet: Buffer.alloc(0),
         });
       };
+      // As Kafka from 3.1 on: by the id, if there is one.
+      const hasId =
+        topicId === undefined || this.#cluster.describe(nodeId, topic).topicId === topicId;
+      if (!hasId) {
+        refuse(kafkaCode.unknownTopicId);
+        continue;
+      }
+      const served = this.#cluster.serve(nodeId, { topic, partition }, leaderEpoch);
       if (!served.partition) {
         refuse(served.errorCode);
         continue;

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { eventually } from '../../../../test/support/eventually.ts';
 import { note, noteValue } from '../../test-support/notes.ts';
 import {
+  gate,
   startTestGroups,
   type NoteEvent,
   type TestGroups,
@@ -109,6 +110,46 @@ describe('the topics of a subscription', () => {
     const told = subscription.lines.filter(({ message }) => message.includes(`the topic ${topic}`));
     expect(told.length).toBeLessThanOrEqual(2);
     expect(told.at(-1)?.message).toContain('made again');
+  });
+
+  it('may be made again while a partition is held back: nothing of the new one comes before its beginning', async () => {
+    const topic = await groups.newTopic();
+    const keys = ['a', 'b', 'c', 'd'];
+    const notesOf = (versions: readonly number[]) =>
+      versions.flatMap((version) => keys.map((key) => [key, version] as const));
+    await groups.write(topic, notesOf([1, 2, 3]));
+    const { opened, open } = gate();
+    const seen: string[] = [];
+    await groups.join({
+      topic,
+      groupId: randomUUID(),
+      // Full with the first fetch, until handlers end.
+      maxWaiting: { maxEvents: 4 },
+      handle: async ({ key, version }) => {
+        seen.push(`${key}${version}`);
+        await opened;
+      },
+    });
+    await eventually(() => seen.length === keys.length);
+    await groups.admin.deleteTopics({ topics: [topic] });
+    // A name is free again when its deletion has gone around.
+    await eventually(() =>
+      groups.admin
+        .createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: 1 }] })
+        .catch(() => false),
+    );
+    const producer = groups.kafka.producer();
+    await producer.connect();
+    onTestFinished(() => producer.disconnect());
+    const again = notesOf([11, 12, 13, 14, 15]);
+    const messages = again.map(([key, version]) => ({ key, value: noteValue(key, version) }));
+    await eventually(() => producer.send({ topic, messages }).then(() => true));
+    open();
+    await eventually(() => seen.filter((each) => each.length === 3).length >= again.length, {
+      timeoutMs: 40_000,
+    });
+    const ofTheNew = seen.filter((each) => each.length === 3);
+    expect(ofTheNew).toEqual(again.map(([key, version]) => `${key}${version}`));
   });
 
   it('may be deleted for good: then it ends', async () => {

@@ -23,7 +23,8 @@ export interface ClusterDescription {
 /** Which topics are described; no topic is ever created by it. */
 export type TopicChoice = readonly string[] | 'all';
 
-const noTopicId = '0'.repeat(32);
+/** What Kafka writes where a topic has no id, or is named. */
+export const noTopicId = '0'.repeat(32);
 
 /**
  * Metadata with topic ids (version 10, Kafka 2.8), or, where a broker does not have them, with leader epochs only

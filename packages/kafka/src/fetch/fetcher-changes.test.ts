@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { at, reading, stopAll } from './test-support/fetcher-in-memory.ts';
+import { at, p, reading, stopAll } from './test-support/fetcher-in-memory.ts';
 import { MemoryPartition } from './test-support/memory-log.ts';
 
 afterEach(stopAll);
@@ -219,6 +219,22 @@ describe('a fetcher whose topic changes', () => {
     await clock.advance(3000);
     expect(changes).toEqual([{ kind: 'made-again', topicId: 'id-2' }]);
     expect(got).toEqual(['0:old']);
+  });
+
+  it('gives nothing of the new topic when it was made again while the partition was held back', async () => {
+    const { log, fetcher, clock, got, changes } = reading();
+    await log.partition(0).append('old', 'old too');
+    fetcher.assign([at(0, 0)]);
+    await clock.advance(100);
+    fetcher.pause([p(0)]);
+    await clock.advance(1000);
+    log.topicId = 'id-2';
+    log.partitions = [new MemoryPartition()];
+    await log.partition(0).append('new', 'new too', 'passed over', 'the same');
+    fetcher.resume([p(0)]);
+    await clock.advance(2000);
+    expect(got).toEqual(['0:old', '0:old too']);
+    expect(changes).toEqual([{ kind: 'made-again', topicId: 'id-2' }]);
   });
 
   it('knows by the id that it was given with the position that the topic is another', async () => {

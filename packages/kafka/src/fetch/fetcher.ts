@@ -194,12 +194,10 @@ export class Fetcher {
     const ask: Ask = { nodeId, sentAtMs: clock.nowMs() };
     const askedAtMs = clock.wallMs();
     const asked = askingOrder(lanes, random);
-    const positions = asked.map(({ topic, partition, position: offset, leaderEpoch }) => ({
-      topic,
-      partition,
-      offset,
-      leaderEpoch,
-    }));
+    const positions = asked.map((lane) => {
+      const { topic, topicId, partition, position: offset, leaderEpoch } = lane;
+      return { topic, topicId, partition, offset, leaderEpoch };
+    });
     for (const lane of asked) lane.ask = ask;
     this.#asks.set(nodeId, ask);
     const isShort = this.#lanes.werePausedSince(nodeId, ask.sentAtMs - justPausedMs);

@@ -17,6 +17,11 @@ export interface OffsetAnswer extends TopicPartition {
 /** Where reading of one partition begins. */
 export interface FetchPosition extends TopicPartition {
   readonly offset: bigint;
+  /**
+   * Of the topic that the offset is of: a broker that has another one under this name refuses (UNKNOWN_TOPIC_ID), from
+   * Kafka 3.1 on. Without it, or where a broker is older, what has the name now answers.
+   */
+  readonly topicId?: string | undefined;
   /** Of the leader that is asked, so that it can refuse when it is another; −1: unknown. */
   readonly leaderEpoch: number;
 }

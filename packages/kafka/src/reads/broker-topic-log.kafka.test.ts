@@ -121,29 +121,36 @@ describe('offsets', () => {
 });
 
 describe('fetch', () => {
-  it('gives the stored bytes with every bound that a reader needs, and the aborted transactions', async () => {
-    const log = await opened();
-    const topic = await stranger.topic();
-    await stranger.write(topic, ['a', 'b']);
-    const aborted = await stranger.begin(topic, ['gone']);
-    await aborted.abort();
-    await log.topics([topic]);
-    const fetched = await eventually(async () => {
-      const [answer] = await log.fetch(1, { ...wish, positions: [at(topic, 1n)] });
-      return answer?.aborted.length === 1 && answer;
-    });
-    expect(fetched).toMatchObject({
-      ...{ topic, partition: 0, errorCode: 0 },
-      ...{ highWatermark: 4n, lastStableOffset: 4n, logStartOffset: 0n },
-    });
-    expect(fetched.aborted.map(({ firstOffset }) => firstOffset)).toEqual([2n]);
-    expect(fetched.recordSet.includes('value of b')).toBe(true);
-    const open = await stranger.begin(topic, ['undecided']);
-    onTestFinished(async () => open.abort());
-    const [held] = await log.fetch(1, { ...wish, positions: [at(topic, 1n)] });
-    expect(held).toMatchObject({ highWatermark: 5n, lastStableOffset: 4n });
-    expect(held?.recordSet.includes('undecided')).toBe(false);
-  });
+  it.each([
+    ['by the name', false],
+    ['by the id', true],
+  ])(
+    'gives the stored bytes with every bound that a reader needs, and the aborted transactions: %s',
+    async (_by, hasId) => {
+      const log = await opened();
+      const topic = await stranger.topic();
+      await stranger.write(topic, ['a', 'b']);
+      const aborted = await stranger.begin(topic, ['gone']);
+      await aborted.abort();
+      const [facts] = await log.topics([topic]);
+      const positions = [at(topic, 1n, { topicId: hasId ? facts?.topicId : undefined })];
+      const fetched = await eventually(async () => {
+        const [answer] = await log.fetch(1, { ...wish, positions });
+        return answer?.aborted.length === 1 && answer;
+      });
+      expect(fetched).toMatchObject({
+        ...{ topic, partition: 0, errorCode: 0 },
+        ...{ highWatermark: 4n, lastStableOffset: 4n, logStartOffset: 0n },
+      });
+      expect(fetched.aborted.map(({ firstOffset }) => firstOffset)).toEqual([2n]);
+      expect(fetched.recordSet.includes('value of b')).toBe(true);
+      const open = await stranger.begin(topic, ['undecided']);
+      onTestFinished(async () => open.abort());
+      const [held] = await log.fetch(1, { ...wish, positions });
+      expect(held).toMatchObject({ highWatermark: 5n, lastStableOffset: 4n });
+      expect(held?.recordSet.includes('undecided')).toBe(false);
+    },
+  );
 
   it('keeps the order of the request, in which a broker fills its answer', async () => {
     const log = await opened();
@@ -151,17 +158,24 @@ describe('fetch', () => {
     await stranger.write(a, ['x'.repeat(400)], 0);
     await stranger.write(a, ['y'.repeat(400)], 1);
     await stranger.write(b, ['z'.repeat(400)]);
-    await log.topics([a, b]);
-    const positions = [at(a, 0n, { partition: 1 }), at(b, 0n), at(a, 0n)];
-    const answers = await log.fetch(1, { ...wish, maxBytes: 1, positions });
-    const full = answers.filter(({ recordSet }) => recordSet.length > 0);
-    expect(full.map(({ topic, partition }) => [topic, partition])).toEqual([[a, 1]]);
+    const ids = (await log.topics([a, b])).map(({ topicId }) => topicId);
+    for (const [idOfA, idOfB] of [[], ids]) {
+      const positions = [
+        at(a, 0n, { partition: 1, topicId: idOfA }),
+        at(b, 0n, { topicId: idOfB }),
+        at(a, 0n, { topicId: idOfA }),
+      ];
+      const answers = await log.fetch(1, { ...wish, maxBytes: 1, positions });
+      const full = answers.filter(({ recordSet }) => recordSet.length > 0);
+      expect(full.map(({ topic, partition }) => [topic, partition])).toEqual([[a, 1]]);
+    }
   });
 
   it.each([
     ['OFFSET_OUT_OF_RANGE', 1, { offset: 99n }],
     ['UNKNOWN_TOPIC_OR_PARTITION', 3, { partition: 5 }],
     ['UNKNOWN_LEADER_EPOCH', 75, { leaderEpoch: 40 }],
+    ['UNKNOWN_TOPIC_ID', 100, { topicId: '0123456789abcdef0123456789abcdef' }],
   ])('keeps Kafka’s own code: %s', async (_name, errorCode, over) => {
     const log = await opened();
     const topic = await stranger.topic();

@@ -62,7 +62,7 @@ export class BrokerTopicLog implements TopicLog {
       this.#cluster
         .link(nodeId, this.#fetchLinks)
         .request(
-          fetchApi,
+          fetchApi(request.positions),
           { ...request, isolation: 'committed' },
           { heldBackMs: request.maxWaitMs, maxAnswerBytes: request.maxBytes + largestBatchBytes },
         ),

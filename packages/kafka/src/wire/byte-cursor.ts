@@ -74,6 +74,11 @@ export class ByteCursor {
     return more === 0 ? null : this.slice(more - 1).toString();
   }
 
+  /** COMPACT_BYTES (KIP-482); a null reads as empty. */
+  compactBytes(): Buffer {
+    return this.slice(Math.max(0, this.uvarint() - 1));
+  }
+
   /** COMPACT_ARRAY (KIP-482); a null reads as empty. */
   compactArray<Item>(item: () => Item): Item[] {
     return this.#items(this.uvarint() - 1, item);

@@ -157,11 +157,13 @@ export class MemoryLog implements TopicLog {
 
   #answers(nodeId: number, request: FetchRequest): FetchedPartition[] {
     let room = request.maxBytes;
-    return request.positions.map(({ topic, partition, offset, leaderEpoch }, index) => {
+    return request.positions.map((position, index) => {
+      const { topic, topicId, partition, offset, leaderEpoch } = position;
       const found = this.partition(partition);
       const highWatermark = found.highWatermark ?? found.end;
       const lastStable = found.lastStable ?? highWatermark;
-      const errorCode = codeOf(found, nodeId, Number(offset), leaderEpoch);
+      const isOther = topicId !== undefined && topicId !== this.topicId;
+      const errorCode = isOther ? 100 : codeOf(found, nodeId, Number(offset), leaderEpoch);
       let bytes = Buffer.alloc(0);
       if (errorCode === 0) {
         const left = Buffer.concat(
