@@ -7,6 +7,7 @@ import type { Deliver, DispatcherOptions } from './dispatcher-options.ts';
 import { Life } from './life.ts';
 import { PartitionWork } from './partition-work.ts';
 import { PartitionWorks } from './partition-works.ts';
+import { RunningDeliveries } from './running-deliveries.ts';
 import { Slice } from './slice.ts';
 import { within } from './within.ts';
 
@@ -22,7 +23,7 @@ export class Dispatcher {
   readonly #works: PartitionWorks;
   readonly #slice: Slice;
   readonly #batchWake: BatchWake;
-  #running = 0;
+  readonly #running = new RunningDeliveries();
   #isPaused = false;
   #isClosed = false;
   #isPumpPlanned = false;
@@ -186,6 +187,12 @@ export class Dispatcher {
     }
   }
 
+  /** Waits up to `limitMs` for every delivery, also of lives that are over; gives how many still run then. */
+  async quiet(limitMs: number): Promise<number> {
+    await within(this.#options.clock, limitMs, this.#running.none());
+    return this.#running.count;
+  }
+
   /** Takes nothing more, for good. What runs may end. */
   close(): void {
     this.#isClosed = true;
@@ -214,7 +221,7 @@ export class Dispatcher {
   #pump(): void {
     let withoutWork = 0;
     const { concurrency } = this.#options;
-    while (this.#running < concurrency && withoutWork < this.#works.all.length) {
+    while (this.#running.count < concurrency && withoutWork < this.#works.all.length) {
       if (this.#isPaused || this.#isClosed) return;
       if (this.#slice.isOver) return this.#slice.goOnAfter();
       const work = this.#works.next();
@@ -266,7 +273,7 @@ export class Dispatcher {
   }
 
   #wait(work: PartitionWork, delivered: Exclude<Delivered, true>, from: number, to: number): void {
-    this.#running += 1;
+    this.#running.begin();
     work.out += 1;
     const record = work.tracker.at(from);
     delivered.then(
@@ -288,7 +295,7 @@ export class Dispatcher {
   }
 
   #ended(work: PartitionWork): void {
-    this.#running -= 1;
+    this.#running.end();
     work.ended();
     if (this.isOurs(work)) this.#goOn(work);
     else this.#works.leftOverEnded(work);

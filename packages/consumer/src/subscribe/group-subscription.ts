@@ -239,6 +239,7 @@ export class GroupSubscription implements Subscription {
 
   async #stop(): Promise<void> {
     const { clock } = this.#ports;
+    const beganMs = clock.nowMs();
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#dispatcher.close();
     this.#fetchOver.abort();
@@ -248,6 +249,9 @@ export class GroupSubscription implements Subscription {
     const limitMs = this.#stopTimeoutMs + leaveLimitMs;
     if (!(await within(clock, limitMs, this.#runs)))
       this.#log.warn({ durationMs: limitMs }, 'the group was not left in order');
+    // Those of partitions that were lost, too: the caller may take what they use away.
+    const leftMs = Math.max(0, beganMs + this.#stopTimeoutMs - clock.nowMs());
+    const abandoned = Math.max(this.#abandonedAtStop, await this.#dispatcher.quiet(leftMs));
     this.#over.abort();
     try {
       await within(clock, leaveLimitMs, this.#close());
@@ -256,7 +260,6 @@ export class GroupSubscription implements Subscription {
     }
     this.#isEnded = true;
     const { groupId } = this.#options;
-    const abandoned = this.#abandonedAtStop;
     const late = abandoned > 0 ? stopTimeout(groupId, abandoned, this.#stopTimeoutMs) : undefined;
     if (late) this.#log.error({ error: late }, 'handlers did not end before the stop');
     if (this.#failure) this.#rejectDone(this.#failure.error);

@@ -62,7 +62,8 @@ export interface Subscription {
    */
   seek(partition: TopicPartition, offset: bigint): Promise<void>;
   /**
-   * Begins nothing more, waits for what runs, commits it and leaves the group. Called again it gives the same promise.
+   * Begins nothing more, waits for what runs, commits it and leaves the group. What runs of partitions that were lost is waited for, too:
+   * no handler runs any more when it resolves. Called again it gives the same promise.
    * @throws ConsumerError STOP_TIMEOUT if a handler did not end in time; the member has left all the same, and its event comes again.
    */
   stop(): Promise<void>;
