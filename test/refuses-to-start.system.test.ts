@@ -163,7 +163,7 @@ describe.each<PostgresMajor>([15, 18])(
       await using pipeline = await TestPipeline.create(stack);
       await EntityWriter.prepare(pipeline.sql);
       const writer = new EntityWriter(pipeline.sql);
-      const relay = await pipeline.startRelay();
+      const relay = await pipeline.startRelay({ RELAY_POISON: 'stop' });
       await writer.write('entity-1');
       const { rows } = await pipeline.sql.query<{ id: string }>(
         `insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload) values (gen_random_uuid(), 'catalog.product', 'entity-2', 'catalog.unheard-of', 1, 'C', '{}') returning id`,
@@ -173,9 +173,9 @@ describe.each<PostgresMajor>([15, 18])(
       expect(await relay.ended()).toMatchObject({ code: 20 });
       expect(relay.stderr.join('\n')).toContain(poison);
 
-      const stubborn = pipeline.launchRelay();
+      const stubborn = pipeline.launchRelay({ RELAY_POISON: 'stop' });
       expect(await stubborn.ended()).toMatchObject({ code: 20 });
-      await pipeline.startRelay({ RELAY_SKIP_EVENTS: poison });
+      await pipeline.startRelay({ RELAY_POISON: 'stop', RELAY_SKIP_EVENTS: poison });
       await pipeline.caughtUp();
       const verdict = await judgePipeline(pipeline, { leftOut: [poison] });
       expect(verdict.violations).toEqual([]);

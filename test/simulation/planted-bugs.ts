@@ -8,6 +8,7 @@ import {
   comparePositions,
   sourcePositionFromText,
 } from '../../services/relay/src/wal/source-position.ts';
+import { ParkedKeys } from '../../services/relay/src/poison/parked-keys.ts';
 import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
 import type {
   ChangeListener,
@@ -51,8 +52,8 @@ function withSession(
   return (parts: RelayParts) => ({
     ...parts,
     publisher: {
-      open: async (identity) => {
-        const session = await parts.publisher.open(identity);
+      open: async (identity, startLsn) => {
+        const session = await parts.publisher.open(identity, startLsn);
         return { ...bound(session), ...change(session) };
       },
     } satisfies Publisher,
@@ -62,6 +63,7 @@ function withSession(
 function bound(session: PublisherSession): PublisherSession {
   return {
     tails: session.tails,
+    parked: session.parked,
     leaderOf: (topic, partition) => session.leaderOf(topic, partition),
     send: (batches) => session.send(batches),
     mustRenew: () => session.mustRenew(),
@@ -329,5 +331,33 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'acknowledges over a hole where it joins what is delivered',
     breaks: ['I1', 'I6'],
     within: holeAcknowledged,
+  },
+  {
+    name: 'forgets at a restart which keys are parked',
+    breaks: ['I3', 'I1'],
+    parts: withSession((session) => ({ parked: session.parked && new ParkedKeys() })),
+  },
+  {
+    name: 'decides again after a restart, by what it knows now',
+    breaks: ['I1', 'I3'],
+    parts: withSession(({ parked }) => {
+      if (!parked) return {};
+      const standing = parked.standing.bind(parked);
+      parked.standing = (...of) => ({ ...standing(...of), recorded: undefined });
+      return { parked };
+    }),
+  },
+  {
+    name: 'takes the journal of parked keys for written when it was only sent',
+    breaks: ['I1', 'I3', 'I6', 'I8'],
+    parts: withSession((session) => ({
+      send: async (batches) => {
+        const isJournal = ({ topic }: LaneBatch) => topic.endsWith('parked-keys');
+        session.send(batches.filter(isJournal)).catch(() => undefined);
+        const others = batches.filter((batch) => !isJournal(batch));
+        const answers = others.length > 0 ? await session.send(others) : [];
+        return [...batches.filter(isJournal).map(delivered), ...answers];
+      },
+    })),
   },
 ];

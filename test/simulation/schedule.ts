@@ -5,7 +5,7 @@ import { observers } from '../../services/relay/src/observers.ts';
 import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
 import { sourcePositionToText } from '../../services/relay/src/wal/source-position.ts';
 import { lsnToText, type Lsn } from '../../services/relay/src/wal/lsn.ts';
-import { recordHeader } from '@outbound/schemas';
+import { deadLetterTopics, recordHeader, type EventType } from '@outbound/schemas';
 import { contentHash } from '../history/content-hash.ts';
 import type { ConfirmedObservation, PublishedRecord } from '../history/history.ts';
 import { checkHistory, type Verdict } from '../history/history-checker.ts';
@@ -27,9 +27,15 @@ import { RelayHost, stopWithinMs } from './relay-host.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimulatedKafka } from './simulated-kafka.ts';
 import { SimulatedPostgres } from './simulated-postgres.ts';
-import { SimulatedPublisher, type SimulatedPublisherOptions } from './simulated-publisher.ts';
+import { Operator } from './operator.ts';
+import { acknowledgedEarly } from './parked-checker.ts';
+import {
+  isDeadLetterLane,
+  SimulatedPublisher,
+  type SimulatedPublisherOptions,
+} from './simulated-publisher.ts';
 import { SimulatedSource } from './simulated-source.ts';
-import { itemChange, largestPayloadBytes, Workload } from './workload.ts';
+import { itemChange, itemChangeNext, largestPayloadBytes, Workload } from './workload.ts';
 
 /** How a schedule departs from the production assembly: only to plant a bug and see it found. */
 export interface Plant {
@@ -55,6 +61,8 @@ export interface ScheduleResult {
   readonly allowedDuplicates: number;
   /** How often a copy of the database was brought back. */
   readonly broughtBack: number;
+  /** Transactions in which dead letters were written again. */
+  readonly redrives: number;
   readonly virtualMs: number;
   readonly steps: number;
   readonly trace: readonly string[];
@@ -93,10 +101,18 @@ export async function runSchedule(
   const plot = shape.pick(plots);
   const isTakeover = plot === 'takeover';
   const routes = itemChange.routes;
+  const poison = plot === 'any' || isTakeover ? poisonOf(chance.fork('poison')) : undefined;
+  const deadLetters = deadLetterTopics('sim.');
+  const { deadLetters: letters, parkedKeys } = deadLetters;
 
-  const kafka = new SimulatedKafka(scheduler, chance.fork('kafka'), routes);
+  const kafka = new SimulatedKafka(scheduler, chance.fork('kafka'), [
+    ...routes,
+    ...(poison ? [letters, parkedKeys] : []),
+  ]);
   // Sometimes a topic takes less than a batch may have, but always more than a record.
   kafka.maxBatchBytes = chance.fork('topics').pick([Infinity, Infinity, 5000]);
+  if (poison) kafka.maxBatchBytes = poison.oversize > 0 ? 5000 : Infinity;
+  kafka.isRoomy = isDeadLetterLane;
   const confirmed: ConfirmedObservation[] = [];
   const postgres = new SimulatedPostgres(scheduler, chance.fork('postgres'), (confirmedLsn) => {
     tell(`the slot confirms ${lsnToText(confirmedLsn)}`);
@@ -105,7 +121,7 @@ export async function runSchedule(
   const duplicates = new DuplicateLedger();
   kafka.onAppended = (lane, epoch, count) => {
     tell(`${lane} takes ${count} records of epoch ${epoch}`);
-    duplicates.appended(lane, epoch, count);
+    if (!isDeadLetterLane(lane)) duplicates.appended(lane, epoch, count);
   };
   const foreign = chance.fork('foreign');
   const writeForeign = (): void => {
@@ -116,7 +132,9 @@ export async function runSchedule(
 
   const encoder = new PgoutputEncoder();
   const assemble = (life: Life): RelayParts => {
-    const memory = new MemoryLedger(maxInFlightBytes, largestPayloadBytes, (what) =>
+    // What goes to the dead letters is not what the ledger counts by.
+    const limit = poison ? Infinity : maxInFlightBytes;
+    const memory = new MemoryLedger(limit, largestPayloadBytes, (what) =>
       failures.push(`I9 ${life.name}: ${what}`),
     );
     const parts: RelayParts = {
@@ -124,10 +142,11 @@ export async function runSchedule(
       publisher: new SimulatedPublisher({
         kafka,
         life,
+        parkedKeys: poison && parkedKeys,
         onTailRead: (lane, epoch, isKnown) => duplicates.tailRead(lane, epoch, isKnown),
         ...plant?.publisher,
       }),
-      eventTypes: new Map([[itemChange.name, itemChange]]),
+      eventTypes: known(poison !== undefined && poison.knows()),
       clock: life.clock,
       random: chance.fork(`relay ${life.name} ${scheduler.nowMs}`).unit,
       settings: {
@@ -140,6 +159,7 @@ export async function runSchedule(
         drainMs: 5000,
         stallLimitMs: 3000,
         skipEvents: new Set(),
+        deadLetters: poison && deadLetters,
       },
       observer: observers(memory.observer, {
         stateChanged: (state) => tell(`${life.name} is ${state}`),
@@ -152,6 +172,10 @@ export async function runSchedule(
               `I11 ${life.name} says of ${refuted[0]?.lane} that the database went back`,
             );
         },
+        eventParked: ({ eid, version }, reason) =>
+          tell(`${life.name} parks ${eid} version ${version}: ${reason?.code ?? 'its key waits'}`),
+        letterTaken: ({ eid, version }, way, why) =>
+          tell(`${life.name}: letter ${eid} version ${version}: ${way} ${why}`),
       }),
       failPoint: (point) => {
         if (life.act()) return;
@@ -182,6 +206,8 @@ export async function runSchedule(
     items: plot === 'any' ? shape.int(2, 7) : shape.pick([2, 4, 7, 40]),
     gapMs: shape.pick([80, 200, 600]),
     large: shape.pick([0, 0.03, 0.1]),
+    unknown: poison?.unknown ?? 0,
+    oversize: poison?.oversize ?? 0,
     untilMs: activeMs,
   });
   const copies = new DatabaseCopies(postgres, workload, chance.fork('copies'), (endLsn) => {
@@ -201,20 +227,39 @@ export async function runSchedule(
     },
     chance.fork('nemesis'),
     {
-      faults: plot === 'any' ? chosenFaults(shape) : plotFaults[plot],
+      faults: (plot === 'any' ? chosenFaults(shape) : plotFaults[plot]).filter(
+        // What becomes of keys that a lost history has parked is a person's to say.
+        (fault) => !poison || fault !== 'bring back a copy',
+      ),
       gapMs: shape.pick([300, 1000, 3000]),
       untilMs: activeMs,
     },
   );
+  const operator = new Operator({ kafka, postgres }, chance.fork('operator'), deadLetters);
+  if (poison) operator.start(activeMs);
   workload.start();
   nemesis.start();
   await scheduler.run(activeMs);
   nemesis.healAll();
   await scheduler.run(activeMs + 10_000, () => workload.isOver);
-  const isSettled = await scheduler.run(
-    scheduler.nowMs + settleWithinMs,
-    () => postgres.confirmedLsn >= postgres.log.endLsn,
-  );
+  const settle = () =>
+    scheduler.run(
+      scheduler.nowMs + settleWithinMs,
+      () => postgres.confirmedLsn >= postgres.log.endLsn,
+    );
+  let isSettled = await settle();
+  if (poison) {
+    // The topics take everything now, and every relay that starts knows every type.
+    poison.heal();
+    kafka.maxBatchBytes = Infinity;
+    for (const host of hosts) host.terminate();
+    for (let round = 0; operator.parked().size > 0 && round < 20; round += 1) {
+      await scheduler.run(scheduler.nowMs + 5000);
+      operator.redrive(true);
+      isSettled = await settle();
+    }
+    if (operator.parked().size > 0) failures.push('I8 keys are parked for ever');
+  }
   if (!isSettled)
     failures.push(
       `I8 not settled ${settleWithinMs} ms after the last fault: the slot is at ${lsnToText(postgres.confirmedLsn)}, the log at ${lsnToText(postgres.log.endLsn)}`,
@@ -228,16 +273,20 @@ export async function runSchedule(
 
   failures.push(...lostBehindNew(kafka, workload));
   // Who finds that the database was brought back publishes everything again from the slot's position.
-  const allowedDuplicates = copies.broughtBack > 0 ? Infinity : duplicates.allowed;
+  // What one topic or one relay has taken, and another one parks, comes again, too.
+  const allowedDuplicates = copies.broughtBack > 0 || poison ? Infinity : duplicates.allowed;
   const verdict = checkHistory({
-    routes: new Map([[itemChange.name, routes]]),
+    routes: new Map([itemChange, itemChangeNext].map(({ name }) => [name, routes])),
     allowedDuplicates,
     committed: workload.committed,
     rolledBack: workload.rolledBack,
     records: publishedRecords(kafka, workload.lost),
-    confirmed,
+    // What is in the dead letters may be acknowledged: judged below.
+    confirmed: poison ? [] : confirmed,
     finalRows: workload.finalRows(),
   });
+  if (poison)
+    failures.push(...acknowledgedEarly(workload.committed, confirmed, kafka, letters.topic));
   for (const { promise, sentence } of verdict.violations) failures.push(`${promise} ${sentence}`);
   return {
     seed,
@@ -246,10 +295,42 @@ export async function runSchedule(
     faults: nemesis.bitten,
     allowedDuplicates,
     broughtBack: copies.broughtBack,
+    redrives: operator.rounds,
     virtualMs: scheduler.nowMs,
     steps: scheduler.steps,
     trace,
   };
+}
+
+interface Poison {
+  readonly unknown: number;
+  readonly oversize: number;
+  /** Whether a relay that starts now knows every type. */
+  knows(): boolean;
+  heal(): void;
+}
+
+/** A third of the schedules have poison: types that some relays do not know, events that the topics do not take, or both. */
+function poisonOf(chance: Chance): Poison | undefined {
+  if (!chance.happens(0.35)) return undefined;
+  let isHealed = false;
+  return {
+    ...chance.pick([
+      { unknown: 0.1, oversize: 0 },
+      { unknown: 0.02, oversize: 0 },
+      { unknown: 0, oversize: 0.05 },
+      { unknown: 0.05, oversize: 0.03 },
+    ]),
+    knows: () => isHealed || chance.happens(0.4),
+    heal: () => {
+      isHealed = true;
+    },
+  };
+}
+
+function known(isEverything: boolean): ReadonlyMap<string, EventType> {
+  const types = isEverything ? [itemChange, itemChangeNext] : [itemChange];
+  return new Map(types.map((type) => [type.name, type]));
 }
 
 /** Some schedules have one kind of fault, some many, one in ten none: what hides in a crowd shows alone. */
@@ -281,7 +362,8 @@ function* publishedRecords(
   for (const [lane, { log }] of kafka.partitions) {
     const partition = Number(lane.slice(lane.lastIndexOf('/') + 1));
     for (const [offset, { record, isForeign }] of log.records.entries()) {
-      if (isForeign || lost.has(record.headers[recordHeader.id] ?? '')) continue;
+      if (isForeign || isDeadLetterLane(lane) || lost.has(record.headers[recordHeader.id] ?? ''))
+        continue;
       yield {
         topic: record.topic,
         partition,

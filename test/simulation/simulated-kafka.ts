@@ -1,4 +1,3 @@
-import type { Route } from '@outbound/schemas';
 import { laneKey } from '../../services/relay/src/kafka/publisher.ts';
 import { recordBound, type ProducerIdentity } from '@outbound/kafka';
 import type { Chance } from './chance.ts';
@@ -71,15 +70,21 @@ export class SimulatedKafka {
   #nextProducerId = 1000n;
   /** The largest batch that a partition takes, as bytes on the wire (`max.message.bytes`). */
   maxBatchBytes = Infinity;
+  /** Partitions that take more than that. */
+  isRoomy: (lane: string) => boolean = () => false;
   /** Told of every record that a batch has added. */
   onAppended: (lane: string, epoch: number, count: number) => void = () => undefined;
 
-  constructor(scheduler: Scheduler, chance: Chance, routes: readonly Route[]) {
+  constructor(
+    scheduler: Scheduler,
+    chance: Chance,
+    topics: readonly { readonly topic: string; readonly partitions: number }[],
+  ) {
     this.scheduler = scheduler;
     this.chance = chance;
     for (const id of brokerIds)
       this.#brokers.set(id, { isUp: true, isHung: false, slowMs: 0, waiting: [] });
-    for (const { topic, partitions } of routes)
+    for (const { topic, partitions } of topics)
       for (let partition = 0; partition < partitions; partition += 1)
         this.partitions.set(laneKey(topic, partition), {
           log: new PartitionLog(),
@@ -141,7 +146,8 @@ export class SimulatedKafka {
     if (partition.leader !== broker) return refused(kafkaError.notLeader);
     if (!partition.hasReplicas) return refused(kafkaError.notEnoughReplicas);
     const bytes = batch.records.reduce((sum, record) => sum + recordBound(record), 0);
-    if (bytes > this.maxBatchBytes) return refused(kafkaError.messageTooLarge);
+    if (bytes > this.maxBatchBytes && !this.isRoomy(lane))
+      return refused(kafkaError.messageTooLarge);
     const result: AppendResult = partition.log.append(batch);
     if (result === 'INVALID_PRODUCER_EPOCH') return refused(kafkaError.invalidProducerEpoch);
     if (result === 'OUT_OF_ORDER_SEQUENCE_NUMBER') return refused(kafkaError.outOfOrderSequence);

@@ -21,6 +21,11 @@ import {
   sourceFingerprint,
   type SourceIdentity,
 } from '../../services/relay/src/wal/source-position.ts';
+import type { Lsn } from '../../services/relay/src/wal/lsn.ts';
+import { journalRecord } from '../../services/relay/src/poison/journal-record.ts';
+import { ParkedKeys } from '../../services/relay/src/poison/parked-keys.ts';
+import { fenceJournal } from '../../services/relay/src/kafka/parked-keys-reader.ts';
+import type { DeclaredTopic } from '@outbound/schemas';
 import type { Life } from './life.ts';
 import type { LoggedRecord } from './partition-log.ts';
 import { kafkaError, type PartitionAnswer, type SimulatedKafka } from './simulated-kafka.ts';
@@ -28,12 +33,19 @@ import { kafkaError, type PartitionAnswer, type SimulatedKafka } from './simulat
 export interface SimulatedPublisherOptions {
   readonly kafka: SimulatedKafka;
   readonly life: Life;
+  /** Where the parked keys are; undefined where poison stops the relay. */
+  readonly parkedKeys?: DeclaredTopic | undefined;
   /** Defaults to the relay's own: one name per slot. A planted bug gives each session another. */
   readonly transactionalId?: (identity: SourceIdentity) => string;
   /** Defaults to the relay's own. A planted bug believes every header. */
   readonly tailOf?: (records: readonly LoggedRecord[], fingerprint: string) => Tail | undefined;
   /** Told when a session has read a partition's tail: what older epochs append there from now on may come twice. */
   readonly onTailRead?: (lane: string, epoch: number, isKnown: boolean) => void;
+}
+
+/** Partitions of the dead letters and of the parked keys, which have no tails. */
+export function isDeadLetterLane(lane: string): boolean {
+  return /outbound\.(dead-letters|parked-keys)\//.test(lane);
 }
 
 const requestTimeoutMs = 2500;
@@ -50,13 +62,14 @@ export class SimulatedPublisher implements Publisher {
     this.#options = options;
   }
 
-  async open(identity: SourceIdentity): Promise<PublisherSession> {
+  async open(identity: SourceIdentity, startLsn?: Lsn): Promise<PublisherSession> {
     const { kafka, life, onTailRead, tailOf = ownTail } = this.#options;
     const transactionalId = (this.#options.transactionalId ?? transactionalIdOf)(identity);
     const producer = await ask(this.#options, () => kafka.initProducer(transactionalId));
     const tails = new Map<string, Tail>();
     const fingerprint = sourceFingerprint(identity);
     for (const lane of kafka.chance.shuffled([...kafka.partitions.keys()])) {
+      if (isDeadLetterLane(lane)) continue;
       const { log, leader } = kafka.partition(lane);
       const position = await ask(this.#options, () => {
         const from = Math.max(log.startOffset, log.endOffset - lookBack);
@@ -68,7 +81,30 @@ export class SimulatedPublisher implements Publisher {
       });
       if (position) tails.set(lane, position);
     }
-    return new SimulatedSession(kafka, life, producer, tails);
+    const { parkedKeys } = this.#options;
+    const parked = parkedKeys && new ParkedKeys(startLsn);
+    const session = new SimulatedSession(kafka, life, producer, tails, parked);
+    if (parkedKeys && parked) {
+      await fenceJournal(session, parkedKeys, life.clock.wallMs());
+      await this.#loadParkedKeys(parked, parkedKeys.topic, fingerprint);
+    }
+    return session;
+  }
+
+  /** All of it, or an error: what the leader does not show cannot be guessed. */
+  async #loadParkedKeys(parked: ParkedKeys, topic: string, fingerprint: string): Promise<void> {
+    const { kafka } = this.#options;
+    for (const [lane, { log, leader }] of kafka.partitions) {
+      if (!lane.startsWith(`${topic}/`)) continue;
+      const records = await ask(this.#options, () =>
+        kafka.isUp(leader) ? [...log.records] : undefined,
+      );
+      if (!records) throw new RelayError('SINK_PARTITION_UNAVAILABLE', `${lane} has no leader`);
+      for (const { record } of records) {
+        const journal = journalRecord(record.headers, fingerprint);
+        if (journal) parked.load(journal);
+      }
+    }
   }
 }
 
@@ -107,6 +143,7 @@ export function ownTail(records: readonly LoggedRecord[], fingerprint: string): 
 
 class SimulatedSession implements PublisherSession {
   readonly tails: ReadonlyMap<string, Tail>;
+  readonly parked: ParkedKeys | undefined;
   readonly #kafka: SimulatedKafka;
   readonly #life: Life;
   readonly #producer: ProducerIdentity;
@@ -122,11 +159,13 @@ class SimulatedSession implements PublisherSession {
     life: Life,
     producer: ProducerIdentity,
     tails: ReadonlyMap<string, Tail>,
+    parked: ParkedKeys | undefined,
   ) {
     this.#kafka = kafka;
     this.#life = life;
     this.#producer = producer;
     this.tails = tails;
+    this.parked = parked;
     this.#renewAtMs = kafka.scheduler.nowMs + kafka.chance.between(4000, 120_000);
     this.#learnLeaders();
   }

@@ -30,6 +30,7 @@ it('keeps I1 to I9 in every schedule of faults', { timeout: 600_000 }, async () 
     events: 0,
     records: 0,
     duplicates: 0,
+    redrives: 0,
     virtualMs: 0,
     steps: 0,
   };
@@ -49,6 +50,7 @@ it('keeps I1 to I9 in every schedule of faults', { timeout: 600_000 }, async () 
       if (Number.isFinite(result.allowedDuplicates)) sum.bounded += 1;
       sum.events += result.verdict.committed;
       sum.records += result.verdict.records;
+      sum.redrives += result.redrives;
       sum.duplicates += result.verdict.duplicates;
       sum.virtualMs += result.virtualMs;
       sum.steps += result.steps;
@@ -57,7 +59,7 @@ it('keeps I1 to I9 in every schedule of faults', { timeout: 600_000 }, async () 
     Error.stackTraceLimit = stackTraceLimit;
   }
   console.log(
-    `simulation: ${sum.faults} faults, ${sum.broughtBack} copies brought back, ${sum.events} events, ${sum.records} records, ${sum.duplicates} duplicates (I7 judged in ${sum.bounded} schedules), ` +
+    `simulation: ${sum.faults} faults, ${sum.broughtBack} copies brought back, ${sum.redrives} redrives, ${sum.events} events, ${sum.records} records, ${sum.duplicates} duplicates (I7 judged in ${sum.bounded} schedules), ` +
       `${Math.round(sum.virtualMs / 3_600_000)} virtual hours, ${sum.steps} steps`,
   );
   // A simulation that breaks nothing or writes nothing would prove nothing.
@@ -65,7 +67,9 @@ it('keeps I1 to I9 in every schedule of faults', { timeout: 600_000 }, async () 
     expect(sum.faults).toBeGreaterThan(seeds.length);
     expect(sum.broughtBack).toBeGreaterThan(seeds.length / 10);
     expect(sum.events).toBeGreaterThan(10 * seeds.length);
-    expect(sum.bounded).toBeGreaterThan(0.6 * seeds.length);
+    // A third of the schedules have poison, and in those I7 is not judged.
+    expect(sum.bounded).toBeGreaterThan(0.4 * seeds.length);
+    expect(sum.redrives).toBeGreaterThan(seeds.length / 10);
   }
 });
 

@@ -25,7 +25,15 @@ export const itemChange: EventType = defineEventType({
   ],
 });
 
+/** The same entities, by a type that not every relay knows. */
+export const itemChangeNext: EventType = defineEventType({
+  ...itemChange,
+  name: 'sim.item-change.v2',
+});
+
 export const largestPayloadBytes = 700;
+/** Of an event that is poison while the topics take less. */
+export const oversizeBytes = 6000;
 
 interface ItemState {
   readonly version: number;
@@ -53,6 +61,10 @@ export interface WorkloadPlan {
   readonly gapMs: number;
   /** Probability of a transaction that changes an item many times. */
   readonly large: number;
+  /** Probability that an event is of a type that not every relay knows. */
+  readonly unknown: number;
+  /** Probability that an event is larger than the topics take, as long as they are small. */
+  readonly oversize: number;
   /** When the last transaction begins. */
   readonly untilMs: number;
 }
@@ -217,12 +229,16 @@ export class Workload {
           ? 'S'
           : 'U';
     item.isDeleted = dataOp === 'D';
-    const filler = 'x\u00e9'.repeat(chance.int(0, (largestPayloadBytes - 200) / 3));
+    const { unknown, oversize } = this.#plan;
+    const isOversize = oversize > 0 && chance.happens(oversize);
+    const filler = isOversize
+      ? 'z'.repeat(oversizeBytes)
+      : 'x\u00e9'.repeat(chance.int(0, (largestPayloadBytes - 200) / 3));
     return {
       eid: chance.uuid(),
       aggregateType: itemChange.dataType,
       aggregateId: item.id,
-      type: itemChange.name,
+      type: unknown > 0 && chance.happens(unknown) ? itemChangeNext.name : itemChange.name,
       version: item.version,
       dataOp,
       payload: Buffer.from(

@@ -1,4 +1,5 @@
 import { addBackfill } from './backfill/backfill-verb.ts';
+import { addDeadLetters } from './dead-letters/dead-letters-verb.ts';
 import { addDoctor } from './doctor/doctor-verb.ts';
 import { addImport } from './import/import-verb.ts';
 import { addLatest } from './latest/latest-verb.ts';
@@ -25,6 +26,7 @@ export const verbs: readonly AddVerb[] = [
   addBackfill,
   addReplay,
   addRecover,
+  addDeadLetters,
   addImport,
   addSchemas,
 ];

@@ -27,7 +27,7 @@ export {
 } from './topic-reader/read-topics.ts';
 export type { ReadPorts } from './topic-reader/topic-reading.ts';
 export type { PartitionRange } from './topic-reader/topic-record.ts';
-export { deadLetterHeader } from './dead-letters/dead-letter-record.ts';
+export { deadLetterHeader } from '@outbound/schemas';
 export {
   createMemoryParkedKeys,
   type ParkedEvent,

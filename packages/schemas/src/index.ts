@@ -9,6 +9,30 @@ export {
   type RouteForm,
 } from './event-type.ts';
 export { eventMetadata, type EventMetadata } from './event-metadata.ts';
+export {
+  deadLetterOf,
+  discardRow,
+  redriveRow,
+  waitingLetters,
+  type DeadLetter,
+  type OutboxRowText,
+} from './dead-letter.ts';
+export { deadLetterHeader, outboxLetterHeader, parkedEntryHeader } from './dead-letter-headers.ts';
+export {
+  deadLetterTopics,
+  maxDeadLetterBytes,
+  type DeadLetterTopics,
+} from './dead-letter-topics.ts';
+export {
+  letterMarkHeader,
+  letterMarkOf,
+  parkedEntryFromText,
+  parkedEntryToText,
+  parkedKeyText,
+  type LetterMark,
+  type ParkedEntry,
+  type ParkedState,
+} from './parked-state.ts';
 export { eventHeaders, recordHeader, type EventFacts } from './record-headers.ts';
 export { murmur2, partitionOf } from './partition-of.ts';
 export {

@@ -64,6 +64,17 @@ export const configSchema = z.object({
       'Ids of outbox events to leave out if they cannot be published; an operator’s decision, logged for each',
     )
     .meta({ example: '01980b3e-7f4e-7a41-b1c6-2f5f3d6a0d11' }),
+  poison: z
+    .enum(['park', 'stop'], { error: 'expected park or stop' })
+    .default('park')
+    .describe(
+      'What becomes of an event that cannot be published: park sends it and the later events of its key to the dead letters while all others flow; stop ends the relay with exit code 20',
+    ),
+  redrive: flagSetting()
+    .default(true)
+    .describe(
+      'Publish by itself, in order, what waited for a relay that knows its event type; false leaves that to outbound dead-letters redrive',
+    ),
   maxInFlightBytes: integerSetting({ min: mebibyte, max: 1024 * mebibyte })
     .default(8 * mebibyte)
     .describe('Reading pauses when more than this is unconfirmed')

@@ -12,6 +12,12 @@ const repeatMs = 10_000;
 /** After so long without a failed send, with deliveries, an outage is told as over. */
 const quietMs = 5_000;
 
+const lettersTaken = {
+  redrive: 'a dead letter is published',
+  discard: 'dead letters were given up',
+  'leave-out': 'a dead letter that came again was left out',
+} as const;
+
 /**
  * Logs a relay's life: info for its edges, warn while it tries again (with the remedy), error when a person has to act. Never a payload or a key.
  * What fails again and again is told once, and then once in ten seconds with how many lines were left out.
@@ -47,6 +53,24 @@ export function createLogObserver(
       logger.warn(
         { component: 'relay', eid, code: reason.code },
         'event left out, as RELAY_SKIP_EVENTS says',
+      ),
+    eventParked: (event, reason) => {
+      const { eid, type } = event;
+      if (reason)
+        logger.warn(
+          { component: 'relay', eid, type, code: reason.code, error: reason.message },
+          'event went to the dead letters, and its key waits behind it; see outbound dead-letters',
+        );
+      else
+        logger.debug(
+          { component: 'relay', eid, type },
+          'event waits behind the dead letter of its key',
+        );
+    },
+    letterTaken: ({ eid, type }, way, why) =>
+      logger[way === 'leave-out' ? 'warn' : 'info'](
+        { component: 'relay', eid, type, ...(why === '' ? {} : { why }) },
+        lettersTaken[way],
       ),
     recordWithheld: () => undefined,
     tailsAhead: ({ partitions, startLsn, furthestLsn }) =>

@@ -1,4 +1,4 @@
-import { SchemaRegistry, withTopicPrefix } from '@outbound/schemas';
+import { deadLetterTopics, SchemaRegistry, withTopicPrefix } from '@outbound/schemas';
 import {
   createLogger,
   createMetricsRegistry,
@@ -24,7 +24,11 @@ import { limitedKafkaLog } from './limited-kafka-log.ts';
 import { createLogObserver } from './log-observer.ts';
 import { createRelayMetrics } from './metrics.ts';
 import { observers } from './observers.ts';
+import { letterRows } from './poison/letter-rows.ts';
+import { redriveLoop } from './poison/redrive-loop.ts';
+import { writeLetters } from './poison/write-letters.ts';
 import { Readiness } from './readiness.ts';
+import type { SessionGauges } from './relay-observer.ts';
 import { runRelay } from './relay.ts';
 import { judgeSlot, monitorSlot } from './slot-monitor.ts';
 import { createNoticeLog } from './source-notice-log.ts';
@@ -71,7 +75,15 @@ await runUntilSignal(
     const metrics = createRelayMetrics(registry, () => systemClock.wallMs());
     const readiness = new Readiness();
     let slotHealth: SlotHealth | undefined;
-    const observer = observers(createLogObserver(logger), metrics.observer, readiness.observer);
+    let gauges: (() => SessionGauges) | undefined;
+    const observer = observers(createLogObserver(logger), metrics.observer, readiness.observer, {
+      sessionStarted: (read) => {
+        gauges = read;
+      },
+      sessionEnded: () => {
+        gauges = undefined;
+      },
+    });
     const logNotice = createNoticeLog(logger);
     const connection = { databaseUrl: config.databaseUrl };
     const [schema = '', name = ''] = config.outboxTable.split('.');
@@ -127,6 +139,8 @@ await runUntilSignal(
         await loadEventTypes(config.eventTypes),
         config.topicPrefix,
       );
+      const deadLetters =
+        config.poison === 'park' ? deadLetterTopics(config.topicPrefix) : undefined;
       const valuePrefixes =
         config.schemaRegistryUrl === undefined
           ? undefined
@@ -134,6 +148,27 @@ await runUntilSignal(
               eventTypes.values(),
               new SchemaRegistry({ url: config.schemaRegistryUrl }),
             );
+      if (deadLetters && config.redrive) {
+        const stopRedrive = new AbortController();
+        const redriving = redriveLoop(
+          {
+            clock: systemClock,
+            logger,
+            ports: {
+              parked: () => gauges?.().listParked() ?? [],
+              knows: (type) => eventTypes.has(type),
+              rows: (keys, each) =>
+                letterRows({ connection: kafka, log: logger, topics: deadLetters }, keys, each),
+              write: (rows) => writeLetters(connection, rows),
+            },
+          },
+          stopRedrive.signal,
+        );
+        onClose('redrive', async () => {
+          stopRedrive.abort();
+          await redriving;
+        });
+      }
       await runRelay(
         {
           source: new PostgresSource({
@@ -152,6 +187,7 @@ await runUntilSignal(
             connection: kafka,
             eventTypes: eventTypes.values(),
             compression: config.kafkaCompression,
+            deadLetters,
             log: limitedKafkaLog(logger, { everyMs: 10_000, nowMs: () => systemClock.nowMs() }),
             onAsked: (error) => readiness.kafkaAsked(error),
           }),
@@ -165,6 +201,7 @@ await runUntilSignal(
             drainMs: config.drainMs,
             stallLimitMs: config.stallLimitMs,
             skipEvents: new Set(config.skipEvents ?? []),
+            deadLetters,
             valuePrefixes,
           },
           observer,

@@ -50,6 +50,22 @@ export function createRelayMetrics(
     help: 'Events left out because the operator listed them in RELAY_SKIP_EVENTS.',
     registers,
   });
+  const deadLetters = new Counter({
+    name: 'relay_dead_letters_total',
+    help: 'Events that went to the dead letters: `failed` ones could not be published, `parked` ones wait behind such a one.',
+    labelNames: ['reason'],
+    registers,
+  });
+  new Gauge({
+    name: 'relay_parked_keys',
+    help: 'Keys whose events go to the dead letters, by the code of the error that parked them; absent while there is no session.',
+    labelNames: ['code'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [code, keys] of gauges?.().parkedKeys ?? []) this.set({ code }, keys);
+    },
+  });
   const lag = new Histogram({
     name: 'relay_delivery_lag_seconds',
     help: 'From the commit in Postgres to the confirmation by Kafka, for each record.',
@@ -168,6 +184,8 @@ export function createRelayMetrics(
         gauges = undefined;
       },
       eventSkipped: () => leftOut.inc(),
+      eventParked: (_, reason) => deadLetters.inc({ reason: reason ? 'failed' : 'parked' }),
+      letterTaken: () => undefined,
       recordWithheld: () => undefined,
       tailsAhead: () => undefined,
       tailMet: (_lane, records) => already.inc(records),

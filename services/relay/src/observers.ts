@@ -7,6 +7,8 @@ export function observers(...each: readonly Partial<RelayObserver>[]): RelayObse
     sessionStarted: (...args) => each.forEach((observer) => observer.sessionStarted?.(...args)),
     sessionEnded: (...args) => each.forEach((observer) => observer.sessionEnded?.(...args)),
     eventSkipped: (...args) => each.forEach((observer) => observer.eventSkipped?.(...args)),
+    eventParked: (...args) => each.forEach((observer) => observer.eventParked?.(...args)),
+    letterTaken: (...args) => each.forEach((observer) => observer.letterTaken?.(...args)),
     batchDelivered: (...args) => each.forEach((observer) => observer.batchDelivered?.(...args)),
     recordWithheld: (...args) => each.forEach((observer) => observer.recordWithheld?.(...args)),
     tailsAhead: (...args) => each.forEach((observer) => observer.tailsAhead?.(...args)),

@@ -1,45 +1,47 @@
-import type { EventType } from '@outbound/schemas';
 import { AckTracker, type TrackedTransaction } from './ack/ack-tracker.ts';
 import { RelayError, toRelayError } from './errors.ts';
+import { EventIntake } from './event-intake.ts';
 import { LaneSender } from './kafka/lane-sender.ts';
-import { refusedEvent } from './kafka/refused-event.ts';
-import { findingText, type RefutedTail, type RefutedTails } from './kafka/tail.ts';
-import { TailGate } from './kafka/tail-gate.ts';
+import type { OutboundRecord } from './kafka/outbound-record.ts';
 import type { PublisherSession } from './kafka/publisher.ts';
-import { toRecords } from './kafka/to-records.ts';
-import { OutboxDecoder } from './outbox/decode-outbox-event.ts';
-import type { OutboxEvent } from './outbox/outbox-event.ts';
-import type { SessionGauges } from './relay-observer.ts';
+import { TailGate } from './kafka/tail-gate.ts';
+import { wentBack } from './kafka/went-back.ts';
+import type { KnownOfSource } from './known-of-source.ts';
+import { HeldMessages, type Held } from './poison/held-messages.ts';
 import { sendDelayMs } from './recovery-delay.ts';
+import type { SessionGauges } from './relay-observer.ts';
 import type { RelayParts } from './relay-parts.ts';
 import type { ChangeListener, ChangeStream } from './wal/change-source.ts';
-import { lsnToText, noLsn, type Lsn } from './wal/lsn.ts';
+import { noLsn, type Lsn } from './wal/lsn.ts';
 import {
   sourceFingerprint,
   type SourceIdentity,
   type SourcePosition,
 } from './wal/source-position.ts';
 import { TransactionAssembler } from './wal/transaction-assembler.ts';
+import type { Tuple } from './wal/tuple.ts';
 
 interface PipelineHooks {
-  /** What earlier sessions of this process know of the partitions' last records. */
-  readonly refuted: RefutedTails;
+  /** What earlier sessions of this process have found out; added to. */
+  readonly known: KnownOfSource;
   readonly prove: () => Promise<void>;
   /** A send failed, and is tried again after another proof. */
   readonly onSendFailed: () => void;
-  readonly onEnd: (reason: RelayError) => void;
+  /** `renew`: the next session is to follow at once. */
+  readonly onEnd: (reason: RelayError | 'renew') => void;
 }
 
 /**
  * The one direction of DESIGN.md, wired: bytes → message → committed transaction → event → records → lanes → Kafka's answer →
- * acknowledged position → slot. Holds no decision of its own but when to pause reading (I9).
+ * acknowledged position → slot. Holds no decision of its own but when to pause reading (I9), and when nothing may be read yet: before it is known which keys are
+ * parked, and while a decision to park has to be confirmed before anything behind it is sent.
  */
 export class Pipeline implements ChangeListener {
   readonly #parts: RelayParts;
   readonly #hooks: PipelineHooks;
   readonly #tracker = new AckTracker();
   readonly #assembler: TransactionAssembler;
-  readonly #decoder = new OutboxDecoder();
+  readonly #intake: EventIntake;
   readonly #sender: LaneSender;
   readonly #gate: TailGate;
   #stream: ChangeStream | undefined;
@@ -50,6 +52,11 @@ export class Pipeline implements ChangeListener {
   #isClosed = false;
   #reportedLsn: Lsn = noLsn;
   #reportedIdle = false;
+  readonly #held = new HeldMessages();
+  #isStarted = false;
+  #isReadingHeld = false;
+  /** Nothing more is read before this record is confirmed. */
+  #awaited: OutboundRecord | undefined;
 
   constructor(parts: RelayParts, hooks: PipelineHooks) {
     this.#parts = parts;
@@ -63,15 +70,11 @@ export class Pipeline implements ChangeListener {
         parts.failPoint('after-publish-before-track');
         for (const transaction of batch.transactions) this.#tracker.delivered(transaction);
         parts.observer.batchDelivered(batch);
+        if (this.#awaited && batch.records.includes(this.#awaited)) this.#awaited = undefined;
         this.#progressed();
+        this.#readHeld();
       },
-      onRefused: (record, transaction, reason) => {
-        this.#decodable(record.position, () => {
-          throw refusedEvent(record, reason);
-        });
-        this.#tracker.delivered(transaction);
-        this.#progressed();
-      },
+      onRefused: (record, transaction, reason) => this.#refused(record, transaction, reason),
       onSendFailed: (error, attempt) => {
         hooks.onSendFailed();
         parts.observer.sendFailed(error, attempt);
@@ -79,7 +82,7 @@ export class Pipeline implements ChangeListener {
       onFailed: (error) => this.#end(error),
     });
     this.#gate = new TailGate({
-      refuted: hooks.refuted,
+      refuted: hooks.known.refuted,
       // Told on by whoever asked the gate: in the midst of sifting, nothing must be read.
       onDelivered: (transaction) => this.#tracker.delivered(transaction),
       onWithheld: (record) => parts.observer.recordWithheld(record),
@@ -90,18 +93,16 @@ export class Pipeline implements ChangeListener {
       onRefuted: (refuted) => parts.observer.tailsRefuted(refuted),
       onMustReadAgain: (refuted) => this.#end(wentBack(refuted)),
     });
+    this.#intake = new EventIntake(parts, hooks.known, this.#gate);
     this.#assembler = new TransactionAssembler(
       {
         begin: ({ commitLsn }) => {
           this.#gate.passed(commitLsn);
           this.#transaction = this.#tracker.begin();
         },
-        relation: (relation) => this.#decoder.useRelation(relation),
+        relation: (relation) => this.#intake.useRelation(relation),
         insert: (tuple, position, commitTimeMs) => {
-          const event = this.#decodable(position, () =>
-            this.#decoder.decode(tuple, position, commitTimeMs),
-          );
-          if (event) this.#publish(event);
+          this.#insert(tuple, position, commitTimeMs);
         },
         commit: (endLsn) => {
           if (this.#transaction) this.#tracker.commit(this.#transaction, endLsn);
@@ -120,18 +121,50 @@ export class Pipeline implements ChangeListener {
 
   message(bytes: Buffer): void {
     if (this.#isClosed) return;
+    if (this.#mustHold) this.#hold(bytes);
+    else this.#read(bytes);
+  }
+
+  keepalive(walEnd: Lsn): void {
+    if (this.#isClosed) return;
+    if (this.#mustHold) this.#hold({ walEnd });
+    else this.#read({ walEnd });
+  }
+
+  get #mustHold(): boolean {
+    return !this.#isStarted || this.#awaited !== undefined || this.#held.length > 0;
+  }
+
+  #hold(held: Held): void {
+    this.#held.push(held);
+    this.#steer();
+  }
+
+  #read(held: Held): void {
     try {
-      this.#assembler.read(bytes);
+      if (Buffer.isBuffer(held)) this.#assembler.read(held);
+      else {
+        this.#gate.passed(held.walEnd);
+        this.#tracker.keepalive(held.walEnd);
+        this.#progressed();
+      }
     } catch (thrown) {
       this.#end(toRelayError(thrown));
     }
   }
 
-  keepalive(walEnd: Lsn): void {
-    if (this.#isClosed) return;
-    this.#gate.passed(walEnd);
-    this.#tracker.keepalive(walEnd);
-    this.#progressed();
+  #readHeld(): void {
+    // What comes meanwhile, since reading makes room, waits behind what is held: the last of it is let go when it was read.
+    if (this.#isReadingHeld) return;
+    this.#isReadingHeld = true;
+    while (this.#isStarted && this.#awaited === undefined && !this.#isClosed) {
+      const held = this.#held.first;
+      if (held === undefined) break;
+      this.#read(held);
+      this.#held.shift();
+    }
+    this.#isReadingHeld = false;
+    this.#steer();
   }
 
   closed(reason: RelayError): void {
@@ -149,19 +182,24 @@ export class Pipeline implements ChangeListener {
   /** Begins to publish. `flushedLsn` is how far the log was written after the tails had been read. */
   start(session: PublisherSession, flushedLsn: Lsn): void {
     const startLsn = this.#stream?.startLsn ?? noLsn;
+    this.#intake.start(this.#fingerprint, session.parked);
     this.#gate.open(session.tails, { startLsn, flushedLsn }, (admits) => this.#sender.sift(admits));
     this.#sender.start(session);
+    this.#isStarted = true;
+    this.#readHeld();
     this.#progressed();
   }
 
   gauges(): SessionGauges {
     return {
       ackLsn: this.#tracker.ackLsn,
-      inFlightBytes: this.#sender.bytes,
+      inFlightBytes: this.#bytes,
       isPaused: this.#isPaused,
       laneDepths: this.#sender.depths(),
       undecidedTails: this.#gate.undecided,
       withheldRecords: this.#gate.withheld,
+      parkedKeys: this.#intake.parked.byCode(),
+      listParked: () => this.#intake.parked.list(),
     };
   }
 
@@ -184,52 +222,36 @@ export class Pipeline implements ChangeListener {
     await this.#sender.settled();
   }
 
-  /** The value, or undefined if the event can't be published and the operator has listed it. */
-  #decodable<T>(position: SourcePosition, decode: () => T): T | undefined {
-    try {
-      return decode();
-    } catch (thrown) {
-      if (
-        !(thrown instanceof RelayError) ||
-        thrown.eid === undefined ||
-        !this.#parts.settings.skipEvents.has(thrown.eid)
-      )
-        throw thrown;
-      this.#gate.leftOut(position, thrown.eid);
-      this.#parts.observer.eventSkipped(thrown.eid, thrown);
-      return undefined;
-    }
+  #insert(tuple: Tuple, position: SourcePosition, commitTimeMs: number): void {
+    const { records, first } = this.#intake.take(tuple, position, commitTimeMs);
+    this.#enqueue(records);
+    this.#awaited = first;
   }
 
-  #publish(event: OutboxEvent): void {
+  #refused(
+    record: OutboundRecord,
+    transaction: TrackedTransaction,
+    reason: string,
+  ): RelayError | undefined {
+    const { error, then } = this.#intake.refused(record, reason);
+    if (then === 'leave-out') {
+      this.#tracker.delivered(transaction);
+      this.#progressed();
+      return undefined;
+    }
+    if (then === 'park') this.#end('renew');
+    return error;
+  }
+
+  #enqueue(records: readonly OutboundRecord[]): void {
     const transaction = this.#transaction;
     if (!transaction)
-      throw new RelayError('INVARIANT_BROKEN', `event ${event.eid} came outside of a transaction`, {
-        eid: event.eid,
-      });
-    const records = this.#decodable(event.position, () =>
-      toRecords(
-        event,
-        this.#eventType(event),
-        this.#fingerprint,
-        this.#parts.settings.valuePrefixes,
-      ),
-    );
-    for (const record of records ?? []) {
+      throw new RelayError('INVARIANT_BROKEN', 'an outbox row came outside of a transaction');
+    for (const record of records) {
       transaction.undelivered += 1;
       if (this.#gate.admits(record, transaction)) this.#sender.enqueue(record, transaction);
     }
     this.#progressed();
-  }
-
-  #eventType(event: OutboxEvent): EventType {
-    const eventType = this.#parts.eventTypes.get(event.type);
-    if (eventType) return eventType;
-    throw new RelayError(
-      'EVENT_TYPE_UNKNOWN',
-      `outbox event ${event.eid} is of type "${event.type}", which this relay does not know`,
-      { eid: event.eid },
-    );
   }
 
   /** Something was confirmed or committed: tells the source how far the slot may follow, and reads on if there is room. */
@@ -246,11 +268,16 @@ export class Pipeline implements ChangeListener {
     this.#steer();
   }
 
+  /** What was read from the source and is not confirmed. */
+  get #bytes(): number {
+    return this.#sender.bytes + this.#held.bytes;
+  }
+
   /** Pauses at the byte bound and goes on at three quarters of it, so that the socket does not flutter. */
   #steer(): void {
     if (this.#isDraining || this.#isClosed) return;
     const { maxInFlightBytes } = this.#parts.settings;
-    const { bytes } = this.#sender;
+    const bytes = this.#bytes;
     if (!this.#isPaused && bytes >= maxInFlightBytes) {
       this.#isPaused = true;
       this.#stream?.pause();
@@ -260,22 +287,11 @@ export class Pipeline implements ChangeListener {
     }
   }
 
-  #end(reason: RelayError): void {
+  #end(reason: RelayError | 'renew'): void {
     if (this.#isClosed) return;
     // Nothing may be read past an event that could not be taken; what came before it still goes out.
     this.#isClosed = true;
     this.#stream?.pause();
     this.#hooks.onEnd(reason);
   }
-}
-
-function wentBack(refuted: readonly RefutedTail[]): RelayError {
-  const [first] = refuted;
-  const what = first
-    ? `${first.lane} ends with event ${first.tail.eid} at ${lsnToText(first.tail.position.commitLsn)}, where the log ${findingText(first.found)}`
-    : 'nothing is known of them';
-  return new RelayError(
-    'SOURCE_WENT_BACK',
-    `the last records of ${refuted.length} partitions are not in the log, so what was taken for published is read again: ${what}`,
-  );
 }

@@ -1,4 +1,4 @@
-import { declaredTopics, withTopicPrefix } from '@outbound/schemas';
+import { deadLetterTopics, declaredTopics, withTopicPrefix } from '@outbound/schemas';
 import {
   createLogger,
   kafkaConnection,
@@ -32,7 +32,12 @@ async function provision(): Promise<number> {
     isProduction: process.env['NODE_ENV'] === 'production',
   });
   const eventTypes = await loadEventTypes(settings.eventTypes);
-  const declared = declaredTopics(withTopicPrefix(eventTypes, settings.topicPrefix).values());
+  const { deadLetters, parkedKeys } = deadLetterTopics(settings.topicPrefix);
+  const declared = [
+    ...declaredTopics(withTopicPrefix(eventTypes, settings.topicPrefix).values()),
+    deadLetters,
+    parkedKeys,
+  ];
   const log = createLogger({ service: 'provision', level: 'error' });
   const plan = await provisionTopics(connection, declared, log);
   process.stdout.write(`${provisionReport(declared, plan)}\n`);

@@ -12,6 +12,8 @@ const noGauges = () => ({
   laneDepths: new Map<string, number>(),
   undecidedTails: 0,
   withheldRecords: 0,
+  parkedKeys: new Map<string, number>(),
+  listParked: () => [],
 });
 
 function streaming(): Readiness {

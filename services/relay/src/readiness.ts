@@ -1,5 +1,5 @@
 import type { RelayError } from './errors.ts';
-import type { RelayObserver, RelayState } from './relay-observer.ts';
+import type { RelayObserver, RelayState, SessionGauges } from './relay-observer.ts';
 
 export interface ReadinessCheck {
   readonly ok: boolean;
@@ -21,6 +21,7 @@ export class Readiness {
   #refutedLanes = new Set<string>();
   /** For how long the server has been working without a word. */
   #silentMs: number | undefined;
+  #gauges: (() => SessionGauges) | undefined;
 
   readonly observer: Pick<
     RelayObserver,
@@ -34,13 +35,15 @@ export class Readiness {
     stateChanged: (state) => {
       this.#state = state;
     },
-    sessionStarted: () => {
+    sessionStarted: (gauges) => {
+      this.#gauges = gauges;
       this.#cause = undefined;
       this.#silentMs = undefined;
       this.#unanswered = undefined;
       this.#sends = { ok: true, detail: 'producer open' };
     },
     sessionEnded: (error) => {
+      this.#gauges = undefined;
       if (!error) return;
       this.#cause = error.code;
       this.#sends = { ok: false, detail: `session ended: ${error.code}` };
@@ -69,13 +72,18 @@ export class Readiness {
 
   get relay(): ReadinessCheck {
     const ok = this.#state === 'streaming' || this.#state === 'standby';
-    const state = this.#stateInWords();
+    const details = [this.#stateInWords()];
     const { size } = this.#refutedLanes;
-    if (size === 0) return { ok, detail: state };
-    return {
-      ok,
-      detail: `${state}; since its start ${size} partitions were found to hold events that this database does not have: outbound verify --repair`,
-    };
+    if (size > 0)
+      details.push(
+        `since its start ${size} partitions were found to hold events that this database does not have: outbound verify --repair`,
+      );
+    const parked = this.#gauges?.().parkedKeys;
+    if (parked && parked.size > 0)
+      details.push(
+        `parked keys: ${Array.from(parked, ([code, keys]) => `${keys} by ${code}`).join(', ')}; see outbound dead-letters`,
+      );
+    return { ok, detail: details.join('; ') };
   }
 
   get kafka(): ReadinessCheck {

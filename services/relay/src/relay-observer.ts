@@ -3,6 +3,8 @@ import type { OutboundRecord } from './kafka/outbound-record.ts';
 import type { LaneBatch } from './kafka/publisher.ts';
 import type { TailsAhead } from './kafka/tail-gate.ts';
 import type { RefutedTail } from './kafka/tail.ts';
+import type { RawEvent } from './outbox/raw-event.ts';
+import type { ParkedKey } from './poison/redrive-known.ts';
 import type { Lsn } from './wal/lsn.ts';
 
 /**
@@ -22,6 +24,10 @@ export interface SessionGauges {
   /** Partitions whose last record has not been found in the log yet; their earlier records are withheld meanwhile. */
   readonly undecidedTails: number;
   readonly withheldRecords: number;
+  /** Parked keys by the code of the error that parked them. */
+  readonly parkedKeys: ReadonlyMap<string, number>;
+  /** The parked keys themselves. */
+  readonly listParked: () => Iterable<ParkedKey>;
 }
 
 /** Who watches a relay: logs, metrics, readiness, tests. Must not throw, and changes nothing. */
@@ -33,6 +39,10 @@ export interface RelayObserver {
   sessionEnded(error: RelayError | undefined, retryInMs: number | undefined): void;
   /** A read event was left out, because the operator listed it. */
   eventSkipped(eid: string, reason: RelayError): void;
+  /** An event goes to the dead letters: it cannot be published (`reason`), or waits behind one that could not. */
+  eventParked(event: RawEvent, reason: RelayError | undefined): void;
+  /** A row that was written to deal with a dead letter: it is published, gives letters up, or is left out (`why`). */
+  letterTaken(event: RawEvent, way: 'redrive' | 'discard' | 'leave-out', why: string): void;
   /** Kafka confirmed a batch. */
   batchDelivered(batch: LaneBatch): void;
   /** The record is at or before the last one of its partition, and is let go: to be found there, or to be read again. */
@@ -52,6 +62,8 @@ export const silentObserver: RelayObserver = {
   sessionStarted: () => undefined,
   sessionEnded: () => undefined,
   eventSkipped: () => undefined,
+  eventParked: () => undefined,
+  letterTaken: () => undefined,
   batchDelivered: () => undefined,
   recordWithheld: () => undefined,
   tailsAhead: () => undefined,

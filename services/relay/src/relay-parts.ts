@@ -1,4 +1,4 @@
-import type { EventType } from '@outbound/schemas';
+import type { DeadLetterTopics, EventType } from '@outbound/schemas';
 import type { Clock } from '@outbound/service-kit';
 import type { ReachFailPoint } from './fail-points.ts';
 import type { Publisher } from './kafka/publisher.ts';
@@ -20,6 +20,8 @@ export interface RelaySettings {
   readonly stallLimitMs: number;
   /** Event ids to leave out if they can't be published; an operator's decision, logged for each. */
   readonly skipEvents: ReadonlySet<string>;
+  /** Where poison goes, so that its key waits and nothing else does; without it a poison event stops the relay. */
+  readonly deadLetters?: DeadLetterTopics | undefined;
   /** Where values name their schema; without it they are plain JSON. */
   readonly valuePrefixes?: ValuePrefixes | undefined;
 }

@@ -1,5 +1,5 @@
 import { toRelayError, type RelayError } from './errors.ts';
-import { RefutedTails } from './kafka/tail.ts';
+import { KnownOfSource } from './known-of-source.ts';
 import { recoveryDelayMs } from './recovery-delay.ts';
 import type { RelayObserver, RelayState } from './relay-observer.ts';
 import type { RelayParts } from './relay-parts.ts';
@@ -17,7 +17,7 @@ const steadyMs = 30_000;
 export async function runRelay(parts: RelayParts, signal: AbortSignal): Promise<void> {
   const { clock, random } = parts;
   const observer = onlyChanges(parts.observer);
-  const refuted = new RefutedTails();
+  const known = new KnownOfSource();
   let attempt = 0;
   let isStandby = false;
   while (!signal.aborted) {
@@ -25,7 +25,7 @@ export async function runRelay(parts: RelayParts, signal: AbortSignal): Promise<
     // A standby that asks is one until it has the slot.
     if (!isStandby) observer.stateChanged(attempt === 0 ? 'connecting' : 'recovering');
     try {
-      await runSession({ ...parts, observer }, refuted, signal);
+      await runSession({ ...parts, observer }, known, signal);
       attempt = 0;
       isStandby = false;
       observer.sessionEnded(undefined, signal.aborted ? undefined : 0);

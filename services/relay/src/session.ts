@@ -1,6 +1,6 @@
 import { toRelayError, type RelayError } from './errors.ts';
 import type { PublisherSession } from './kafka/publisher.ts';
-import type { RefutedTails } from './kafka/tail.ts';
+import type { KnownOfSource } from './known-of-source.ts';
 import { Pipeline } from './pipeline.ts';
 import { sendDelayMs } from './recovery-delay.ts';
 import type { RelayParts } from './relay-parts.ts';
@@ -18,12 +18,12 @@ const settleMs = 1000;
  *
  * The order is the promise: the slot comes before the producer, so that only its holder fences; and the slot is given up after the
  * last send was answered or the session closed, so that a successor never meets our sends (what still arrives late, it fences).
- * `refuted` is what earlier sessions have found out of the partitions' last records, and is added to.
+ * `known` is what earlier sessions of this process have found out, and is added to.
  * @throws RelayError for every other end.
  */
 export async function runSession(
   parts: RelayParts,
-  refuted: RefutedTails,
+  known: KnownOfSource,
   signal: AbortSignal,
 ): Promise<void> {
   const { source, clock, settings, observer, failPoint } = parts;
@@ -35,7 +35,7 @@ export async function runSession(
     holdsSlot: () => stream.holdsSlot(),
   });
   const pipeline = new Pipeline(parts, {
-    refuted,
+    known,
     prove: async () => {
       guard.observe(now());
       await guard.prove();
@@ -119,7 +119,7 @@ async function openPublisher(
 ): Promise<PublisherSession | undefined> {
   for (let attempt = 0; !stopped.aborted; attempt += 1) {
     try {
-      const opening = parts.publisher.open(stream.identity);
+      const opening = parts.publisher.open(stream.identity, stream.startLsn);
       return await unlessStopped(opening, signal, parts.clock, (late) => late.close());
     } catch (thrown) {
       const error = toRelayError(thrown);

@@ -1,28 +1,8 @@
 import type { KafkaRecord, RecordHeader } from '@outbound/kafka';
+import { deadLetterHeader } from '@outbound/schemas';
 import { errorForLog, PipelineError } from '@outbound/service-kit';
 
-/**
- * Headers that a dead letter has behind those of the record it was. Values are UTF-8 text. A record that becomes a dead letter for a second time has them
- * twice: the last ones are the newest, and those before them belong to the record.
- */
-export const deadLetterHeader = {
-  topic: 'dead_letter_topic',
-  partition: 'dead_letter_partition',
-  offset: 'dead_letter_offset',
-  /** The record's own time, milliseconds since 1970. */
-  timestamp: 'dead_letter_timestamp',
-  /** Group that could not handle it. */
-  group: 'dead_letter_group',
-  /** Event id, also where the record had none of its own. */
-  eid: 'dead_letter_eid',
-  /** `failed`: it could not be handled. `parked`: an earlier event of its key could not, so it waits behind that one. */
-  reason: 'dead_letter_reason',
-  code: 'dead_letter_code',
-  message: 'dead_letter_message',
-  attempts: 'dead_letter_attempts',
-  /** ISO 8601. */
-  at: 'dead_letter_at',
-} as const;
+export { deadLetterHeader };
 
 /** Why a record became a dead letter. */
 export interface DeadLetterCause {

@@ -16,7 +16,7 @@ import {
   type NoteEvent,
   type TestGroups,
 } from '../../test-support/test-groups.ts';
-import { deadLetterHeader } from './dead-letter-record.ts';
+import { deadLetterHeader } from '@outbound/schemas';
 import { createMemoryParkedKeys } from './parked-keys.ts';
 
 let groups: TestGroups;

@@ -8,7 +8,7 @@ import {
   type NoteEvent,
   type TestGroups,
 } from '../../test-support/test-groups.ts';
-import { deadLetterHeader } from '../dead-letters/dead-letter-record.ts';
+import { deadLetterHeader } from '@outbound/schemas';
 import { createMemoryParkedKeys } from '../dead-letters/parked-keys.ts';
 
 let groups: TestGroups;

@@ -5,6 +5,7 @@ import { AckTracker } from '../ack/ack-tracker.ts';
 import type { Lsn } from '../wal/lsn.ts';
 import { sessionTiming } from './kafka-session.ts';
 import { LaneSender } from './lane-sender.ts';
+import { refusedEvent } from './refused-event.ts';
 import { defaultSendLimits } from './send-plan.ts';
 import { transactionalIdOf } from './transactional-id.ts';
 import {
@@ -128,7 +129,7 @@ describe('send', () => {
       onDelivered: ({ transactions }) => {
         for (const each of transactions) tracker.delivered(each);
       },
-      onRefused: (_, __, reason) => refused.push(reason),
+      onRefused: (record, _, reason) => refusedEvent(record, reason),
       onSendFailed: () => undefined,
       onFailed: (error) => refused.push(error.message),
     });

@@ -1,11 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, fence, gzipCompression, TopicDirectory } from '@outbound/kafka';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
-import { declaredTopics, topicDrift, type DeclaredTopic, type EventType } from '@outbound/schemas';
+import {
+  declaredTopics,
+  topicDrift,
+  type DeadLetterTopics,
+  type DeclaredTopic,
+  type EventType,
+} from '@outbound/schemas';
 import { RelayError, toRelayError } from '../errors.ts';
+import { noLsn, type Lsn } from '../wal/lsn.ts';
 import { sourceFingerprint, type SourceIdentity } from '../wal/source-position.ts';
 import { KafkaSession, sessionTiming, type SessionTiming } from './kafka-session.ts';
 import type { Publisher, PublisherSession } from './publisher.ts';
+import { ParkedKeys } from '../poison/parked-keys.ts';
+import { loadParkedKeys } from './parked-keys-reader.ts';
 import { readTails } from './tail-reader.ts';
 import { readTopics, refuseBreaking } from './topic-state.ts';
 import { transactionalIdOf } from './transactional-id.ts';
@@ -15,6 +24,8 @@ export interface KafkaPublisherOptions {
   /** Their routes name the topics, prefix included. */
   readonly eventTypes: Iterable<EventType>;
   readonly compression: 'none' | 'gzip';
+  /** Where poison goes; they are checked as the other topics are. */
+  readonly deadLetters?: DeadLetterTopics | undefined;
   readonly log: KafkaLog;
   /** Told after each question to the cluster, sends apart: why nobody answered, or undefined. Must not throw. */
   readonly onAsked?: (error: RelayError | undefined) => void;
@@ -30,18 +41,24 @@ const coordinatorWithinMs = 10_000;
 /** The real `Publisher`: opens sessions to a Kafka cluster. */
 export class KafkaPublisher implements Publisher {
   readonly #options: KafkaPublisherOptions;
+  /** Topics that event types are routed to. */
+  readonly #routed: readonly DeclaredTopic[];
   readonly #declared: readonly DeclaredTopic[];
 
   constructor(options: KafkaPublisherOptions) {
     this.#options = options;
-    this.#declared = declaredTopics(options.eventTypes);
+    const { eventTypes, deadLetters } = options;
+    this.#routed = declaredTopics(eventTypes);
+    this.#declared = deadLetters
+      ? [...this.#routed, deadLetters.deadLetters, deadLetters.parkedKeys]
+      : this.#routed;
   }
 
   /**
    * Order: topics are checked first, so that a wrong configuration fences nobody; then older sessions are fenced; then tails are read,
    * so that what an older session still appends can only come before our own first record of a partition.
    */
-  async open(identity: SourceIdentity): Promise<PublisherSession> {
+  async open(identity: SourceIdentity, startLsn: Lsn = noLsn): Promise<PublisherSession> {
     const { connection, log, compression, timing = sessionTiming, firstSequence } = this.#options;
     const topics = this.#declared.map(({ topic }) => topic);
     const directory = new TopicDirectory(new Cluster(connection, log), topics);
@@ -51,12 +68,15 @@ export class KafkaPublisher implements Publisher {
       const producer = await fence(directory.cluster, transactionalId, coordinatorWithinMs);
       const tails = await readTails(
         directory,
-        this.#declared.flatMap(({ topic, partitions }) =>
+        // Not of the dead letters, which are sent again after a restart: an event that is parked for another reason than before must get there.
+        this.#routed.flatMap(({ topic, partitions }) =>
           Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
         ),
         sourceFingerprint(identity),
         log,
       );
+      const { deadLetters } = this.#options;
+      const parked = deadLetters && new ParkedKeys(startLsn);
       log.info(
         {
           component: 'kafka',
@@ -68,10 +88,11 @@ export class KafkaPublisher implements Publisher {
         },
         'producer open, older ones fenced',
       );
-      return new KafkaSession({
+      const session = new KafkaSession({
         directory,
         identity: producer,
         tails,
+        parked,
         partitionCounts: new Map(
           this.#declared.map(({ topic, partitions }) => [topic, partitions]),
         ),
@@ -81,6 +102,15 @@ export class KafkaPublisher implements Publisher {
         compression: compression === 'gzip' ? gzipCompression : undefined,
         ...(firstSequence === undefined ? {} : { firstSequence }),
       });
+      if (deadLetters && parked)
+        await loadParkedKeys(session, directory, deadLetters.parkedKeys, {
+          parked,
+          fingerprint: sourceFingerprint(identity),
+        }).catch(async (thrown: unknown) => {
+          await session.close();
+          throw thrown;
+        });
+      return session;
     } catch (thrown) {
       directory.cluster.close();
       throw toRelayError(thrown);

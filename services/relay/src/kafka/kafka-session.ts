@@ -11,6 +11,7 @@ import {
 } from '@outbound/kafka';
 import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../errors.ts';
+import type { ParkedKeys } from '../poison/parked-keys.ts';
 import { recordBytes } from './outbound-record.ts';
 import { laneKey, type LaneAnswer, type LaneBatch, type PublisherSession } from './publisher.ts';
 import type { Tail } from './tail.ts';
@@ -38,6 +39,7 @@ export interface KafkaSessionParts {
   readonly directory: TopicDirectory;
   readonly identity: ProducerIdentity;
   readonly tails: ReadonlyMap<string, Tail>;
+  readonly parked?: ParkedKeys | undefined;
   /** The topics as they were checked: how many partitions each has. */
   readonly partitionCounts: ReadonlyMap<string, number>;
   readonly timing: SessionTiming;
@@ -58,6 +60,7 @@ const requestBytes = 16 * 1024 * 1024;
  */
 export class KafkaSession implements PublisherSession {
   readonly tails: ReadonlyMap<string, Tail>;
+  readonly parked: ParkedKeys | undefined;
   readonly #parts: KafkaSessionParts;
   readonly #producer: BatchProducer;
   readonly #bornMs = performance.now();
@@ -69,6 +72,7 @@ export class KafkaSession implements PublisherSession {
   constructor(parts: KafkaSessionParts) {
     this.#parts = parts;
     this.tails = parts.tails;
+    this.parked = parts.parked;
     this.#producer = new BatchProducer({
       identity: parts.identity,
       replicationTimeoutMs: parts.timing.replicationTimeoutMs,

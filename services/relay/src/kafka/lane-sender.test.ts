@@ -106,6 +106,7 @@ function newSender(recordsPerSend = 3) {
     onRefused: ({ value }, transaction) => {
       refused.push(String(value));
       tracker.delivered(transaction);
+      return undefined;
     },
     onSendFailed: () => undefined,
     onFailed: (error) => {

@@ -14,14 +14,14 @@ export interface LaneSenderOptions {
   readonly prove: () => Promise<void>;
   readonly onDelivered: (batch: TrackedBatch) => void;
   /**
-   * The broker refuses this very record, alone in its batch, for the reason given. It is in its lane no longer, and the lane goes on when this
-   * returns; what it throws ends the session.
+   * The broker refuses this very record, alone in its batch, for the reason given. It is in its lane no longer, and the lane goes on; or nothing is
+   * sent any more on this session, if it gives an error.
    */
   readonly onRefused: (
     record: OutboundRecord,
     transaction: TrackedTransaction,
     reason: string,
-  ) => void;
+  ) => RelayError | undefined;
   readonly onSendFailed: (error: RelayError, attempt: number) => void;
   /** This session can't go on. Called once. */
   readonly onFailed: (error: RelayError) => void;
@@ -215,7 +215,8 @@ export class LaneSender {
       }
     }
     // Behind what was confirmed, which counts even if a refusal ends the session.
-    for (const { batch, refusal } of refused) this.#refused(batch, refusal);
+    for (const { batch, refusal } of refused)
+      if (!this.#stopped.signal.aborted) this.#refused(batch, refusal);
     if (this.isIdle) this.#tellDrained();
     return missing;
   }
@@ -225,7 +226,11 @@ export class LaneSender {
     const { records, transactions } = batch;
     if (!isAlone || !records[0] || !transactions[0]) return;
     this.#bytes -= batch.bytes;
-    this.#options.onRefused(records[0], transactions[0], refusal);
+    const end = this.#options.onRefused(records[0], transactions[0], refusal);
+    if (!end) return;
+    // At once: no record of the lane may pass this one.
+    this.stop();
+    this.#options.onFailed(end);
   }
 
   #tellDrained(): void {

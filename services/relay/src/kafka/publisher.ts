@@ -1,3 +1,5 @@
+import type { ParkedKeys } from '../poison/parked-keys.ts';
+import type { Lsn } from '../wal/lsn.ts';
 import type { SourceIdentity } from '../wal/source-position.ts';
 import type { OutboundRecord } from './outbound-record.ts';
 import type { Tail } from './tail.ts';
@@ -40,6 +42,8 @@ export interface PublisherSession {
    * not a proof: the log may have another history by now. A partition without an entry is unknown: publish again.
    */
   readonly tails: ReadonlyMap<string, Tail>;
+  /** Which keys are parked, from the topic of parked keys, read when the tails were; undefined where poison is not parked. */
+  readonly parked?: ParkedKeys | undefined;
   /**
    * Sends the batches, at most one per lane, and resolves with those that the brokers confirmed or refused for their content. A batch that
    * is missing from the answer may or may not be stored: send the very same batch again. Never call it for a lane that is in flight.
@@ -59,10 +63,11 @@ export interface PublisherSession {
 export interface Publisher {
   /**
    * Fences every older session of the same source (from this session's first write to a partition, none of theirs is accepted there),
-   * checks the topics against their declarations (the partition count is the declared one, or SINK_TOPIC_MISMATCH) and reads the partitions' tails.
+   * checks the topics against their declarations (the partition count is the declared one, or SINK_TOPIC_MISMATCH) and reads the partitions' tails
+   * and the parked keys. `startLsn`: nothing that commits before it will be read from the log.
    * @throws RelayError SINK_*
    */
-  open(identity: SourceIdentity): Promise<PublisherSession>;
+  open(identity: SourceIdentity, startLsn?: Lsn): Promise<PublisherSession>;
 }
 
 /** One string for a (topic, partition). */

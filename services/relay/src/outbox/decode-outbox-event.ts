@@ -10,6 +10,7 @@ import type { RelationMessage } from '../wal/pgoutput.ts';
 import type { SourcePosition } from '../wal/source-position.ts';
 import type { Tuple } from '../wal/tuple.ts';
 import type { OutboxEvent } from './outbox-event.ts';
+import type { RawEvent } from './raw-event.ts';
 
 /** Where each column of the outbox stands in a row. Made anew for each Relation message: DDL may have moved them. */
 export interface OutboxColumnPlan {
@@ -51,6 +52,29 @@ export class OutboxDecoder {
     if (!this.#plan)
       throw new RelayError('INVARIANT_BROKEN', 'an outbox row came before its relation');
     return decodeOutboxEvent(this.#plan, tuple, position, commitTimeMs);
+  }
+
+  /** What can be read of a row that is no event: undefined without an id and an aggregate, since then nobody knows what may not overtake it. */
+  salvage(tuple: Tuple, position: SourcePosition, commitTimeMs: number): RawEvent | undefined {
+    if (!this.#plan) return undefined;
+    const { index } = this.#plan;
+    const text = (column: OutboxColumn): string => tuple.text(index[column]) ?? '';
+    const eid = text('id');
+    const aggregateType = text('aggregatetype');
+    const aggregateId = text('aggregateid');
+    if (eid === '' || aggregateType === '' || aggregateId === '') return undefined;
+    return {
+      eid,
+      aggregateType,
+      aggregateId,
+      position,
+      commitTimeMs,
+      type: text('type'),
+      version: text('version'),
+      dataOp: text('data_op'),
+      payload: tuple.copyBytes(index.payload) ?? null,
+      headers: text('headers'),
+    };
   }
 }
 

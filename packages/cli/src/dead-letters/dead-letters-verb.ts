@@ -1,0 +1,198 @@
+import { createDatabase } from '@outbound/outbox';
+import { deadLetterTopics, parkedKeyText, storedAggregates } from '@outbound/schemas';
+import { uuidv7 } from 'uuidv7';
+import type { CliContext } from '../context.ts';
+import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
+import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
+import { oneAtATime } from '../operations/one-at-a-time.ts';
+import { recorded } from '../operations/operation.ts';
+import { emitSnapshots } from '../snapshots/emit-snapshots.ts';
+import type { AddVerb } from '../verb.ts';
+import { awaitRelay } from './await-relay.ts';
+import { keysJson, keysText, lettersText } from './letters-text.ts';
+import { discardAllRow, redrivePlan } from './letter-plan.ts';
+import {
+  readWaitingKeys,
+  type LetterFilter,
+  type LetterSource,
+  type WaitingKey,
+} from './waiting-keys.ts';
+import { rowsAtOnce, writeOutboxRows } from './write-rows.ts';
+
+interface Options extends LetterFilter {
+  readonly all?: boolean;
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** `outbound dead-letters list|show|redrive|discard`: what the relay could not publish, and the way back. */
+export const addDeadLetters: AddVerb = (program, bind) => {
+  const verb = program
+    .command('dead-letters')
+    .description('what the relay could not publish: see it, publish it in order, or give it up');
+  const filtered = (name: string, description: string) =>
+    verb
+      .command(name)
+      .description(description)
+      .option('--eid <id>', 'the key of this event')
+      .option('--key <key>', 'this key')
+      .option('--type <name>', 'keys that have a waiting event of this type');
+  filtered('list', 'the parked keys, and what waits').action(bind(list));
+  filtered('show', 'every letter that waits, in its order; no payload').action(bind(show));
+  filtered(
+    'redrive',
+    'write the letters of a key into the outbox again, from the first one; the relay publishes them before anything else of the key, and frees it',
+  )
+    .option('--all', 'every parked key')
+    .option('--dry-run', 'show what would be done')
+    .option('-y, --yes', 'do it without asking')
+    .action(bind(redrive));
+  filtered(
+    'discard',
+    'give the letters of a key up, and publish the state that the entity has now instead (S, or D for a deleted row)',
+  )
+    .option('--all', 'every parked key')
+    .option('--dry-run', 'show what would be done')
+    .option('-y, --yes', 'do it without asking')
+    .action(bind(discard));
+};
+
+async function list(context: CliContext, filter: LetterFilter): Promise<ExitCode> {
+  const keys = await waiting(context, filter);
+  context.output.answer({ keys: keysJson(keys) }, () => keysText(context.output, keys));
+  return exitCodes.done;
+}
+
+async function show(context: CliContext, filter: LetterFilter): Promise<ExitCode> {
+  const keys = await waiting(context, filter);
+  const letters = keys.flatMap((key) =>
+    key.letters.map(({ payload, headers: _, ...letter }) => ({
+      ...letter,
+      bytes: payload?.length ?? letter.leftOutBytes ?? 0,
+    })),
+  );
+  context.output.answer({ letters }, () => lettersText(context.output, keys));
+  return exitCodes.done;
+}
+
+async function redrive(context: CliContext, options: Options): Promise<ExitCode> {
+  const source = await openSource(context, options);
+  const pool = await context.database();
+  return oneAtATime(pool, 'work on dead letters', async () => {
+    const plans = (await readWaitingKeys(source, options)).map(redrivePlan);
+    const letters = plans.reduce((sum, { rows }) => sum + rows.length, 0);
+    for (const { key, rows, stopsAt } of plans)
+      context.output.note(
+        `${key.aggregateType} ${key.aggregateId}: ${rows.length} of ${key.state.count - key.state.done} letters go again, versions ${versionsText(rows)}${stopsAt === undefined ? ', then its key is free' : `; ${stopsAt}`}`,
+      );
+    if (letters === 0 || options.dryRun === true) {
+      context.output.answer({ keys: plans.length, letters, done: false }, 'nothing was done');
+      return exitCodes.done;
+    }
+    await context.confirm(
+      `Publish ${letters} letters of ${plans.length} keys?`,
+      confirmed(options),
+    );
+    const parameters = { what: 'redrive', keys: plans.length, letters };
+    return recorded(pool, { verb: 'dead-letters', parameters }, async (operation) => {
+      let written = 0;
+      for (const { rows } of plans)
+        for (let at = 0; at < rows.length && !context.signal.aborted; at += rowsAtOnce) {
+          const chunk = rows.slice(at, at + rowsAtOnce);
+          await writeOutboxRows(pool, chunk);
+          written += chunk.length;
+          await operation.progress({ written });
+        }
+      return told(
+        context,
+        source,
+        plans.map(({ key }) => key),
+        { written },
+      );
+    });
+  });
+}
+
+async function discard(context: CliContext, options: Options): Promise<ExitCode> {
+  const source = await openSource(context, options);
+  const pool = await context.database();
+  return oneAtATime(pool, 'work on dead letters', async () => {
+    const keys = await readWaitingKeys(source, options);
+    for (const key of keys)
+      context.output.note(
+        `${key.aggregateType} ${key.aggregateId}: ${key.state.count - key.state.done} letters are given up${aggregateOf(key) ? ', and its present state is published' : '; nothing is published instead, since this outbound does not know its table'}`,
+      );
+    if (keys.length === 0 || options.dryRun === true) {
+      context.output.answer({ keys: keys.length, done: false }, 'nothing was done');
+      return exitCodes.done;
+    }
+    await context.confirm(`Give up the letters of ${keys.length} keys?`, confirmed(options));
+    const parameters = { what: 'discard', keys: keys.length };
+    return recorded(pool, { verb: 'dead-letters', parameters }, async (operation) => {
+      const db = createDatabase(pool);
+      let snapshots = 0;
+      for (const [index, key] of keys.entries()) {
+        if (context.signal.aborted) break;
+        await writeOutboxRows(pool, [discardAllRow(key, uuidv7())]);
+        const aggregate = aggregateOf(key);
+        // Behind it in the log: the key is free when the relay meets the snapshot.
+        if (aggregate) {
+          const emitted = await emitSnapshots(db, aggregate, [key.aggregateId]);
+          snapshots += emitted.snapshots + emitted.deletions;
+        }
+        await operation.progress({ discarded: index + 1, snapshots });
+      }
+      return told(context, source, keys, { snapshots });
+    });
+  });
+}
+
+async function told(
+  context: CliContext,
+  source: LetterSource,
+  keys: readonly WaitingKey[],
+  facts: Readonly<Record<string, number>>,
+): Promise<ExitCode> {
+  const still = await awaitRelay(source, keys);
+  const parked = keys.filter((key) => still.has(parkedKeyText(key.aggregateType, key.aggregateId)));
+  context.output.answer(
+    { ...facts, free: keys.length - parked.length, parked: keysJson(parked) },
+    () =>
+      `${keys.length - parked.length} of ${keys.length} keys are free${parked.length === 0 ? '' : `; still parked, since the relay could not publish the next letter, more came meanwhile, or it is not running: see its log, and run this again\n${keysText(context.output, parked)}`}`,
+  );
+  return parked.length === 0 ? exitCodes.done : exitCodes.differs;
+}
+
+function aggregateOf({ aggregateType }: WaitingKey) {
+  return [...storedAggregates.values()].find(
+    ({ eventType }) => eventType.dataType === aggregateType,
+  );
+}
+
+function versionsText(rows: readonly { readonly version: string }[]): string {
+  const first = rows[0]?.version ?? '-';
+  const last = rows.at(-1)?.version ?? '-';
+  return first === last ? first : `${first} to ${last}`;
+}
+
+function confirmed({ yes }: Options): { yes: boolean } {
+  return { yes: yes === true };
+}
+
+async function waiting(context: CliContext, filter: LetterFilter): Promise<readonly WaitingKey[]> {
+  return readWaitingKeys(await openSource(context, { ...filter, all: true }), filter);
+}
+
+/** @throws CliError DEAD_LETTERS_UNNAMED if nothing says which keys are meant. */
+async function openSource(context: CliContext, options: Options): Promise<LetterSource> {
+  const { all, eid, key, type } = options;
+  if (all !== true && eid === undefined && key === undefined && type === undefined)
+    throw new CliError('DEAD_LETTERS_UNNAMED', 'say which keys: --eid, --key, --type or --all', {
+      exitCode: exitCodes.usage,
+    });
+  const connection = context.kafka();
+  const admin = await openKafkaAdmin(connection);
+  context.onClose(() => admin.close());
+  const topics = deadLetterTopics(context.settings.topicPrefix);
+  return { connection, admin, topics, signal: context.signal };
+}

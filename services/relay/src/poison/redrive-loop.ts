@@ -1,0 +1,34 @@
+import type { Clock, Logger } from '@outbound/service-kit';
+import { toRelayError } from '../errors.ts';
+import { redriveKnown, type RedrivePorts } from './redrive-known.ts';
+
+const pollMs = 5000;
+
+/** Looks every five seconds, until the signal aborts, whether keys wait for this relay, and writes their letters again. Never rejects. */
+export async function redriveLoop(
+  {
+    clock,
+    logger,
+    ports,
+  }: { readonly clock: Clock; readonly logger: Logger; readonly ports: RedrivePorts },
+  signal: AbortSignal,
+): Promise<void> {
+  const tried = new Set<string>();
+  while (!signal.aborted) {
+    await clock.sleep(pollMs, signal);
+    try {
+      const keys = await redriveKnown(ports, tried);
+      if (keys > 0)
+        logger.info(
+          { component: 'redrive', keys },
+          'the dead letters of keys that waited for a relay that knows their type are written again',
+        );
+    } catch (thrown) {
+      const error = toRelayError(thrown);
+      logger.warn(
+        { component: 'redrive', code: error.code, error },
+        'dead letters could not be written again; the next look tries it anew',
+      );
+    }
+  }
+}
