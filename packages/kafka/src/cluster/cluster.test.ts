@@ -31,11 +31,16 @@ async function clusterOf(beliefs: readonly Belief[]) {
     const [host = '', port] = (brokers[nodeId - 1]?.address ?? '').split(':');
     return { nodeId, host, port: Number(port) };
   };
-  for (const { named, topics, coordinator = 1, heartbeatCode = 0 } of beliefs)
+  for (const [place, { coordinator = 1, heartbeatCode = 0 }] of beliefs.entries())
     brokers.push(
       await startFakeBroker(ranges, {
-        [metadata]: () =>
-          metadataAnswer((named ?? beliefs.map((_, index) => index + 1)).map(factsOf), topics),
+        [metadata]: () => {
+          const { named, topics } = beliefs[place] ?? {};
+          return metadataAnswer(
+            (named ?? beliefs.map((_, index) => index + 1)).map(factsOf),
+            topics,
+          );
+        },
         [findCoordinator]: () => {
           const { nodeId, host, port } = factsOf(coordinator);
           return new ByteWriter()
@@ -80,8 +85,27 @@ it('does not go back to the old leader when the broker that is behind is asked a
     await directory.refresh();
     seen.push(directory.leaderOf('t', 0));
   }
-  expect(brokers.map(({ keys }) => keys.length)).toEqual([2, 2]);
-  expect(seen).toEqual([1, 2, 2, 2]);
+  // Both at first: nobody is believed alone.
+  expect(brokers.map(({ keys }) => keys.length)).toEqual([3, 2]);
+  expect(seen).toEqual([2, 2, 2, 2]);
+});
+
+it('keeps a topic that one broker of two or three has not heard of, and loses one that most do not have', async () => {
+  for (const count of [2, 3]) {
+    const here: TopicAnswer = { topic: 't', leaders: [[1, 4]] };
+    const missing: TopicAnswer = { topic: 't', errorCode: 3, leaders: [] };
+    const beliefs = Array.from({ length: count }, () => ({ topics: [here] }));
+    const { cluster } = await clusterOf(beliefs);
+    const directory = new TopicDirectory(cluster, ['t']);
+    beliefs.splice(0, 1, { topics: [missing] });
+    for (let asked = 0; asked < 6; asked += 1) {
+      await directory.refresh();
+      expect(directory.unknownForMs('t')).toBeUndefined();
+    }
+    beliefs.fill({ topics: [missing] });
+    await directory.refresh();
+    expect(directory.summary('t')).toBeUndefined();
+  }
 });
 
 it('looks for the coordinator at another broker when it was sent to one that is none', async () => {

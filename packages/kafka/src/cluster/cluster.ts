@@ -3,10 +3,12 @@ import { metadataApi, type ClusterDescription, type TopicChoice } from '../apis/
 import { BrokerLink } from '../connection/broker-link.ts';
 import { loadKafkajs } from '../connection/kafkajs-internals.ts';
 import { KafkaError } from '../kafka-error.ts';
+import { askMajority } from './ask-majority.ts';
 import { AskOrder } from './ask-order.ts';
 import { firstAnswer } from './first-answer.ts';
 import { KnownBrokers } from './known-brokers.ts';
 import { LinkSet } from './link-set.ts';
+import { TopicVotes } from './topic-votes.ts';
 
 /**
  * The brokers of a cluster as heard of so far, and the connections to them. What any broker can be asked goes to each
@@ -19,6 +21,7 @@ export class Cluster {
   readonly #questions: LinkSet;
   readonly #known = new KnownBrokers();
   readonly #order = new AskOrder();
+  readonly #votes = new TopicVotes();
   #isClosed = false;
 
   /** Connects to nobody yet. @throws KafkaError KAFKAJS_VERSION */
@@ -60,27 +63,31 @@ export class Cluster {
   }
 
   /**
-   * Describes the cluster and these topics, as whichever broker answers first knows them, and remembers who the
-   * brokers are. Kafka's codes stay in it.
+   * Describes the cluster, as whichever broker answers first knows it, and remembers who the brokers are. Which topic
+   * has a name, and whether any has, is news that a majority of them must agree on (`askMajority`); of `all` topics
+   * one broker tells. Kafka's codes stay in it.
    * @throws KafkaError KAFKA_UNAVAILABLE if no broker answers, KAFKA_AUTH_FAILED if one refuses us.
    */
   async describe(topics: TopicChoice): Promise<ClusterDescription> {
-    const description = await this.askAnyone('Metadata', async (link) => {
-      const answer = await link.request(metadataApi, topics);
-      if (answer.brokers.length === 0)
-        throw new KafkaError(
-          'KAFKA_UNAVAILABLE',
-          `broker ${link.address}: it has just started and knows nobody yet`,
-        );
-      return answer;
-    });
-    this.#known.learn(
-      description.brokers,
-      (address) => this.#questions.to(address).failedAtMs !== undefined,
-    );
-    const current = this.#addresses();
-    for (const links of this.#sets) links.retain(current);
-    return description;
+    const { voter, ...description } = await this.askAnyone('Metadata', async (link) => ({
+      voter: link.address,
+      ...(await describedBy(link, topics)),
+    }));
+    this.#learn(description.brokers);
+    if (topics === 'all' || topics.length === 0) return description;
+    const known = new Set(this.#known.addresses());
+    const links = this.#inOrder('Metadata').filter(({ address }) => known.has(address));
+    const election = {
+      names: topics,
+      first: { voter, topics: description.topics },
+      voters: links.map(({ address }) => address),
+      ask: async (address: string) => {
+        const link = this.#questions.to(address);
+        this.#order.note('Metadata', link);
+        return (await describedBy(link, topics)).topics;
+      },
+    };
+    return { ...description, topics: await askMajority(election, this.#votes) };
   }
 
   /** The first answer of any broker to a question of this kind; see `firstAnswer` and `AskOrder`. */
@@ -112,6 +119,12 @@ export class Cluster {
     this.#sets.clear();
   }
 
+  #learn(brokers: ClusterDescription['brokers']): void {
+    this.#known.learn(brokers, (address) => this.#questions.to(address).failedAtMs !== undefined);
+    const current = this.#addresses();
+    for (const links of this.#sets) links.retain(current);
+  }
+
   #inOrder(kind: string): BrokerLink[] {
     const links = Array.from(this.#addresses(), (address) => this.#questions.to(address));
     return this.#order.inOrder(kind, links, performance.now());
@@ -121,4 +134,13 @@ export class Cluster {
   #addresses(): Set<string> {
     return new Set([...this.#known.addresses(), ...this.#connection.brokers]);
   }
+}
+
+async function describedBy(link: BrokerLink, topics: TopicChoice): Promise<ClusterDescription> {
+  const answer = await link.request(metadataApi, topics);
+  if (answer.brokers.length > 0) return answer;
+  throw new KafkaError(
+    'KAFKA_UNAVAILABLE',
+    `broker ${link.address}: it has just started and knows nobody yet`,
+  );
 }

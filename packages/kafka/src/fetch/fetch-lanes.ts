@@ -39,6 +39,11 @@ export class FetchLanes {
     return [...this.all()].filter((lane) => !lane.isStill && lane.isLost);
   }
 
+  /** They wait for what the next question for topics brings. */
+  waiting(): FetchLane[] {
+    return [...this.all()].filter((lane) => !lane.isHeld && (lane.isForeign || lane.isLost));
+  }
+
   /** Has any that this broker leads been paused after that time, and is so still? */
   werePausedSince(nodeId: number, sinceMs: number): boolean {
     for (const { leader, pausedAtMs } of this.all())

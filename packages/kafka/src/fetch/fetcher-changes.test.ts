@@ -276,6 +276,27 @@ describe('a fetcher whose topic changes', () => {
     expect(got).toEqual(['0:a']);
   });
 
+  it('looks at once, and not more than twice a second, while its name is said to be of another topic', async () => {
+    const { log, fetcher, clock, got } = reading({ random: () => 1 });
+    fetcher.assign([at(0, 0)]);
+    await clock.advance(100);
+    log.topicId = 'id-2';
+    fetcher.assign([{ ...at(0, 0), topicId: 'id-2' }]);
+    await log.partition(0).append('a');
+    await clock.advance(600);
+    expect(got).toEqual(['0:a']);
+    log.topicId = 'id-1';
+    await clock.advance(20_000);
+    const before = log.looks;
+    await clock.advance(10_000);
+    expect(log.looks - before).toBeGreaterThan(15);
+    expect(log.looks - before).toBeLessThan(25);
+    log.topicId = 'id-2';
+    await log.partition(0).append('b');
+    await clock.advance(600);
+    expect(got).toEqual(['0:a', '0:b']);
+  });
+
   it('stands still after a seek, too, until it is assigned in the new topic', async () => {
     const { log, fetcher, clock, got } = reading();
     fetcher.assign([at(0, 0)]);

@@ -162,7 +162,7 @@ export class Fetcher {
       }
     }
     for (const [nodeId, lanes] of wanted) this.#start(this.#fetch(nodeId, lanes));
-    if (this.#lanes.lost().length > 0) this.#look();
+    if (this.#lanes.waiting().length > 0) this.#look();
   }
 
   #look(): void {

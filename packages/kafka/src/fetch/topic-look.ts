@@ -18,8 +18,8 @@ interface Watched {
 }
 
 /**
- * Who leads what, and what has become of the topics: one question at a time, shared by all lanes that are lost, until
- * none is.
+ * Who leads what, and what has become of the topics: one question at a time, shared by all lanes that are lost or whose
+ * name is said to be another topic's, until none is.
  */
 export class TopicLook {
   readonly #options: FetcherOptions;
@@ -63,7 +63,7 @@ export class TopicLook {
   }
 
   /**
-   * Asks at once; while lanes stay lost, again after pauses that grow. Nothing if a question is out already.
+   * Asks at once; while lanes wait for it, again after pauses that grow. Nothing if a question is out already.
    * @param found called after each answer that was taken over
    */
   async look(signal: AbortSignal, found: () => void): Promise<void> {
@@ -71,7 +71,7 @@ export class TopicLook {
     this.#isLooking = true;
     const { clock, random, onWaiting, onFailed } = this.#options;
     for (;;) {
-      const attempt = Math.max(0, ...this.#lanes.lost().map(({ failures }) => failures));
+      const attempt = Math.max(0, ...this.#lanes.waiting().map(({ failures }) => failures));
       if (attempt > 0) await clock.sleep(backoffMs({ attempt, ...pauses, random }), signal);
       const facts = signal.aborted ? undefined : await this.#ask(signal);
       if (!facts) break;
@@ -80,9 +80,9 @@ export class TopicLook {
         for (const lane of this.#lanes.lost()) onWaiting?.(lane, facts.message);
       } else for (const each of facts) this.#see(each);
       found();
-      const lost = this.#lanes.lost();
-      if (lost.length === 0) break;
-      for (const lane of lost) lane.failures += 1;
+      const waiting = this.#lanes.waiting();
+      if (waiting.length === 0) break;
+      for (const lane of waiting) lane.failures += 1;
     }
     this.#isLooking = false;
   }

@@ -67,8 +67,9 @@ export interface FetchedPartition extends TopicPartition {
  */
 export interface TopicLog {
   /**
-   * Describes the topics, as whichever broker answers first knows them; creates none. One entry for each name, in
-   * their order.
+   * Describes the topics; creates none. Which topic has a name, and that none has, is never one broker's word where
+   * there are several: a majority agrees, or all that answer. Code 5 (LEADER_NOT_AVAILABLE) where they contradict each
+   * other. One entry for each name, in their order.
    * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_AUTH_FAILED
    */
   topics(names: readonly string[]): Promise<readonly TopicFacts[]>;
