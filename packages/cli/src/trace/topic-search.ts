@@ -88,9 +88,14 @@ function foundRecord(record: KafkaRecord): FoundRecord {
     offset: record.offset,
     timestampMs: record.timestampMs,
     version: version === undefined ? undefined : Number(version),
-    eid: record.headers[recordHeader.id] ?? (typeof eid === 'string' ? eid : undefined),
+    eid: [record.headers[recordHeader.id], eid].find(isId),
     isTombstone: record.value === null,
     commitLsn: position?.[1],
     isReplay: record.headers[recordHeader.replay] === 'true',
   };
+}
+
+/** An empty id is none. */
+function isId(found: unknown): found is string {
+  return typeof found === 'string' && found !== '';
 }

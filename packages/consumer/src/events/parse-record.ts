@@ -12,7 +12,7 @@ import {
 } from '@outbound/schemas';
 import { ConsumerError } from '../errors.ts';
 import type { ConsumedEvent, ValueEvent } from './consumed-event.ts';
-import { placeId } from './place-id.ts';
+import { recordEid } from './place-id.ts';
 import { readValue } from './read-value.ts';
 
 /**
@@ -37,7 +37,7 @@ export function parseRecord<Type extends EventType>(
   const { topic, partition, offset, timestampMs, key, value, headers } = record;
   const type = headers[recordHeader.type];
   if (type !== undefined && type !== eventType.name) return { is: 'ignored', why: 'other-type' };
-  const eid = headers[recordHeader.id] ?? placeId(record);
+  const eid = recordEid(record);
   if (value === null)
     return {
       is: 'event',
@@ -95,7 +95,7 @@ export function parseRecord<Type extends EventType>(
       timestampMs,
       key: key === null ? '' : keyText(key),
       headers,
-      eid: typeof writtenEid === 'string' ? writtenEid : eid,
+      eid: typeof writtenEid === 'string' && writtenEid !== '' ? writtenEid : eid,
       dataType: eventType.dataType,
       isReplay: headers[recordHeader.replay] === 'true',
       version:

@@ -1,4 +1,5 @@
 import type { KafkaRecord } from '@outbound/kafka';
+import { recordHeader } from '@outbound/schemas';
 
 type Place = Pick<KafkaRecord, 'topic' | 'partition' | 'offset' | 'timestampMs'>;
 
@@ -9,6 +10,15 @@ type Place = Pick<KafkaRecord, 'topic' | 'partition' | 'offset' | 'timestampMs'>
  */
 export function placeId({ topic, partition, offset, timestampMs }: Place): string {
   return `${topic}/${partition}/${offset}@${timestampMs}`;
+}
+
+/**
+ * The event id that a record has without a look into its value: what its header says, or its place. An empty id is none: a producer that
+ * fills the header with nothing would give all its records the same one.
+ */
+export function recordEid(record: Place & Pick<KafkaRecord, 'headers'>): string {
+  const said = record.headers[recordHeader.id];
+  return said === undefined || said === '' ? placeId(record) : said;
 }
 
 /**

@@ -35,3 +35,22 @@ it('takes a record without an id for another one than that which had its place b
   const records = timesMs.map((timestampMs) => ({ key: null, value: null, timestampMs }));
   expect(await outcomesOf(records)).toEqual(['applied', 'seen', 'applied']);
 });
+
+it('takes an empty id for none, in the header and in the value: it swallows no other record', async () => {
+  const headers = { ...withoutId, [recordHeader.id]: '' };
+  const offsets = [1n, 2n, 2n];
+  const once = ['applied', 'applied', 'seen'];
+  expect(
+    await outcomesOf(
+      offsets.map((offset) => ({ key: `k${offset}`, value: null, headers, offset })),
+    ),
+  ).toEqual(once);
+  const { metadata, ...rest } = JSON.parse(noteValue('a', 7)) as { metadata: object };
+  const value = JSON.stringify({ ...rest, metadata: { ...metadata, eid: '' } });
+  const outcomesWith = (each: Readonly<Record<string, string>>) =>
+    outcomesOf(offsets.map((offset) => ({ key: null, value, headers: each, offset })));
+  expect(await outcomesWith(headers)).toEqual(once);
+  expect(await outcomesWith(withoutId)).toEqual(once);
+  const named = { ...withoutId, [recordHeader.id]: 'e' };
+  expect(await outcomesWith(named)).toEqual(['applied', 'seen', 'seen']);
+});

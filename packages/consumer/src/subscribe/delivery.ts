@@ -1,9 +1,9 @@
 import { keyText, type KafkaRecord } from '@outbound/kafka';
-import { recordHeader, type EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/schemas';
 import type { KafkaLog } from '@outbound/service-kit';
 import type { ConsumedEvent } from '../events/consumed-event.ts';
 import { parseRecord, type ParsedRecord } from '../events/parse-record.ts';
-import { placeId } from '../events/place-id.ts';
+import { recordEid } from '../events/place-id.ts';
 import type { Attempts, Failure, Invoke } from './attempts.ts';
 import type { Life } from './life.ts';
 import type { PoisonDesk } from './poison-desk.ts';
@@ -210,7 +210,7 @@ export class Delivery {
         part.at.push(index);
       } else {
         if (!(await flush()) || life.isEnding) return false;
-        const eid = parsed.is === 'event' ? parsed.event.eid : eidOf(record);
+        const eid = parsed.is === 'event' ? parsed.event.eid : recordEid(record);
         if (parsed.is === 'invalid') passedBy(parsed, record, life);
         if (await this.#desk.takeParked(record, eid)) {
           forget(record, life);
@@ -255,10 +255,6 @@ export class Delivery {
 
 function isPromise(result: Promise<void> | void): result is Promise<void> {
   return typeof (result as { then?: unknown } | undefined)?.then === 'function';
-}
-
-function eidOf(record: KafkaRecord): string {
-  return record.headers[recordHeader.id] ?? placeId(record);
 }
 
 /** What is left out, or cannot be read, has a version that nobody has seen: that is no gap. An event of another type has none of ours. */
