@@ -24,3 +24,16 @@ it('says what the record was called before, and nothing of ids that producers ma
   for (const eid of ['0193ad5e-0000-7000-8000-000000000001', 'shop.orders/3/0', 'a@1', ''])
     expect(formerPlaceId(eid)).toBeUndefined();
 });
+
+it.each([
+  ['nanoseconds', '1700000000000000000'],
+  ['more digits than a number has', '99999999999999999999'],
+  ['more than any number', '9'.repeat(400)],
+])('says nothing of before where the time is %s: nobody noted anything after it', (_, time) => {
+  expect(formerPlaceId(`a/1/2@${time}`)).toBeUndefined();
+});
+
+it('takes a time before 1970 for no time: everything that was noted came after it', () => {
+  for (const time of ['-1', '-2', `-${'9'.repeat(400)}`])
+    expect(formerPlaceId(`a/1/2@${time}`)).toEqual({ eid: 'a/1/2', timestampMs: -1 });
+});

@@ -21,13 +21,19 @@ export function recordEid(record: Place & Pick<KafkaRecord, 'headers'>): string 
   return said === undefined || said === '' ? placeId(record) : said;
 }
 
+/** The furthest time that a `Date` can hold. Source: ECMA-262, "Time Values and Time Range". Postgres goes further. */
+const latestMs = 8.64e15;
+
 /**
- * The id without a time that the same record had in earlier releases, and that time; undefined if `eid` is no `placeId`. Whatever was noted
- * under the old id before this time is of another record, which had the place in a topic of before.
+ * The id without a time that the same record had in earlier releases, and that time; undefined if `eid` is no `placeId`, or has a time
+ * that comes in no calendar (a producer that counts in nanoseconds). Whatever was noted under the old id before this time is of another
+ * record, which had the place in a topic of before; so after a time without end there is nothing, and all is after one before 1970.
  */
 export function formerPlaceId(
   eid: string,
 ): { readonly eid: string; readonly timestampMs: number } | undefined {
   const [, former, time] = /^(.+\/\d+\/\d+)@(-?\d+)$/s.exec(eid) ?? [];
-  return former === undefined ? undefined : { eid: former, timestampMs: Number(time) };
+  const timestampMs = Math.max(-1, Number(time));
+  if (former === undefined || !(timestampMs <= latestMs)) return undefined;
+  return { eid: former, timestampMs };
 }

@@ -53,6 +53,15 @@ describe('applyOnce', () => {
     expect(await apply(event('a', undefined, 'e2'))).toBe('applied');
   });
 
+  it.each([-(2n ** 63n), -1n, 0n, 1_700_000_000_000_000n, 1_700_000_000_000_000_000n, 10n ** 20n])(
+    'takes a record without an id whose time is %s, once',
+    async (timestampMs) => {
+      const eid = `t/0/5@${timestampMs}`;
+      expect(await apply(event('a', undefined, eid))).toBe('applied');
+      expect(await apply(event('a', undefined, eid))).toBe('seen');
+    },
+  );
+
   it('lets every consumer see an event', async () => {
     expect(await apply(event('a', 1))).toBe('applied');
     expect(await apply(event('a', 1), 'search')).toBe('applied');
