@@ -8,6 +8,7 @@ import {
 import type { KafkaLog } from '@outbound/service-kit';
 import type { Dispatcher } from './dispatcher.ts';
 import { GoneTopics } from './gone-topics.ts';
+import { isTopicThere } from './require-topics.ts';
 import { Handling } from './handling.ts';
 import type { PartitionLag } from './lag.ts';
 import { LostPositions } from './lost-positions.ts';
@@ -74,6 +75,8 @@ export class GroupSubscription implements Subscription {
     this.#goneTopics = new GoneTopics({
       clock,
       limitMs: options.topicGoneLimitMs ?? 60_000,
+      isThere: async (topic) => isTopicThere(kafka.log, topic),
+      onFound: () => this.#member.lookAtTopics(),
       onLimit: (topic) => this.#fail(topicMissing(topic)),
     });
     this.#handling = new Handling({
@@ -113,6 +116,7 @@ export class GroupSubscription implements Subscription {
       onOutOfRange: (partition, range) => this.#lostPositions.lost(partition, range),
       onTopicChanged: (topic, change) => {
         if (change.kind === 'gone') this.#topicIsGone(topic);
+        else this.#topicIsThere(topic);
         if (change.kind === 'made-again')
           this.#topicIsAnother(topic, change.topicId).catch((error: unknown) => this.#fail(error));
         // The member decides what it means, and tells it.

@@ -41,3 +41,14 @@ export async function requireTopics(
     await clock.sleep(backoffMs({ attempt, baseMs: 200, maxMs: 3_000, random }));
   }
 }
+
+/** Whether a broker knows the topic now; undefined if none says so, for whatever reason. */
+export async function isTopicThere(log: TopicLog, topic: string): Promise<boolean | undefined> {
+  try {
+    const [facts] = await log.topics([topic]);
+    if (facts?.errorCode === unknownTopicOrPartition) return false;
+    return facts?.errorCode === 0 ? true : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -31,6 +31,7 @@ export function topicVerdict(topic: string, { kind }: TopicChange): ConsumerErro
         'POSITION_UNKNOWN',
         `${topic} was deleted and made again: what was read of it is of another topic, so begin again from nothing`,
       );
+    case 'back':
     case 'grown':
       return undefined;
   }

@@ -333,4 +333,17 @@ describe('a fetcher whose topic changes', () => {
     await clock.advance(10_000);
     expect(changes).toEqual([{ kind: 'gone' }]);
   });
+
+  it('tells that a topic which was gone is there again, also while its partition is held back', async () => {
+    const { log, fetcher, clock, changes } = reading();
+    fetcher.assign([at(0, 0)]);
+    await clock.advance(600);
+    fetcher.pause([p(0)]);
+    log.topicCode = 3;
+    await clock.advance(25_000);
+    expect(changes).toEqual([{ kind: 'gone' }]);
+    log.topicCode = 0;
+    await clock.advance(25_000);
+    expect(changes).toEqual([{ kind: 'gone' }, { kind: 'back' }]);
+  });
 });

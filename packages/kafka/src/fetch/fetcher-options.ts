@@ -37,6 +37,8 @@ export interface OutOfRange {
 export type TopicChange =
   /** No broker has known it for `goneAfterMs`. Its partitions go on if it comes back as it was. */
   | { readonly kind: 'gone' }
+  /** It was gone, and is there as it was; told of no topic that has changed otherwise meanwhile. */
+  | { readonly kind: 'back' }
   /**
    * Another topic has its name: another id, or fewer partitions. Its partitions stand still until they are assigned
    * anew.

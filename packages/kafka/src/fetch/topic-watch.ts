@@ -38,12 +38,13 @@ export class TopicWatch {
     }
     if (facts.errorCode !== 0) return undefined;
     this.#unknownSinceMs = undefined;
+    const back = this.#isGoneTold ? ({ kind: 'back' } as const) : undefined;
     this.#isGoneTold = false;
     const before = this.#partitions;
     const { topicId } = facts;
     const isFewer = before !== undefined && facts.partitions.length < before;
     // A topic never loses partitions: this broker has not heard yet that it grew.
-    if (isFewer && topicId !== undefined && topicId === this.#topicId) return undefined;
+    if (isFewer && topicId !== undefined && topicId === this.#topicId) return back;
     const isAnother =
       (topicId !== undefined && this.#topicId !== undefined && topicId !== this.#topicId) ||
       isFewer;
@@ -52,6 +53,6 @@ export class TopicWatch {
     if (isAnother) return { kind: 'made-again', topicId };
     if (before !== undefined && facts.partitions.length > before)
       return { kind: 'grown', before, partitions: facts.partitions.length };
-    return undefined;
+    return back;
   }
 }
