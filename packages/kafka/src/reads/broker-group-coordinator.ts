@@ -207,6 +207,8 @@ export class BrokerGroupCoordinator implements GroupCoordinator {
         if (found.errorCode !== 0) return without(found.errorCode);
         address = found.address;
         this.#address = address;
+        // A join that is out at another one would be waited for as long as a rebalance may take.
+        this.#waitingLinks.retain(new Set([address]));
       }
       const answer = await ask(links.to(address));
       if (isElsewhere.has(answer.errorCode)) this.#forget(address);
