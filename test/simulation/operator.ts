@@ -15,7 +15,10 @@ import type { SimulatedKafka } from './simulated-kafka.ts';
 import type { SimulatedPostgres } from './simulated-postgres.ts';
 import type { OutboxRow } from './wal-log.ts';
 
-/** Somebody who writes dead letters again: too early, twice, a few of them, while events go on coming. Sees the topics and nothing else. */
+/**
+ * Somebody who writes dead letters again: too early, twice, a few of them, while events go on coming. Sees the topics
+ * and nothing else.
+ */
 export class Operator {
   readonly #kafka: SimulatedKafka;
   readonly #postgres: SimulatedPostgres;

@@ -4,8 +4,8 @@ import type { SimulatedKafka } from './simulated-kafka.ts';
 import { itemChange } from './workload.ts';
 
 /**
- * I6 where poison is parked: an event that the slot has passed was in its topics by then, or in the dead letters. One sentence for each that was not, and at most five.
- * Observations in order of time.
+ * I6 where poison is parked: an event that the slot has passed was in its topics by then, or in the dead letters. One
+ * sentence for each that was not, and at most five. Observations in order of time.
  */
 export function acknowledgedEarly(
   committed: readonly CommittedEvent[],

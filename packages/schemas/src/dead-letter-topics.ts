@@ -1,6 +1,9 @@
 import { maxMessageBytes, type DeclaredTopic } from './topic-plan.ts';
 
-/** Where a pipeline puts what it cannot publish: the letters, and which keys wait. Both are the relay's alone to write. */
+/**
+ * Where a pipeline puts what it cannot publish: the letters, and which keys wait. Both are the relay's alone to
+ * write.
+ */
 export interface DeadLetterTopics {
   /** Every event that could not be published, and those that wait behind it, in order per key. */
   readonly deadLetters: DeclaredTopic;
@@ -10,14 +13,20 @@ export interface DeadLetterTopics {
 
 const dayMs = 86_400_000;
 const partitions = 3;
-/** A record is at most this large there, which is twice what any other topic takes: an event that is too large elsewhere has room. */
+/**
+ * A record is at most this large there, which is twice what any other topic takes: an event that is too large
+ * elsewhere has room.
+ */
 export const maxDeadLetterBytes = 2 * maxMessageBytes;
-/** For this long the journal is kept whole, so that a relay that reads the log again decides as it did; a slot is not to be further behind. */
+/**
+ * For this long the journal is kept whole, so that a relay that reads the log again decides as it did; a slot is not
+ * to be further behind.
+ */
 const journalMs = 7 * dayMs;
 
 /**
- * The two topics of a pipeline, from its topic prefix. Dead letters stay for ever (`retention.ms` −1): what was promised to be published is given up by a person, not by a
- * clock.
+ * The two topics of a pipeline, from its topic prefix. Dead letters stay for ever (`retention.ms` −1): what was
+ * promised to be published is given up by a person, not by a clock.
  */
 export function deadLetterTopics(prefix: string): DeadLetterTopics {
   const common = {

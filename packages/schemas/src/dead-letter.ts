@@ -35,7 +35,10 @@ export interface OutboxRowText {
   readonly headers: string;
 }
 
-/** The letter that a record of the dead-letter topic is, or undefined for a record that no relay wrote. `value` is not copied. */
+/**
+ * The letter that a record of the dead-letter topic is, or undefined for a record that no relay wrote. `value` is not
+ * copied.
+ */
 export function deadLetterOf(
   headers: Readonly<Record<string, string>>,
   value: Buffer | null,
@@ -66,8 +69,9 @@ export function deadLetterOf(
 }
 
 /**
- * The letters of a parked key that wait, in the order in which they have to go, as far as there is no gap. The topic may hold a letter more than once, since what was in
- * flight at a crash is sent again, and letters of an earlier parking, or of one that never came to be.
+ * The letters of a parked key that wait, in the order in which they have to go, as far as there is no gap. The topic
+ * may hold a letter more than once, since what was in flight at a crash is sent again, and letters of an earlier
+ * parking, or of one that never came to be.
  */
 export function waitingLetters(
   { since, done, count }: ParkedState,
@@ -85,8 +89,8 @@ export function waitingLetters(
 }
 
 /**
- * The row that puts a letter back into the outbox: same event id, same bytes, and a mark by which the relay knows it. Undefined if it is no row that the outbox takes: without
- * its value, or with columns that cannot be read.
+ * The row that puts a letter back into the outbox: same event id, same bytes, and a mark by which the relay knows it.
+ * Undefined if it is no row that the outbox takes: without its value, or with columns that cannot be read.
  */
 export function redriveRow(letter: DeadLetter): OutboxRowText | undefined {
   const { payload, eid, aggregateType, aggregateId, type, version, dataOp } = letter;

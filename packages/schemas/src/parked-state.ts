@@ -69,8 +69,9 @@ function isState(value: unknown): value is ParkedState {
 }
 
 /**
- * What a row of the outbox says that was written to deal with dead letters, in one of its headers: `redrive` is the letter of that number again,
- * `discard` gives up every letter up to it. The relay alone decides, in the order of the log, whether it is their turn.
+ * What a row of the outbox says that was written to deal with dead letters, in one of its headers: `redrive` is the
+ * letter of that number again, `discard` gives up every letter up to it. The relay alone decides, in the order of the
+ * log, whether it is their turn.
  */
 export interface LetterMark {
   readonly kind: 'redrive' | 'discard';

@@ -24,7 +24,10 @@ export interface Intake {
 
 const nothing: Intake = { records: [] };
 
-/** Row → event → records: the stages decode, judge and map, wired. What becomes of an event that cannot be published is decided by `decide`. */
+/**
+ * Row → event → records: the stages decode, judge and map, wired. What becomes of an event that cannot be published
+ * is decided by `decide`.
+ */
 export class EventIntake {
   readonly #parts: RelayParts;
   readonly #known: KnownOfSource;
@@ -63,7 +66,10 @@ export class EventIntake {
     this.#decoder.useRelation(relation);
   }
 
-  /** @throws RelayError EVENT_* for an event that cannot be published, where it stops the relay: poison is not parked here, or nobody knows its key. */
+  /**
+   * @throws RelayError EVENT_* for an event that cannot be published, where it stops the relay: poison is not parked
+   * here, or nobody knows its key.
+   */
   take(tuple: Tuple, position: SourcePosition, commitTimeMs: number): Intake {
     let event: OutboxEvent;
     try {
@@ -85,7 +91,10 @@ export class EventIntake {
     return this.#judged(rawEvent(event), poison, records);
   }
 
-  /** A broker refuses a record by itself. `park`: the next session does, at the event's place in the log, and this one has to end. */
+  /**
+   * A broker refuses a record by itself. `park`: the next session does, at the event's place in the log, and this one
+   * has to end.
+   */
   refused(
     record: OutboundRecord,
     reason: string,

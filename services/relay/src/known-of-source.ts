@@ -8,7 +8,10 @@ export class KnownOfSource {
   readonly refuted = new RefutedTails();
   readonly #refused = new Map<string, RelayError>();
 
-  /** A broker refuses the event at this place of the log. At another place, where a person has put it since, it is tried anew. */
+  /**
+   * A broker refuses the event at this place of the log. At another place, where a person has put it since, it is
+   * tried anew.
+   */
   refuse(eid: string, position: SourcePosition, error: RelayError): void {
     this.#refused.set(placeOf(eid, position), error);
   }

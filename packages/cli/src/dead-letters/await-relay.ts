@@ -6,8 +6,8 @@ const withinMs = 20_000;
 const everyMs = 500;
 
 /**
- * Waits until the relay has freed the keys, or no key has changed for a while (20 s); gives those that are still parked. A key is freed in Kafka, behind its letters: what is
- * told here is what was published.
+ * Waits until the relay has freed the keys, or no key has changed for a while (20 s); gives those that are still
+ * parked. A key is freed in Kafka, behind its letters: what is told here is what was published.
  */
 export async function awaitRelay(
   source: LetterSource,

@@ -50,8 +50,8 @@ export async function readParkedStates(source: LetterSource): Promise<Map<string
 }
 
 /**
- * The parked keys that the filter means, each with all its letters that wait: a letter is never dealt with before those that stand before it. Reads both topics
- * whole. @throws CliError KAFKA_UNAVAILABLE
+ * The parked keys that the filter means, each with all its letters that wait: a letter is never dealt with before
+ * those that stand before it. Reads both topics whole. @throws CliError KAFKA_UNAVAILABLE
  */
 export async function readWaitingKeys(
   source: LetterSource,

@@ -5,7 +5,8 @@ import type pg from 'pg';
 export const rowsAtOnce = 200;
 
 /**
- * Writes rows into the outbox, in their order, all in one transaction. **Order**: what is written in one call comes behind what calls before it have written.
+ * Writes rows into the outbox, in their order, all in one transaction. **Order**: what is written in one call comes
+ * behind what calls before it have written.
  */
 export async function writeOutboxRows(
   db: Pick<pg.Pool, 'query'>,

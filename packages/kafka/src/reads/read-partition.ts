@@ -9,10 +9,11 @@ import { BrokerTopicLog } from './broker-topic-log.ts';
 const fetchBytes = 1024 * 1024;
 
 /**
- * Reads one partition from its first record to the end that it has now, all of it or an error: for what must be known whole before something begins. `leader` is who
- * leads it, as last heard. Nothing is tried again here.
- * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_PARTITION_UNAVAILABLE where the end cannot be told or not be reached (no leader, a new leader that does not know its end yet,
- * somebody's open transaction); KAFKA_FORBIDDEN; KAFKA_RECORDS_UNREADABLE.
+ * Reads one partition from its first record to the end that it has now, all of it or an error: for what must be known
+ * whole before something begins. `leader` is who leads it, as last heard. Nothing is tried again here.
+ * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_PARTITION_UNAVAILABLE where the end cannot be told or not be reached
+ * (no leader, a new leader that does not know its end yet, somebody's open transaction); KAFKA_FORBIDDEN;
+ * KAFKA_RECORDS_UNREADABLE.
  */
 export async function readPartition(
   cluster: Cluster,

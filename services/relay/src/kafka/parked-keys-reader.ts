@@ -7,8 +7,9 @@ import type { ParkedKeys } from '../poison/parked-keys.ts';
 import type { PublisherSession } from './publisher.ts';
 
 /**
- * Fences older sessions on the topic of parked keys, by a first write, and then loads the whole topic into `parked`. Unlike a tail it must be known: a parked key that was
- * overlooked would let later events pass the one that waits. So what cannot be written or read is an error, and the session opens later.
+ * Fences older sessions on the topic of parked keys, by a first write, and then loads the whole topic into `parked`.
+ * Unlike a tail it must be known: a parked key that was overlooked would let later events pass the one that waits. So
+ * what cannot be written or read is an error, and the session opens later.
  * @throws RelayError SINK_*; KafkaError as `readPartition`.
  */
 export async function loadParkedKeys(

@@ -1,7 +1,10 @@
 import type { OutboxEvent } from './outbox-event.ts';
 import type { SourcePosition } from '../wal/source-position.ts';
 
-/** A row of the outbox as text, as far as it can be read: what a dead letter is made of. The first five are always there. */
+/**
+ * A row of the outbox as text, as far as it can be read: what a dead letter is made of. The first five are always
+ * there.
+ */
 export interface RawEvent {
   readonly eid: string;
   readonly aggregateType: string;

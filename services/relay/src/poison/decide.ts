@@ -19,8 +19,9 @@ export interface JudgedEvent {
 }
 
 /**
- * Where an event goes. `publish`: to its topics. `park`: to the dead letters, behind those of its key. `redrive`: to its topics, as the dead letter whose turn
- * it is. `discard`: nowhere; letters are given up. `leave-out`: nowhere, and nothing changes.
+ * Where an event goes. `publish`: to its topics. `park`: to the dead letters, behind those of its key. `redrive`: to
+ * its topics, as the dead letter whose turn it is. `discard`: nowhere; letters are given up. `leave-out`: nowhere,
+ * and nothing changes.
  */
 export type Decision =
   | { readonly way: 'publish' }
@@ -33,8 +34,9 @@ export type Decision =
  * Decides about one event, in the order of the log, so that no event of a key overtakes another one of it:
  * - what was decided before a restart is decided again;
  * - poison parks its key, and whatever comes of a parked key is parked behind it;
- * - a letter that comes again is published if it is the next one and can be published now; every other one is left out, since it was dealt with, or has to
- *   wait for the ones before it. So it does no harm to write letters twice, or by two people at once, and whoever writes them needs no lock;
+ * - a letter that comes again is published if it is the next one and can be published now; every other one is left
+ *   out, since it was dealt with, or has to wait for the ones before it. So it does no harm to write letters twice,
+ *   or by two people at once, and whoever writes them needs no lock;
  * - a key is free when all its letters are dealt with, those that came meanwhile included.
  */
 export function decide(event: JudgedEvent, standing: Standing, at: string): Decision {

@@ -44,7 +44,10 @@ export class HeldMessages {
   }
 }
 
-/** What a row comes to when it is read: two records, nearly always. Counted before it is, so that reading what is held needs no room. */
+/**
+ * What a row comes to when it is read: two records, nearly always. Counted before it is, so that reading what is held
+ * needs no room.
+ */
 function bytesOf(held: Held): number {
   return 1000 + (Buffer.isBuffer(held) ? 2 * held.length : 0);
 }

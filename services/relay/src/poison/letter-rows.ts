@@ -15,8 +15,9 @@ import type { ParkedKey } from './redrive-known.ts';
 const rowsAtOnce = 200;
 
 /**
- * The rows of the letters of these keys that wait, each key's in order and up to the first that is no row of the outbox, in bundles of 200. Reads the partitions of the
- * dead-letter topic that the keys are in, whole, over connections of its own.
+ * The rows of the letters of these keys that wait, each key's in order and up to the first that is no row of the
+ * outbox, in bundles of 200. Reads the partitions of the dead-letter topic that the keys are in, whole, over
+ * connections of its own.
  * @throws KafkaError as `readPartition`, and what `each` throws.
  */
 export async function letterRows(

@@ -28,9 +28,10 @@ interface KeyJournal {
 }
 
 /**
- * Which keys are parked, at the place to which the log is read. After a restart the log is read again from where the slot is, which is before what the
- * journal (the topic of parked keys) says last. So the journal is not the state but the history of it: what was before the slot's position is how a key
- * stood there, and what comes behind is met again, event by event. So an event that is read twice goes where it went, whatever the relay has learnt between.
+ * Which keys are parked, at the place to which the log is read. After a restart the log is read again from where the
+ * slot is, which is before what the journal (the topic of parked keys) says last. So the journal is not the state but
+ * the history of it: what was before the slot's position is how a key stood there, and what comes behind is met
+ * again, event by event. So an event that is read twice goes where it went, whatever the relay has learnt between.
  *
  * Small: a state for each parked key, and what is read again at the start. No clock, no I/O.
  */
@@ -68,8 +69,9 @@ export class ParkedKeys {
   }
 
   /**
-   * A record of the journal; in the order of the topic, and all of them before the first `standing`. What was read again after a restart stands there again. Before
-   * `startLsn` the last one in the topic counts, since whoever acknowledged so far had written everything up to there.
+   * A record of the journal; in the order of the topic, and all of them before the first `standing`. What was read
+   * again after a restart stands there again. Before `startLsn` the last one in the topic counts, since whoever
+   * acknowledged so far had written everything up to there.
    */
   load({ position, eid, entry }: JournalRecord): void {
     const journal = this.#journal(parkedKeyText(entry.aggregateType, entry.aggregateId));
@@ -101,7 +103,8 @@ export class ParkedKeys {
       const order = comparePositions(next.position, position);
       if (order > 0) break;
       if (order < 0 || next.eid !== eid) {
-        // The log does not have the event that this was decided about: another history of the database. The rest is not about these events either.
+        // The log does not have the event that this was decided about: another history of the database. The rest is
+        // not about these events either.
         journal.ahead.length = journal.next;
         journal.isAnew = true;
         break;
@@ -118,8 +121,8 @@ export class ParkedKeys {
   }
 
   /**
-   * The decision about the event that was asked for last; gives what the journal has to say of it. If it is another than the recorded one, nothing that was recorded
-   * behind it holds, and the entry says that, too.
+   * The decision about the event that was asked for last; gives what the journal has to say of it. If it is another
+   * than the recorded one, nothing that was recorded behind it holds, and the entry says that, too.
    */
   apply(entry: ParkedEntry, recorded: ParkedEntry | undefined): ParkedEntry {
     const { aggregateType, aggregateId, after } = entry;

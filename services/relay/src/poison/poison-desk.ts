@@ -16,8 +16,9 @@ export interface Judgement {
   /** Why it is left out. */
   readonly why?: string;
   /**
-   * Set if the decision came of what this relay knows, and not of the log alone: nothing that stands behind the event may be sent before this record is
-   * confirmed. Else a relay that knows more, started after a crash, would publish the event, and its partition would seem to have it already.
+   * Set if the decision came of what this relay knows, and not of the log alone: nothing that stands behind the event
+   * may be sent before this record is confirmed. Else a relay that knows more, started after a crash, would publish
+   * the event, and its partition would seem to have it already.
    */
   readonly first?: OutboundRecord;
 }
@@ -45,7 +46,10 @@ export class PoisonDesk {
     return this.#parked;
   }
 
-  /** True for an event that goes to its topics if it can be published, which is every event but a few: asked first, since it costs next to nothing. */
+  /**
+   * True for an event that goes to its topics if it can be published, which is every event but a few: asked first,
+   * since it costs next to nothing.
+   */
   isPlain(event: OutboxEvent): boolean {
     return (
       letterMarkOf(event.headers) === undefined &&
@@ -53,7 +57,10 @@ export class PoisonDesk {
     );
   }
 
-  /** `poison`: why the event cannot be published, if so. **Order**: called for every event that is not plain or not fit, as they come. */
+  /**
+   * `poison`: why the event cannot be published, if so. **Order**: called for every event that is not plain or not
+   * fit, as they come.
+   */
   judge(
     event: RawEvent,
     mark: LetterMark | undefined,

@@ -25,8 +25,9 @@ export interface LetterCause {
 }
 
 /**
- * The dead letter of an event: the key and value that its records have, and headers that say what row it was, why it is here and which letter of its key it is; the form is that of
- * the consumers' dead letters. It carries `source_lsn` as every record of ours, so it is delivered, acknowledged and known after a restart like every other one. An event
+ * The dead letter of an event: the key and value that its records have, and headers that say what row it was, why it
+ * is here and which letter of its key it is; the form is that of the consumers' dead letters. It carries `source_lsn`
+ * as every record of ours, so it is delivered, acknowledged and known after a restart like every other one. An event
  * that is too large even for the dead-letter topic goes there without its value.
  */
 export function deadLetter(
@@ -79,7 +80,10 @@ export function deadLetter(
   };
 }
 
-/** How a key stands after a decision, for the topic of parked keys: no value if it is free. The decision itself is in a header, since a tombstone has it, too. */
+/**
+ * How a key stands after a decision, for the topic of parked keys: no value if it is free. The decision itself is in
+ * a header, since a tombstone has it, too.
+ */
 export function parkedEntryRecord(
   { eid, position }: Pick<RawEvent, 'eid' | 'position'>,
   place: string,

@@ -21,7 +21,10 @@ export interface RedrivePorts {
   readonly write: (rows: readonly OutboxRowText[]) => Promise<void>;
 }
 
-/** Which of the keys waited for this relay: their first event is of a type that is known now, and they have not been tried as they stand. */
+/**
+ * Which of the keys waited for this relay: their first event is of a type that is known now, and they have not been
+ * tried as they stand.
+ */
 export function keysToRedrive(
   parked: Iterable<ParkedKey>,
   knows: (type: string) => boolean,
@@ -34,9 +37,10 @@ export function keysToRedrive(
 }
 
 /**
- * Writes the letters of keys again that waited for a relay that knows their type: this one. Once for each state of a key, so that a letter behind
- * them that still cannot be published is not tried for ever. Through the outbox, as a person does it (`outbound dead-letters redrive`): the same rule decides whether it is a letter's turn.
- * Gives how many keys.
+ * Writes the letters of keys again that waited for a relay that knows their type: this one. Once for each state of a
+ * key, so that a letter behind them that still cannot be published is not tried for ever. Through the outbox, as a
+ * person does it (`outbound dead-letters redrive`): the same rule decides whether it is a letter's turn. Gives how
+ * many keys.
  */
 export async function redriveKnown(ports: RedrivePorts, tried: Set<string>): Promise<number> {
   const keys = keysToRedrive(ports.parked(), ports.knows, tried);

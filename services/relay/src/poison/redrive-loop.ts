@@ -4,7 +4,10 @@ import { redriveKnown, type RedrivePorts } from './redrive-known.ts';
 
 const pollMs = 5000;
 
-/** Looks every five seconds, until the signal aborts, whether keys wait for this relay, and writes their letters again. Never rejects. */
+/**
+ * Looks every five seconds, until the signal aborts, whether keys wait for this relay, and writes their letters
+ * again. Never rejects.
+ */
 export async function redriveLoop(
   {
     clock,

@@ -3,8 +3,8 @@ import type { ConnectionSettings } from '../wal/connection-config.ts';
 import { Sentinel } from '../wal/sentinel.ts';
 
 /**
- * Puts rows into the outbox, in order and in one transaction, by the function `outbox_redrive`: the relay's role may do no more there. Over a connection of its own, which
- * is closed again.
+ * Puts rows into the outbox, in order and in one transaction, by the function `outbox_redrive`: the relay's role may
+ * do no more there. Over a connection of its own, which is closed again.
  * @throws RelayError SOURCE_*
  */
 export async function writeLetters(
