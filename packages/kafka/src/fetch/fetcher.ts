@@ -299,10 +299,11 @@ export class Fetcher {
     this.#options.onRecords({ topic, partition, records, from, next, byteCount, ...facts });
   }
 
-  /** A broker is silent for too long to be believed alive. */
+  /** A broker is silent for too long to be believed alive; a quota is no silence. */
   #isSlow(): boolean {
     const sinceMs = this.#options.clock.nowMs() - this.#limits.maxWaitMs - this.#limits.slowAfterMs;
-    for (const { sentAtMs } of this.#asks.values()) if (sentAtMs < sinceMs) return true;
+    for (const { nodeId, sentAtMs } of this.#asks.values())
+      if (sentAtMs < sinceMs && !this.#quota.isHeldBack(nodeId)) return true;
     return false;
   }
 }
