@@ -1,12 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { requireAsWritten } from './found-positions.ts';
+import { requireAsWritten, type FoundPosition } from './found-positions.ts';
 
 /** `{ 0: 5 }` as positions. */
-const at = (offsets: Readonly<Record<number, number>>, mark = 'm') =>
+const at = (
+  offsets: Readonly<Record<number, number>>,
+  { mark = 'm', when = 'now' }: { mark?: string; when?: FoundPosition['when'] } = {},
+) =>
   new Map(
     Object.entries(offsets).map(([partition, offset]) => [
       Number(partition),
-      { partition: Number(partition), nextOffset: BigInt(offset), mark: `${mark}${offset}` },
+      { partition: Number(partition), nextOffset: BigInt(offset), mark: `${mark}${offset}`, when },
     ]),
   );
 
@@ -44,8 +47,34 @@ describe('positions that are found', () => {
   });
 
   it('are of another writer where the offset is ours and the record is not', () => {
-    expect(() => requireAsWritten('t', at({ 0: 5 }), at({ 0: 5 }, 'other'))).toThrow(
+    expect(() => requireAsWritten('t', at({ 0: 5 }), at({ 0: 5 }, { mark: 'other' }))).toThrow(
       'somebody else writes to t',
     );
   });
+
+  it.each([
+    ['ahead', { 0: 5 }, { 0: 900, 1: 900 }],
+    ['where ours are', { 0: 5 }, { 0: 5 }],
+    ['all there is', {}, { 0: 900 }],
+  ])(
+    'say that the store has lost its clearing too where those of before it are %s',
+    (_, written, found) => {
+      expect(() => requireAsWritten('t', at(written), at(found, { when: 'before' }))).toThrow(
+        expect.objectContaining({ code: 'STORE_WENT_BACK' }),
+      );
+    },
+  );
+
+  it.each([
+    ['behind', { 0: 5 }, { 0: 4 }],
+    ['where ours are', { 0: 5 }, { 0: 5 }],
+    ['all there is', {}, { 0: 4 }],
+  ])(
+    'say that somebody else cleared the store where those of an epoch of his are %s',
+    (_, written, found) => {
+      expect(() => requireAsWritten('t', at(written), at(found, { when: 'never' }))).toThrow(
+        expect.objectContaining({ code: 'STORE_UNUSABLE' }),
+      );
+    },
+  );
 });

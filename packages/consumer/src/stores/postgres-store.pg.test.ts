@@ -233,6 +233,63 @@ describe('a state in Postgres', () => {
     await Promise.all([production.end(), admin.end()]);
   });
 
+  it('says that it went back when it was set back to before it was cleared, however far it was then', async () => {
+    const store = await open();
+    await store.applyBatch({ positions: [at(1000n), at(7n, 1)], entries: [put('old', 1, '1')] });
+    await pool.query('create table a as table state; create table b as table state_position');
+    const setBack = () =>
+      pool.query(
+        'truncate state, state_position; insert into state table a; insert into state_position table b',
+      );
+    const back = { code: 'STORE_WENT_BACK' };
+    // Also where nothing was written after it.
+    for (const steps of [1, 0]) {
+      await store.clear(1000);
+      for (let step = 1; step <= steps; step += 1)
+        await store.applyBatch({ positions: [at(500n)], entries: [put('a', 1, '1')] });
+      await setBack();
+      await expect(
+        store.applyBatch({ positions: [at(600n)], entries: [put('b', 1, '1')] }),
+      ).rejects.toMatchObject(back);
+      await expect(store.confirm(2000)).rejects.toMatchObject(back);
+      expect([...(await store.positions()).partitions.values()]).toEqual([at(1000n), at(7n, 1)]);
+      await store.applyBatch({ positions: [at(8n, 1)], entries: [] });
+      await store.clear(3000);
+      await store.applyBatch({ positions: [at(600n)], entries: [put('b', 1, '1')] });
+      expect(await rows()).toEqual([['b', '1', '1']]);
+    }
+  });
+
+  it('refuses a second writer that cleared it, also where that one is behind', async () => {
+    const first = await open();
+    await first.applyBatch({ positions: [at(1000n)], entries: [put('old', 1, '1')] });
+    const second = await open();
+    await second.positions();
+    await second.clear(1000);
+    await second.applyBatch({ positions: [at(500n)], entries: [put('a', 1, '1')] });
+    for (const step of [
+      () => first.applyBatch({ positions: [at(1001n)], entries: [put('b', 1, '1')] }),
+      () => first.confirm(2000),
+    ])
+      await expect(step()).rejects.toThrow('somebody else writes to public.state');
+    await second.applyBatch({ positions: [at(501n)], entries: [] });
+    expect(await rows()).toEqual([['a', '1', '1']]);
+  });
+
+  it('goes on with tables of before it knew epochs', async () => {
+    const first = await open();
+    await first.applyBatch({ positions: [at(5n)], entries: [put('a', 1, '1')] });
+    await pool.query('alter table state_position drop column epoch');
+    for (let n = 6n; n < 9n; n += 1n) {
+      const store = await open();
+      await store.positions();
+      await store.applyBatch({ positions: [at(n), at(n, Number(n))], entries: [] });
+      await store.confirm(1000);
+      // As the earlier release writes it, which is used again in between.
+      await pool.query(`insert into state_position values ('topic', 1${n}, 1, 'm', now())`);
+    }
+  });
+
   it('refuses the state of another topic, and a name that is no table name', async () => {
     const store = await open();
     await store.applyBatch({ entries: [], positions: [at(1n)] });

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { ConsumerError } from '../errors.ts';
-import { anotherWriter, requireAsWritten } from './found-positions.ts';
+import { anotherWriter, requireAsWritten, type FoundPosition } from './found-positions.ts';
 import { notJson } from './json-value.ts';
 import { isRefusedValue, postgresStoreError } from './postgres-error.ts';
 import {
@@ -9,6 +9,7 @@ import {
   openStateTables,
   type StateTables,
 } from './state-tables.ts';
+import { StateEpochs } from './state-epochs.ts';
 import type { StateBatch, StatePosition, StateStore } from './state-store.ts';
 import { refusedEntry, writeStates, type StateWriting } from './write-states.ts';
 
@@ -50,27 +51,30 @@ export async function openPostgresStore(
   const writing = { state: tables.state, topic, canStage: may[0]?.stage === true };
   /** As we have written them: nobody else may. */
   const written = new Map<number, StatePosition>();
+  const epochs = new StateEpochs();
+  const holding = { tables, topic, written, epochs };
   let currentAtMs = 0;
   return {
     positions: () =>
       guarded(async () => {
         const found = await readPositions(pool, tables, topic);
         written.clear();
+        epochs.adopt(found.epochs);
         for (const position of found.positions) written.set(position.partition, position);
         currentAtMs = found.currentAtMs;
         return { partitions: new Map(written), currentAtMs };
       }),
     async applyBatch(batch) {
       await guarded(() =>
-        applyBatch(pool, batch, { tables, topic, writing, written, currentAtMs }).catch(
-          (thrown: unknown) => namingRecord(pool, thrown, batch, topic),
+        applyBatch(pool, batch, { ...holding, writing, currentAtMs }).catch((thrown: unknown) =>
+          namingRecord(pool, thrown, batch, topic),
         ),
       );
       for (const position of batch.positions) written.set(position.partition, position);
     },
     confirm: (atMs) =>
       guarded(async () => {
-        await inTransaction(pool, (client) => confirm(client, atMs, { tables, topic, written }));
+        await inTransaction(pool, (client) => confirm(client, atMs, holding));
         currentAtMs = atMs;
       }),
     caughtUp: () => Promise.resolve(),
@@ -78,6 +82,7 @@ export async function openPostgresStore(
       guarded(async () => {
         await inTransaction(pool, (client) => clearTables(client, tables));
         written.clear();
+        epochs.begin();
         currentAtMs = atMs;
       }),
     close: () => Promise.resolve(),
@@ -114,9 +119,10 @@ async function readPositions(pool: StorePool, { positions }: StateTables, topic:
     partition: number;
     next: string;
     mark: string;
+    epoch: string;
     current: Date;
   }>(
-    `select partition, next_offset::text as next, mark, current_at as current from ${positions} where topic = $1`,
+    `select partition, next_offset::text as next, mark, epoch, current_at as current from ${positions} where topic = $1`,
     [topic],
   );
   return {
@@ -125,6 +131,7 @@ async function readPositions(pool: StorePool, { positions }: StateTables, topic:
       mark,
       nextOffset: BigInt(next),
     })),
+    epochs: rows.map(({ epoch }) => epoch),
     currentAtMs: rows.length === 0 ? 0 : Math.min(...rows.map(({ current }) => current.getTime())),
   };
 }
@@ -134,6 +141,7 @@ interface Holding {
   readonly tables: StateTables;
   readonly topic: string;
   readonly written: ReadonlyMap<number, StatePosition>;
+  readonly epochs: StateEpochs;
 }
 
 interface Applying extends Holding {
@@ -151,21 +159,26 @@ async function applyBatch(pool: StorePool, batch: StateBatch, applying: Applying
 /** The tables as they are when the statement begins. */
 interface FoundNow {
   readonly are_ours: boolean;
-  readonly stored: readonly (readonly [partition: number, next: string, mark: string])[];
+  readonly stored: readonly (readonly [
+    partition: number,
+    next: string,
+    mark: string,
+    epoch: string,
+  ])[];
 }
 
 /** Columns of `FoundNow`, the topic being the first parameter. */
 function foundNow(tables: StateTables): string {
   return `${areOursCondition(tables)} as are_ours,
-    (select coalesce(json_agg(json_build_array(partition, next_offset::text, mark)), '[]') from ${tables.positions} where topic = $1) as stored`;
+    (select coalesce(json_agg(json_build_array(partition, next_offset::text, mark, epoch)), '[]') from ${tables.positions} where topic = $1) as stored`;
 }
 
 /** @throws ConsumerError STORE_UNUSABLE, STORE_WENT_BACK */
-function requireFound(found: FoundNow | undefined, { tables, written }: Holding): void {
+function requireFound(found: FoundNow | undefined, { tables, written, epochs }: Holding): void {
   if (found?.are_ours !== true) throw notOursAnyMore(tables);
-  const stored = found.stored.map(([partition, next, mark]): [number, StatePosition] => [
+  const stored = found.stored.map(([partition, next, mark, epoch]): [number, FoundPosition] => [
     partition,
-    { partition, nextOffset: BigInt(next), mark },
+    { partition, nextOffset: BigInt(next), mark, when: epochs.whenIs(epoch) },
   ]);
   requireAsWritten(tables.state, written, new Map(stored));
 }
@@ -176,13 +189,13 @@ async function writePositions(
   positions: readonly StatePosition[],
   applying: Applying,
 ): Promise<void> {
-  const { tables, topic, written, currentAtMs } = applying;
+  const { tables, topic, written, epochs, currentAtMs } = applying;
   const { rows } = await client.query<FoundNow & { done: readonly number[] | null }>(
     `with given as (
        select * from unnest($2::integer[], $3::bigint[], $4::text[], $5::bigint[]) as g (partition, next_offset, mark, before)
      ), added as (
-       insert into ${tables.positions} (topic, partition, next_offset, mark, current_at)
-       select $1, partition, next_offset, mark, $6::timestamptz from given where before is null
+       insert into ${tables.positions} (topic, partition, next_offset, mark, current_at, epoch)
+       select $1, partition, next_offset, mark, $6::timestamptz, $7 from given where before is null
        on conflict do nothing returning partition
      ), moved as (
        update ${tables.positions} p set next_offset = g.next_offset, mark = g.mark
@@ -197,6 +210,7 @@ async function writePositions(
       positions.map(({ mark }) => mark),
       positions.map(({ partition }) => written.get(partition)?.nextOffset.toString() ?? null),
       new Date(currentAtMs),
+      epochs.current,
     ],
   );
   requireFound(rows[0], applying);

@@ -46,6 +46,7 @@ do $outbound$ begin
       next_offset bigint not null,
       mark text not null,
       current_at timestamptz not null,
+      epoch text not null default '',
       primary key (topic, partition)
     );
     comment on table ${positions} is '${positionsMark}';
@@ -109,6 +110,9 @@ export async function openStateTables(
   requireMark(state, full.state, stateMark);
   if (!positions) throw unusable(`${full.state} has no ${full.positions} beside it`);
   requireMark(positions, full.positions, positionsMark);
+  // Of an earlier release of this format.
+  if (!positions.columns.split(',').includes('epoch'))
+    await client.query(`alter table ${full.positions} add column epoch text not null default ''`);
   if (state.persistence !== positions.persistence)
     throw unusable(
       `of ${full.state} and ${full.positions} one is unlogged and the other is not, so after a crash they say ` +
