@@ -73,7 +73,7 @@ export class GroupWorld {
   }
 
   /** What this process has of Kafka. */
-  reads(life: Life): KafkaReads {
+  reads(life: Life): KafkaReads & { readonly log: SimulatedTopicLog } {
     const { cluster, network, coordinator, checker } = this;
     const reader = life.name;
     const chance = this.#chance.fork(`reads ${reader}`);

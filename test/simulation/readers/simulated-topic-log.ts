@@ -31,7 +31,8 @@ export class SimulatedTopicLog implements TopicLog {
   readonly #watcher: FetchWatcher;
   /** Nodes that a description has named: others cannot be reached. */
   readonly #named = new Set<number>();
-  readonly #fetching = new Set<number>();
+  /** What is out now, by node: a reading sends one fetch to a broker at a time. */
+  #fetching = new Set<number>();
 
   constructor(parts: {
     readonly cluster: SimulatedCluster;
@@ -91,11 +92,17 @@ export class SimulatedTopicLog implements TopicLog {
     });
   }
 
+  /** Another reading begins; what the last one has out still is nobody's any more, and may be answered late. */
+  beginAgain(): void {
+    this.#fetching = new Set();
+  }
+
   async fetch(nodeId: number, request: FetchRequest): Promise<readonly FetchedPartition[]> {
     this.#requireNamed(nodeId);
-    if (this.#fetching.has(nodeId))
+    const fetching = this.#fetching;
+    if (fetching.has(nodeId))
       throw new Error(`a second fetch of broker ${nodeId} while one is out`);
-    this.#fetching.add(nodeId);
+    fetching.add(nodeId);
     this.#watcher.fetching(request.positions);
     try {
       return await this.#network.ask<readonly FetchedPartition[]>({
@@ -107,7 +114,7 @@ export class SimulatedTopicLog implements TopicLog {
         act: (answer) => this.#serve(nodeId, request, answer),
       });
     } finally {
-      this.#fetching.delete(nodeId);
+      fetching.delete(nodeId);
     }
   }
 
