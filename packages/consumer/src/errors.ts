@@ -35,7 +35,7 @@ export const consumerRemedies = {
   STATE_UNREADABLE:
     'The topic holds no states of the declared form, or the named record is not JSON: name a compacted topic of ours, or mend its producer.',
   REBUILD_OVERTAKEN:
-    "Raise the topic's delete.retention.ms above the time that a rebuild takes, or rebuild into a faster store.",
+    'Raise the setting of the topic that the message names above the time that a rebuild takes, or rebuild into a faster store.',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type ConsumerErrorCode = keyof typeof consumerRemedies;

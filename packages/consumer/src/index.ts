@@ -26,7 +26,7 @@ export {
   type ReadTopicsOptions,
 } from './topic-reader/read-topics.ts';
 export type { ReadPorts } from './topic-reader/topic-reading.ts';
-export type { PartitionRange } from './topic-reader/topic-record.ts';
+export type { OvertakenRange, PartitionRange } from './topic-reader/topic-record.ts';
 export { deadLetterHeader } from '@outbound/schemas';
 export {
   createMemoryParkedKeys,

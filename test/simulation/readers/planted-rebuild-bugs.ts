@@ -57,6 +57,24 @@ export const plantedRebuildBugs: readonly RebuildPlant[] = [
     },
   },
   {
+    name: 'goes on over what retention removed',
+    faults: ['retain', 'kill reader', 'suspend reader'],
+    store: (store, cluster) =>
+      withStore(store, {
+        positions: async () => {
+          const found = await store.positions();
+          const partitions = new Map(found.partitions);
+          for (const [partition, position] of partitions) {
+            const { log } = cluster.incarnations.at(-1)?.partitions[partition] ?? {};
+            const low = BigInt(log?.startOffset ?? 0);
+            if (position.nextOffset < low)
+              partitions.set(partition, { ...position, nextOffset: low });
+          }
+          return { ...found, partitions };
+        },
+      }),
+  },
+  {
     name: 'keeps what was deleted',
     store: (store) =>
       withStore(store, {

@@ -25,11 +25,13 @@ function told({
   stored,
   end = events.length,
   isOpen = false,
+  removedBefore = 0,
 }: {
   readonly events: readonly string[];
   readonly stored: readonly string[];
   readonly end?: number;
   readonly isOpen?: boolean;
+  readonly removedBefore?: number;
 }): readonly string[] {
   const cluster = new SimulatedCluster(new Scheduler(), new Chance('checker'), () => undefined);
   const topic = cluster.create('t', 1, true);
@@ -38,6 +40,7 @@ function told({
   for (const eid of events)
     partition.log.append([event(eid)], at, isOpen ? { id: 5, isTransactional: true } : undefined);
   partition.committedTo = partition.log.highWatermark = partition.log.endOffset;
+  partition.log.removeBefore(removedBefore);
   const checker = new RebuildChecker(cluster, 't');
   checker.began();
   const disk: StoreDisk = emptyDisk();
@@ -56,10 +59,27 @@ describe('the checker of rebuilds', () => {
     expect(told({ events: ['x:1', 'y:1', 'x:2', 'y:10'], stored: ['x:2'] })).toEqual([]);
   });
 
+  it('is content with a store that has, or has not, what retention removed', () => {
+    const events = ['x:1', 'y:1', 'x:2'];
+    expect(told({ events, stored: ['x:2'], removedBefore: 2 })).toEqual([]);
+    expect(told({ events, stored: [], removedBefore: 3 })).toEqual([]);
+    expect(told({ events, stored: ['x:2', 'y:1'], removedBefore: 3 })).toEqual([]);
+  });
+
   it.each([
     ['a state that is missing', { events: ['x:1', 'y:1'], stored: ['x:1'] }, 'y at nothing'],
     ['an older state', { events: ['x:1', 'x:2'], stored: ['x:1'] }, 'x at x:1'],
     ['a deletion that was missed', { events: ['x:1', 'x:10'], stored: ['x:1'] }, 'its deletion'],
+    [
+      'a deletion that was removed before it was read',
+      { events: ['x:1', 'x:10'], stored: ['x:1'], removedBefore: 2 },
+      'its deletion',
+    ],
+    [
+      'a state that was removed before it was read',
+      { events: ['x:1', 'x:2'], stored: ['x:1'], removedBefore: 2 },
+      'x at x:1',
+    ],
     ['a state of another topic', { events: ['x:1'], stored: ['x:1', 'z:1'] }, 'of another topic'],
     ['an end that is none', { events: ['x:1', 'y:1'], stored: ['x:1'], end: 1 }, 'caught up at 1'],
     ['an open transaction', { events: ['x:1'], stored: [], isOpen: true }, 'open transaction'],

@@ -19,7 +19,7 @@ export interface RebuildPlant {
   readonly reads?: (reads: KafkaReads) => KafkaReads;
   /** What a new process finds on its disk. */
   readonly found?: (disk: StoreDisk, cluster: SimulatedCluster) => void;
-  readonly store?: (store: StateStore) => StateStore;
+  readonly store?: (store: StateStore, cluster: SimulatedCluster) => StateStore;
   readonly faults?: readonly ReadersFault[];
 }
 
@@ -98,9 +98,12 @@ export async function runRebuildSchedule(
       {
         topic,
         eventType: itemChange,
-        store: plant?.store?.(store) ?? store,
+        store: plant?.store?.(store, cluster) ?? store,
         follow: true,
-        onBegin: (plan) => tell(`${life.name} begins: ${JSON.stringify(plan)}`),
+        onBegin: (plan) => {
+          tell(`${life.name} begins: ${JSON.stringify(plan)}`);
+          reads.log.beginAgain();
+        },
         onCaughtUp: ({ partitions }) => {
           if (life.isDead) return;
           tell(`${life.name} has caught up at ${partitions.map(({ high }) => high).join(', ')}`);
@@ -139,13 +142,16 @@ export async function runRebuildSchedule(
       hosts: [host],
       topic,
       sessionTimeoutMs: 6000,
-      retentionLimit: () => undefined,
+      retentionLimit: ({ log }) => log.lastStableOffset,
       tombstonesLiveMs,
       trace: tell,
     },
     chance.fork('nemesis'),
     {
-      faults: plant?.faults ?? chosenFaults(shape),
+      faults: plant?.faults ?? [
+        ...chosenFaults(shape),
+        ...(chance.fork('retention').happens(0.4) ? (['retain'] as const) : []),
+      ],
       gapMs: shape.pick([100, 400, 1500]),
       untilMs: activeMs,
     },
@@ -182,12 +188,12 @@ export async function runRebuildSchedule(
 /** Ends that a rebuild may come to while its world is broken; whoever runs it starts it again. */
 function mayGiveUp(reason: unknown): boolean {
   const code = reason instanceof Error && 'code' in reason ? String(reason.code) : String(reason);
-  return /TOPIC_MISSING|READER_STALLED|TRANSACTION_OPEN|POSITION_UNKNOWN|REBUILD_OVERTAKEN|KAFKA_UNAVAILABLE|the store fails/.test(
+  return /TOPIC_MISSING|READER_STALLED|TRANSACTION_OPEN|POSITION_UNKNOWN|REBUILD_OVERTAKEN|KAFKA_(PARTITION_)?UNAVAILABLE|the store fails/.test(
     code,
   );
 }
 
-/** No faults that only a group has; a twin would be a second writer of the store. */
+/** No faults that only a group has; a twin would be a second writer of the store. Retention is chosen apart. */
 function chosenFaults(chance: Chance): readonly ReadersFault[] {
   if (chance.happens(0.08)) return [];
   const foreign: ReadersFault[] = ['suspend and replace reader', 'move coordinator', 'retain'];

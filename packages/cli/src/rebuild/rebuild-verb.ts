@@ -188,6 +188,8 @@ const reason: Readonly<Record<(ResumePlan & { from: 'beginning' })['why'], strin
   empty: 'since it had nothing',
   'tombstones-may-be-gone':
     'since it was away for longer than the topic keeps deletions, and was cleared',
+  'records-removed':
+    'since records were removed from the topic before it had read them, and it was cleared',
   'topic-made-again': 'since the topic was deleted and made again, and it was cleared',
   'topic-not-proven':
     'since nothing proves that the topic is still the one that it was filled from, and it was cleared',

@@ -15,12 +15,12 @@ export interface RebuildOptions extends RebuildWithOptions {
  * Tombstones delete; a version never gives way to an older one. A store that has positions goes on from them, if they
  * are of this very topic and no deletion can have been
  * missed meanwhile (see `resumePlan`): else it is cleared and filled from the beginning. The same holds while it runs:
- * a topic that is made again, partitions
- * that are added, a process that is suspended for too long.
+ * a topic that is made again, partitions that are added, a process that is suspended for too long, records that
+ * retention removed before they were read.
  * Until it has caught up, a store that was empty holds a part of the state; one that went on is behind, and has keys
  * and values that have been true.
  * @throws ConsumerError of `readTopics`; STATE_UNREADABLE for a record without a key; REBUILD_OVERTAKEN if the topic's
- * deletions go faster than it can be read; and what the
+ * deletions or records go faster than it can be read; and what the
  * store throws: its last step does not count then.
  */
 export async function rebuildAndFollow(options: RebuildOptions): Promise<ReadSummary> {

@@ -3,7 +3,7 @@ import type { StateStore, StorePositions } from '../stores/state-store.ts';
 import type { ReadSummary } from '../topic-reader/read-topics.ts';
 import type { KafkaRecord } from '@outbound/kafka';
 import type { KnownTopic } from '../topic-reader/topic-ranges.ts';
-import type { PartitionRange } from '../topic-reader/topic-record.ts';
+import type { OvertakenRange, PartitionRange } from '../topic-reader/topic-record.ts';
 import type { ReadTopic } from './read-topic.ts';
 import type { ProgressCounter } from './rebuild-progress.ts';
 import type { CaughtUp } from './rebuild-options.ts';
@@ -35,8 +35,16 @@ export interface AttemptOptions {
  * nothing.
  */
 export class DeletionsMissed extends Error {
-  constructor() {
-    super('the reader was behind for longer than the topic keeps deletions');
+  /** What took them: compaction when they were old enough, or retention. */
+  readonly takenBy: 'compaction' | 'retention';
+
+  constructor(takenBy: 'compaction' | 'retention') {
+    super(
+      takenBy === 'compaction'
+        ? 'the reader was behind for longer than the topic keeps deletions'
+        : 'records were removed before they could be read, of keys that the store may have',
+    );
+    this.takenBy = takenBy;
   }
 }
 
@@ -56,6 +64,8 @@ export class RebuildAttempt {
   #positions: StorePositions = { partitions: new Map(), currentAtMs: 0 };
   #plan: ResumePlan | undefined;
   #topicId: string | undefined;
+  /** Partitions that the store has something of. */
+  readonly #stored = new Set<number>();
   /** Everything that the topic held at this time has been handed to the store; ms since 1970. */
   #currentAtMs = 0;
   #hasProgress = false;
@@ -94,6 +104,7 @@ export class RebuildAttempt {
             ? (this.#positions.partitions.get(partition)?.nextOffset ?? low)
             : low,
         onBatch: (records) => this.#take(records),
+        onOvertaken: (gap) => this.#skip(gap),
         onCurrent: (atMs) => this.#confirm(atMs),
         onCaughtUp: (facts) => this.#caughtUp(facts),
       });
@@ -125,6 +136,7 @@ export class RebuildAttempt {
     await this.#options.onBegin(this.#plan);
     const goesOn = this.#plan.from === 'positions';
     if (!goesOn) await store.clear(this.#startedAtMs);
+    else for (const { partition } of positions) this.#stored.add(partition);
     this.#currentAtMs =
       goesOn && hasMissed(this.#positions, ranges)
         ? this.#positions.currentAtMs
@@ -146,12 +158,18 @@ export class RebuildAttempt {
       if (this.#recent.isNews(entry)) entries.push(entry);
     }
     this.#hasProgress = true;
+    this.#stored.add(last.partition);
     await this.#writer.add(entries, {
       partition: last.partition,
       nextOffset: last.offset + 1n,
       mark: topicMark(last, this.#topicId),
     });
     progress.add(records, last);
+  }
+
+  /** Before anything of a partition was stored, nothing can be out of date: it only begins later. */
+  #skip({ partition }: OvertakenRange): void {
+    if (this.#stored.has(partition)) throw new DeletionsMissed('retention');
   }
 
   async #confirm(atMs: number): Promise<void> {
@@ -182,7 +200,7 @@ export class RebuildAttempt {
    */
   #requireCurrent(): void {
     if (this.#options.clock.wallMs() - this.#currentAtMs >= this.#options.tombstonesLiveMs)
-      throw new DeletionsMissed();
+      throw new DeletionsMissed('compaction');
   }
 }
 

@@ -144,6 +144,67 @@ describe('a rebuild in progress', () => {
     expect(told).not.toContain('caught up');
   });
 
+  it('begins again over records that retention removed before they were read, and keeps no dead key', async () => {
+    for (const key of ['dead', 'old', 'a']) topic.append(key, 1);
+    topic.append('dead', null);
+    topic.append('old', 2);
+    topic.append('last', 1);
+    const read = topic.reader((step) => {
+      if (step === 2) topic.retain(5n);
+    });
+    await rebuild(read);
+    expect(keys()).toEqual(['last']);
+    expect(told).toEqual(['empty', 'records-removed', 'caught up']);
+  });
+
+  it('does so while it follows too, and each time', async () => {
+    topic.append('dead', 1);
+    const read = topic.reader((step) => {
+      if (step !== 1 && step !== 5) return;
+      topic.append('dead', step === 1 ? null : 4);
+      topic.append(`new${step}`, 1);
+      topic.retain(topic.end - 1n);
+    });
+    await rebuild(read, { follow: true });
+    expect(keys()).toEqual(['new5']);
+    expect(told).toEqual([
+      ...['empty', 'caught up', 'records-removed', 'caught up'],
+      ...['records-removed', 'caught up'],
+    ]);
+  });
+
+  it('begins again where retention removed what came while it was away', async () => {
+    topic.append('dead', 1);
+    await rebuild(topic.reader());
+    topic.append('dead', null);
+    topic.append('last', 1);
+    topic.retain(2n);
+    await rebuild(topic.reader());
+    expect(keys()).toEqual(['last']);
+    expect(told).toEqual(['empty', 'caught up', 'records-removed', 'caught up']);
+  });
+
+  it('goes on where retention removed what nothing was read of yet: nothing is missing then', async () => {
+    for (const key of ['a', 'b', 'c']) topic.append(key, 1);
+    await rebuild(topic.reader((step) => topic.retain(BigInt(Math.min(step + 1, 2)))));
+    expect(keys()).toEqual(['c']);
+    expect(told).toEqual(['empty', 'caught up']);
+  });
+
+  it('gives up in one sentence where retention is always faster than it', async () => {
+    for (const key of ['a', 'b']) topic.append(key, 1);
+    const read = topic.reader((step) => {
+      if (step % 2 === 0) return;
+      topic.retain(topic.end);
+      for (const key of ['a', 'b']) topic.append(key, step);
+    });
+    await expect(rebuild(read)).rejects.toMatchObject({
+      code: 'REBUILD_OVERTAKEN',
+      message: expect.stringContaining('retention removed records of t') as string,
+    });
+    expect(told).not.toContain('caught up');
+  });
+
   it('begins again in a topic that is made again under it', async () => {
     topic.append('old', 1);
     topic.append('older', 1);

@@ -9,8 +9,9 @@ import { ProgressCounter } from './rebuild-progress.ts';
 /**
  * The core of `rebuildAndFollow`: attempts, one after the other, until one ends in good order. A topic that was made
  * again or has lost its end, a reader that was behind for longer
- * than tombstones live, and a store that has lost its last steps end an attempt; the next one looks at the store and
- * the topic, and goes on from the positions or begins again, as it would in a new process.
+ * than tombstones live or that retention has overtaken, and a store that has lost its last steps end an attempt; the
+ * next one looks at the store and the topic, and goes on from the positions or begins again, as it would in a new
+ * process.
  * @throws as `rebuildAndFollow`.
  */
 export async function rebuildOver(
@@ -42,7 +43,10 @@ export async function rebuildOver(
       if (thrown instanceof DeletionsMissed) {
         overtaken += 1;
         // The first may have been from old positions, and the second was suspended.
-        if (overtaken > 2) throw tooSlow(topic, tombstonesLiveMs);
+        if (overtaken > 2)
+          throw thrown.takenBy === 'retention'
+            ? slowerThanRetention(topic)
+            : tooSlow(topic, tombstonesLiveMs);
       } else if (isOfStore(thrown)) {
         wentBack += 1;
         if (wentBack > 2) throw thrown;
@@ -72,5 +76,13 @@ function tooSlow(topic: string, tombstonesLiveMs: number): ConsumerError {
     `again and again, reading ${topic} to its end took longer than the ${tombstonesLiveMs} ms for which it ` +
       `keeps deletions, so deleted keys could have stayed: raise the topic's delete.retention.ms, or rebuild ` +
       'into a faster store',
+  );
+}
+
+function slowerThanRetention(topic: string): ConsumerError {
+  return new ConsumerError(
+    'REBUILD_OVERTAKEN',
+    `again and again, retention removed records of ${topic} before they could be read, so deleted keys could have ` +
+      "stayed: raise the topic's retention.ms or retention.bytes, or rebuild into a faster store",
   );
 }

@@ -5,7 +5,11 @@ import { resumePlan } from './resume-plan.ts';
 const plan = (
   offsets: [number, bigint][],
   ends: [number, bigint][],
-  { ageMs = 0, topic = 'same' }: { ageMs?: number; topic?: Recognition } = {},
+  {
+    ageMs = 0,
+    topic = 'same',
+    low = 0n,
+  }: { ageMs?: number; topic?: Recognition; low?: bigint } = {},
 ) =>
   resumePlan(
     {
@@ -16,7 +20,7 @@ const plan = (
     },
     {
       topic,
-      ranges: ends.map(([partition, high]) => ({ topic: 't', partition, low: 0n, high })),
+      ranges: ends.map(([partition, high]) => ({ topic: 't', partition, low, high })),
       tombstonesLiveMs: 1000,
       nowMs: 10_000,
     },
@@ -64,6 +68,27 @@ describe('where a rebuild begins', () => {
     ).toEqual({
       from: 'positions',
     });
+  });
+
+  it('is the beginning where retention removed what was not read, however young the positions are', () => {
+    const removed = { from: 'beginning', why: 'records-removed' };
+    expect(plan([[0, 3n]], [[0, 9n]], { low: 3n })).toEqual({ from: 'positions' });
+    expect(plan([[0, 3n]], [[0, 9n]], { low: 4n })).toEqual(removed);
+    expect(plan([[0, 3n]], [[0, 4n]], { low: 4n })).toEqual(removed);
+    expect(plan([[0, 3n]], [[0, 4n]], { low: 4n, topic: 'made-again' })).toMatchObject({
+      why: 'topic-made-again',
+    });
+    // Of a partition that nothing was read of, nothing is stored that could be out of date.
+    expect(
+      plan(
+        [[0, 9n]],
+        [
+          [0, 9n],
+          [1, 9n],
+        ],
+        { low: 4n },
+      ),
+    ).toEqual({ from: 'positions' });
   });
 
   it.each([

@@ -12,6 +12,8 @@ export type ResumePlan =
         | 'empty'
         /** The store was not current for longer than the topic keeps deletions. */
         | 'tombstones-may-be-gone'
+        /** Retention (or somebody) removed records that the store has not read: deletions may be among them. */
+        | 'records-removed'
         /** Another topic has the name now. */
         | 'topic-made-again'
         /** It may be another one: neither the broker nor the last records that were read say. */
@@ -30,12 +32,19 @@ export function hasMissed(
   );
 }
 
+/** True if a partition begins behind its position now: what lay between was removed, and never read. */
+function isOvertaken({ partitions }: StorePositions, ranges: readonly PartitionRange[]): boolean {
+  return ranges.some(({ partition, low }) => (partitions.get(partition)?.nextOffset ?? low) < low);
+}
+
 /**
  * A store goes on from its positions only in the topic that they are of, and as long as Kafka keeps tombstones:
  * `delete.retention.ms` counts from when the log was first cleaned with the
  * tombstone in it, which takes the values before it away; so of a value that the store has read, the deletion is there
  * for that long after the store was current. Later it may
  * have gone without a trace, and its key would live on in the store for ever.
+ * Retention beside compaction (`compact,delete`, or records that somebody deleted) takes deletions and newer values of
+ * what was read at any time: positions below what is left begin again, whatever their age.
  * Source: Kafka's topic settings, `delete.retention.ms`, "a bound on the time in which a consumer must complete a
  * read".
  * @param options.ranges what the partitions hold now.
@@ -60,6 +69,7 @@ export function resumePlan(
   if (topic === 'made-again') return { from: 'beginning', why: 'topic-made-again' };
   if (topic === 'lost-end') return { from: 'beginning', why: 'topic-lost-records' };
   if (topic === 'unproven') return { from: 'beginning', why: 'topic-not-proven' };
+  if (isOvertaken(positions, ranges)) return { from: 'beginning', why: 'records-removed' };
   return hasMissed(positions, ranges) && nowMs - currentAtMs >= tombstonesLiveMs
     ? { from: 'beginning', why: 'tombstones-may-be-gone' }
     : { from: 'positions' };

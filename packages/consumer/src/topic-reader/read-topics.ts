@@ -2,7 +2,7 @@ import { openKafkaReads, type KafkaRecord } from '@outbound/kafka';
 import { systemClock, type KafkaConnection, type KafkaLog } from '@outbound/service-kit';
 import { topicRanges, type KnownTopic } from './topic-ranges.ts';
 import { TopicReading, type ReadPorts } from './topic-reading.ts';
-import type { PartitionRange } from './topic-record.ts';
+import type { OvertakenRange, PartitionRange } from './topic-record.ts';
 
 export interface ReadOptions {
   readonly topics: readonly string[];
@@ -27,6 +27,11 @@ export interface ReadOptions {
    * this is the back-pressure, and may take as long as it likes.
    */
   readonly onBatch: (records: readonly KafkaRecord[]) => void | Promise<void>;
+  /**
+   * Called between two batches, when retention (or somebody) has removed records before they could be read, and before
+   * what is behind them is handed out. Not for what was gone when reading began: `from` was told.
+   */
+  readonly onOvertaken?: (gap: OvertakenRange) => void | Promise<void>;
   /**
    * Called exactly once, between two batches, when everything has been handed out that was there when reading began; also when there was nothing.
    * Not called if reading ends before.

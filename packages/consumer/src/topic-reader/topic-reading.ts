@@ -205,8 +205,10 @@ export class TopicReading {
     lane.goodAtMs = this.#ports.clock.nowMs();
     if (this.#isRead(lane, logStart)) this.#fetcher.revoke([lane]);
     else this.#fetcher.seek({ ...partition, offset: logStart });
-    this.#steps.then(() => {
+    this.#steps.then(async () => {
       this.#tellOvertaken(lane, logStart - position);
+      const gap = { topic: lane.topic, partition: lane.partition, from: position, to: logStart };
+      await this.#call(() => this.#options.onOvertaken?.(gap));
       lane.doneOffset = this.#isRead(lane, logStart) ? lane.end : logStart;
     });
   }

@@ -8,3 +8,9 @@ export interface PartitionRange extends TopicPartition {
   /** The end for everybody (high watermark): records behind it came later. Those before it may still wait for a transaction to end. */
   readonly high: bigint;
 }
+
+/** Offsets of a partition, `from` to below `to`, that were removed before they could be read. */
+export interface OvertakenRange extends TopicPartition {
+  readonly from: bigint;
+  readonly to: bigint;
+}

@@ -38,27 +38,6 @@ it('forgets one whose address is that of another now', () => {
   expect(known.addressOf(2)).toBe('host:9092');
 });
 
-it('does not go back to a former address on the word of a broker that is behind, while the new one answers', () => {
-  const at = (port: number) => [{ nodeId: 1, host: 'host', port }];
-  const failsAt = (failing: string) => (address: string) => address === failing;
-  const known = new KnownBrokers();
-  known.learn(at(1), answers);
-  known.learn(at(11), failsAt('host:1'));
-  expect(known.addressOf(1)).toBe('host:11');
-  // The connection to the former address has ended, and with it what was known of that.
-  known.learn(at(1), answers);
-  expect([...known.addresses()]).toEqual(['host:11']);
-  known.learn(at(1), failsAt('host:11'));
-  expect(known.addressOf(1)).toBe('host:1');
-});
-
-it('does not leave an address that answers for one that is known to fail', () => {
-  const known = new KnownBrokers();
-  known.learn([{ nodeId: 1, host: 'host', port: 11 }], answers);
-  known.learn([{ nodeId: 1, host: 'host', port: 1 }], (address) => address === 'host:1');
-  expect(known.addressOf(1)).toBe('host:11');
-});
-
 it('writes an IPv6 address in brackets', () => {
   expect(brokerAddress('fe80::1', 9092)).toBe('[fe80::1]:9092');
 });

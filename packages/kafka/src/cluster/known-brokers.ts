@@ -8,13 +8,10 @@ export function brokerAddress(host: string, port: number): string {
 /**
  * The brokers of a cluster, from descriptions each of which may be old. One that a description leaves out is
  * forgotten only when it does not answer itself either: a broker that is cut off from the controller names those of
- * long ago, and its word must not end connections that work. For the same reason one that answers is not sought at an
- * address that it had before, or that does not answer. No input or output.
+ * long ago, and its word must not end connections that work. No input or output.
  */
 export class KnownBrokers {
   readonly #addresses = new Map<number, string>();
-  /** By node id, those that it had before. */
-  readonly #former = new Map<number, Set<string>>();
   #named = 0;
 
   /** How many the last description named. */
@@ -40,16 +37,6 @@ export class KnownBrokers {
     for (const [nodeId, address] of this.#addresses)
       if (!named.has(nodeId) && (taken.has(address) || hasFailed(address)))
         this.#addresses.delete(nodeId);
-    for (const [nodeId, address] of named) {
-      const present = this.#addresses.get(nodeId);
-      if (present === address) continue;
-      const former = this.#former.get(nodeId) ?? new Set();
-      this.#former.set(nodeId, former);
-      const isStale = former.has(address) || hasFailed(address);
-      if (present !== undefined && isStale && !taken.has(present) && !hasFailed(present)) continue;
-      if (present !== undefined) former.add(present);
-      former.delete(address);
-      this.#addresses.set(nodeId, address);
-    }
+    for (const [nodeId, address] of named) this.#addresses.set(nodeId, address);
   }
 }

@@ -299,11 +299,10 @@ export class Fetcher {
     this.#options.onRecords({ topic, partition, records, from, next, byteCount, ...facts });
   }
 
-  /** A broker is silent for too long to be believed alive; a quota is no silence. */
+  /** A broker is silent for too long to be believed alive. */
   #isSlow(): boolean {
     const sinceMs = this.#options.clock.nowMs() - this.#limits.maxWaitMs - this.#limits.slowAfterMs;
-    for (const { nodeId, sentAtMs } of this.#asks.values())
-      if (sentAtMs < sinceMs && !this.#quota.isHeldBack(nodeId)) return true;
+    for (const { sentAtMs } of this.#asks.values()) if (sentAtMs < sinceMs) return true;
     return false;
   }
 }

@@ -9,11 +9,6 @@ const tellAfterMs = 30_000;
 export class QuotaWait {
   readonly #sinceMs = new Map<number, number>();
 
-  /** Its last answer was nothing, because of a quota: the next one lies until the throttle is over. */
-  isHeldBack(nodeId: number): boolean {
-    return this.#sinceMs.has(nodeId);
-  }
-
   /** It has given something, or failed otherwise. */
   end(nodeId: number): void {
     this.#sinceMs.delete(nodeId);

@@ -8,6 +8,7 @@ import type { ReadTopic } from '../read-topic.ts';
 export class FakeTopic {
   id: string | undefined = 'first';
   records: KafkaRecord[] = [];
+  low = 0n;
   end = 0n;
   readonly #nowMs: () => number;
 
@@ -35,9 +36,15 @@ export class FakeTopic {
     );
   }
 
+  /** Nothing below `offset` is there any more. */
+  retain(offset: bigint): void {
+    this.low = offset;
+    this.records = this.records.filter((record) => record.offset >= offset);
+  }
+
   /** Deleted, and made again with these keys. */
   makeAgain(id: string, keys: readonly string[]): void {
-    [this.id, this.records, this.end] = [id, [], 0n];
+    [this.id, this.records, this.low, this.end] = [id, [], 0n, 0n];
     for (const key of keys) this.append(key, 1);
   }
 
@@ -47,13 +54,14 @@ export class FakeTopic {
    */
   reader(before: (step: number) => void | Promise<void> = () => undefined): ReadTopic {
     let step = 0;
-    return async ({ onOpen, from, onBatch, onCaughtUp, onCurrent, signal, until }) => {
+    return async ({ onOpen, from, onBatch, onOvertaken, onCaughtUp, onCurrent, signal, until }) => {
       const range: PartitionRange = {
-        ...{ topic: 't', partition: 0, low: 0n, high: this.end },
+        ...{ topic: 't', partition: 0, low: this.low, high: this.end },
         topicId: this.id,
       };
       await onOpen?.([range]);
-      let next = from?.(range) ?? 0n;
+      let next = from?.(range) ?? range.low;
+      if (next < range.low) next = range.low;
       const isStopped = () => signal?.aborted === true;
       const { id } = this;
       const summary = {
@@ -64,6 +72,11 @@ export class FakeTopic {
           await before(step++);
           if (this.id !== id || next > this.end)
             throw new ConsumerError('POSITION_UNKNOWN', 'the topic was made anew');
+          if (next < this.low) {
+            await onOvertaken?.({ topic: 't', partition: 0, from: next, to: this.low });
+            next = this.low;
+            continue;
+          }
           const record = this.records.find(({ offset }) => offset >= next && offset < end());
           next = record ? record.offset + 1n : end();
           if (record) await onBatch([record]);
