@@ -1,12 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import {
   appendFile,
+  chmod,
   lstat,
   mkdir,
   mkdtemp,
   readdir,
   readFile,
   rm,
+  stat,
   symlink,
   truncate,
   writeFile,
@@ -120,6 +122,61 @@ describe('a snapshot file', () => {
     expect(found).toHaveLength(20_003);
     expect(found[20_001]).toBe(`{"key":"large","version":1,"value":${large}}`);
     expect(found[7]).toBe(`{"key":"k6","version":6,"value":{"n":"${'x'.repeat(100)}"}}`);
+  });
+
+  it.each([0o600, 0o640, 0o664])(
+    'keeps the rights that the one before it had: %i',
+    async (mode) => {
+      await (await open(path, 'topic')).caughtUp();
+      await chmod(path, mode);
+      const store = await open(path, 'topic');
+      await store.applyBatch({ positions: [at(1n)], entries: [put('a', 1, '1')] });
+      await store.clear(0);
+      await store.caughtUp();
+      expect((await stat(path)).mode & 0o777).toBe(mode);
+    },
+  );
+
+  it('removes what writers left that were killed, and nothing else', async () => {
+    const others = [
+      'state.ndjson.tmp',
+      'state.ndjson.0123456789ab.tmp.txt',
+      'other.0123456789ab.tmp',
+    ];
+    for (const name of [
+      ...others,
+      'state.ndjson.0123456789ab.tmp',
+      'state.ndjson.ba9876543210.tmp',
+    ])
+      await writeFile(join(folder, name), '{"topic":"topic"');
+    await mkdir(join(folder, 'state.ndjson.aaaaaaaaaaaa.tmp'));
+    await open(path, 'topic');
+    expect((await readdir(folder)).toSorted()).toEqual(
+      [...others, 'state.ndjson.aaaaaaaaaaaa.tmp'].toSorted(),
+    );
+  });
+
+  it('stays whole after a clearing until the next one is complete, and counts again if that never is', async () => {
+    const first = await open(path, 'topic');
+    await first.applyBatch({ positions: [at(7n)], entries: [put('a', 1, '1'), put('b', 1, '1')] });
+    await first.confirm(1000);
+    await first.caughtUp();
+    const text = await readFile(path, 'utf8');
+    const failing = await open(path, 'topic');
+    await failing.clear(2000);
+    expect((await failing.positions()).partitions.size).toBe(0);
+    await failing.applyBatch({ positions: [at(2n)], entries: [put('a', 2, '2')] });
+    await failing.close();
+    expect(await readFile(path, 'utf8')).toBe(text);
+    const again = await open(path, 'topic');
+    expect(await again.positions()).toEqual({
+      partitions: new Map([[0, at(7n)]]),
+      currentAtMs: 1000,
+    });
+    await again.clear(3000);
+    await again.applyBatch({ positions: [at(3n)], entries: [put('a', 3, '3')] });
+    await again.caughtUp();
+    expect((await lines()).slice(1)).toEqual(['{"key":"a","version":3,"value":3}', '']);
   });
 
   it('has no positions to trust where an earlier release wrote it', async () => {

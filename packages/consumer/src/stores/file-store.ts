@@ -1,10 +1,17 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ConsumerError } from '../errors.ts';
+import { nameBeside, openNameless, sweepBeside } from './beside-file.ts';
 import { lineChunks } from './byte-lines.ts';
 import { jsonText, requireJson } from './json-value.ts';
-import { occupant, occupantOf, openRegularFile, putInPlace, requireUnchanged } from './own-file.ts';
+import {
+  modeOf,
+  occupant,
+  occupantOf,
+  openRegularFile,
+  putInPlace,
+  requireUnchanged,
+} from './own-file.ts';
 import type { Occupant } from './own-file.ts';
 import { headBegin, headLine, readHead, type SnapshotHead } from './snapshot-head.ts';
 import { BadLine, StateLines } from './state-lines.ts';
@@ -22,7 +29,8 @@ const maxHeadBytes = 64 * 1024 * 1024;
  * in memory. The
  * snapshot is written as a whole, beside its name and then renamed, when the state has caught up and again at `close`:
  * a reader sees a complete snapshot or the one before,
- * never a part. What is there and is no snapshot of this topic is never written over, and neither is what somebody else
+ * never a part, whatever was cleared in between; with the rights of the one before. What writers left that were killed
+ * is removed at the opening. What is there and is no snapshot of this topic is never written over, and neither is what somebody else
  * put there meanwhile.
  * @throws ConsumerError STORE_UNUSABLE if there is something else; STORE_FAILED. Its methods throw these, and
  * `applyBatch` STATE_UNREADABLE for a value that is not JSON.
@@ -37,6 +45,7 @@ export async function openFileStore(path: string, topic: string): Promise<StateS
   };
   const lines = new StateLines(() => openNameless(path));
   const loaded = await guarded(() => load(path, topic, lines));
+  await guarded(() => sweepBeside(path));
   const partitions = new Map<number, StatePosition>(loaded?.head.positions.partitions);
   let currentAtMs = loaded?.head.positions.currentAtMs ?? 0;
   let before: Occupant = loaded?.found ?? 'nothing';
@@ -73,8 +82,7 @@ export async function openFileStore(path: string, topic: string): Promise<StateS
     clear: (atMs) =>
       guarded(async () => {
         await requireUnchanged(path, before);
-        await rm(path, { force: true });
-        before = 'nothing';
+        // The snapshot stays until the next one is complete: what fails on the way there must not cost the last good one.
         isComplete = false;
         partitions.clear();
         currentAtMs = atMs;
@@ -89,19 +97,6 @@ export async function openFileStore(path: string, topic: string): Promise<StateS
         }
       }),
   };
-}
-
-/** A file beside the snapshot that no name leads to: however the process ends, nothing of it stays. */
-async function openNameless(path: string): Promise<FileHandle> {
-  await mkdir(dirname(path), { recursive: true });
-  const name = nameBeside(path);
-  const file = await open(name, 'wx+');
-  await rm(name);
-  return file;
-}
-
-function nameBeside(path: string): string {
-  return `${path}.${randomBytes(6).toString('hex')}.tmp`;
 }
 
 function withJson(entry: StateEntry, topic: string): StateEntry {
@@ -120,9 +115,12 @@ interface Writing {
 async function writeSnapshot(path: string, { head, lines, before }: Writing): Promise<Occupant> {
   await mkdir(dirname(path), { recursive: true });
   const beside = nameBeside(path);
-  const file = await open(beside, 'wx');
+  const mode = await modeOf(path);
+  // Not for one moment may anybody read it who may not read the one that it replaces.
+  const file = await open(beside, 'wx', mode === undefined ? undefined : 0o600);
   try {
     try {
+      if (mode !== undefined) await file.chmod(mode);
       await file.writeFile(`${headLine(head)}\n`);
       for await (const bytes of lines.live()) await file.writeFile(bytes);
       await file.sync();

@@ -90,6 +90,12 @@ function changed(path: string): ConsumerError {
   );
 }
 
+/** As it is now, if there is a file: whoever changed its rights since it was read meant the next one too. */
+export async function modeOf(path: string): Promise<number | undefined> {
+  const found = await lstatOf(path);
+  return found && Number(found.mode) & 0o777;
+}
+
 async function lstatOf(path: string): Promise<BigIntStats | undefined> {
   try {
     return await lstat(path, { bigint: true });
