@@ -48,6 +48,11 @@ export class KeptBytes {
     this.#last = undefined;
   }
 
+  /** The one that the unfinished record came with. */
+  of(number: number): KeptAnswer | undefined {
+    return this.#find(number);
+  }
+
   /** Those of which copies might be worth their while: new ones, and those with half as much unfinished as when they were looked at. */
   *toLookAt(): Generator<KeptAnswer> {
     for (const answer of this.#answers) if (answer.unfinished <= answer.lookAt) yield answer;
@@ -59,7 +64,7 @@ export class KeptBytes {
     if (answer) answer.lookAt = Math.floor(answer.unfinished / 2);
   }
 
-  /** What is unfinished was copied: it keeps so many bytes from now on. */
+  /** What is unfinished was copied, or is with handlers: it keeps so many bytes from now on. */
   copied(at: KeptAnswer, bytes: number): void {
     const answer = this.#find(at.from);
     if (!answer) return;

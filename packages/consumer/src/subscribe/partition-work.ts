@@ -92,7 +92,7 @@ export class PartitionWork {
     if (this.out > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
-  /** What its unfinished records keep in memory, bytes. */
+  /** What its unfinished records keep in memory, bytes; without answers of which only handlers have something. */
   get keptBytes(): number {
     return this.#kept.bytes;
   }
@@ -119,12 +119,20 @@ export class PartitionWork {
 
   /**
    * Copies what waits, where little of an answer keeps all of it in memory: otherwise one slow key, with an event in each fetch, would keep
-   * everything that came since. What is with a handler stays as it is, and what waits for a batch is soon gone. Far from the bound there is
-   * nothing to win: a partition that is full of events gives its answers back as fast as they are handled, and copies would be its work.
+   * everything that came since. What running handlers have stays as it is, and the answers that only they keep count no more: they are no more
+   * than handlers, and a long one must not stop the other keys. What waits for a batch is soon gone. Far from the bound there is nothing to
+   * win: a partition that is full of events gives its answers back as fast as they are handled, and copies would be its work.
    */
   copyWaiting(): void {
     if (this.batch || this.keptBytes * 2 < this.limits.maxBytes) return;
-    for (const answer of [...this.#kept.toLookAt()]) if (!this.#isOut(answer)) this.#copy(answer);
+    const outs = new Map<KeptAnswer, number>();
+    for (const number of this.#outNumbers) {
+      const answer = this.#kept.of(number);
+      if (answer) outs.set(answer, (outs.get(answer) ?? 0) + 1);
+    }
+    for (const [answer, out] of outs) if (out === answer.unfinished) this.#kept.copied(answer, 0);
+    // Where a handler has begun the others are soon handled, too: only what is left behind is worth it.
+    for (const answer of [...this.#kept.toLookAt()]) this.#copy(answer, outs.has(answer) ? 4 : 2);
   }
 
   /**
@@ -198,22 +206,18 @@ export class PartitionWork {
     return position === this.committed ? undefined : position;
   }
 
-  #isOut({ from, end }: KeptAnswer): boolean {
-    for (const number of this.#outNumbers) if (number >= from && number < end) return true;
-    return false;
-  }
-
-  #copy(answer: KeptAnswer): void {
+  /** @param gain how many times its copies an answer must be. */
+  #copy(answer: KeptAnswer, gain: number): void {
     const { tracker } = this;
     const numbers: number[] = [];
     let bytes = 0;
     for (let number = answer.from; number < answer.end; number += 1) {
       const record = tracker.at(number);
-      if (record === undefined) continue;
+      if (record === undefined || this.#outNumbers.has(number)) continue;
       numbers.push(number);
       bytes += sizeOf(record);
     }
-    if (bytes * 2 > answer.bytes) return this.#kept.lookLater(answer);
+    if (bytes * gain > answer.bytes) return this.#kept.lookLater(answer);
     bytes = 0;
     for (const number of numbers) {
       const record = tracker.at(number);

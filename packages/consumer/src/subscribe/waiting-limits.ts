@@ -2,7 +2,10 @@
 export interface WaitingLimits {
   /** Events of one partition that wait. */
   readonly maxEvents: number;
-  /** Bytes that one partition keeps in memory, with those of the handlers that run. */
+  /**
+   * Bytes that one partition keeps in memory, without those that only running handlers keep: an answer for each of them at the most, and a
+   * long one must not stop the other keys.
+   */
   readonly maxBytes: number;
   /** The same of all partitions together, each of which has an equal share. */
   readonly maxBytesInAll: number;
