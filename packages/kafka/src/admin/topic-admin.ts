@@ -19,8 +19,8 @@ interface DeleteRecordsAnswer {
 }
 
 /**
- * The partitions of a topic, by number. That it does not exist is believed when every broker says so: one may not
- * have heard of it yet.
+ * The partitions of a topic, by number. That it does not exist is believed when a majority of the brokers has said so
+ * as often as there are brokers: most may not have heard of it yet.
  * @throws KafkaError KAFKA_TOPIC_MISSING, KAFKA_FORBIDDEN, KAFKA_UNAVAILABLE
  */
 export async function partitionsOf(

@@ -15,7 +15,10 @@ export interface GroupTopicChange {
   readonly after: number;
 }
 
-/** A broker that was just started does not know every topic yet: one that is missing for this long is missing. */
+/**
+ * Brokers that were just started do not know every topic yet: one that is missing for this long is missing. That no
+ * broker is believed alone is the port's promise (`TopicLog.topics`); this is for what most of them do not know yet.
+ */
 const goneAfterMs = 5000;
 
 interface Known {
