@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startPostgres, type PostgresMajor } from '@outbound/local-stack';
 import { productChange } from '@outbound/schemas';
 import pg from 'pg';
@@ -165,7 +168,11 @@ describe.each<PostgresMajor>([18, 15])('the outbox on Postgres %i', (major) => {
   it('whose old rows break a new check keeps them, and holds the check for what is written from now on', async () => {
     await using server = await startPostgres({ major });
     const databaseUrl = await server.createDatabase('old_rows');
-    await migrateDatabase({ databaseUrl, directory: 'migrations' });
+    const before = mkdtempSync(join(tmpdir(), 'migrations-'));
+    for (const name of readdirSync('migrations').filter((each) => each < '0010'))
+      cpSync(join('migrations', name), join(before, name));
+    await migrateDatabase({ databaseUrl, directory: before });
+    rmSync(before, { recursive: true });
     const client = new pg.Client({ connectionString: databaseUrl });
     client.on('error', () => undefined);
     await client.connect();
@@ -174,11 +181,6 @@ describe.each<PostgresMajor>([18, 15])('the outbox on Postgres %i', (major) => {
         `insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers) values (gen_random_uuid(), 't', 'a', 'e', 1, 'C', '{}', $1)`,
         [headers],
       );
-    // As a database was before these files.
-    await client.query(`
-      alter table outbox drop constraint outbox_headers_text_check, drop constraint outbox_created_at_check,
-        drop constraint outbox_aggregatetype_length_check;
-      delete from schema_migration where name >= '0012'`);
     await insert('{"traceparent":null}');
     await insert('{"a":"\\u0000"}');
     await migrateDatabase({ databaseUrl, directory: 'migrations' });

@@ -28,7 +28,7 @@ interface HousekeepingRow {
 /**
  * Makes the outbox's partitions and drops old ones, now and every `intervalMs`, until the signal aborts; never rejects. On a connection of its own, open
  * only during a run: however long one takes, nobody who asks about the slot waits for it. A run calls `outbox_housekeeping` until a call
- * changes nothing; each call is a transaction, and gives back its locks (migrations/0015).
+ * changes nothing; each call is a transaction, and gives back its locks (migrations/0013).
  */
 export async function keepHouse(options: HouseKeeperOptions, signal: AbortSignal): Promise<void> {
   const { intervalMs, clock, logger } = options;
