@@ -45,6 +45,12 @@ it(
   },
 );
 
+it('does not call the end of a partition reached that was added meanwhile', async () => {
+  // Schedules in which one is added while it is on its way to the ends, and has records before they are reached.
+  for (const seed of ['adv2-50', 'adv2b-795', 'adv2b-1178', 'adv2b-1884'])
+    expect((await runRebuildSchedule(seed)).failures).toEqual([]);
+});
+
 it('gives the same history for the same seed', async () => {
   for (let round = 1; round <= 3; round += 1) {
     const one = await runRebuildSchedule(`${base}-twice-${round}`, { isTraced: true });

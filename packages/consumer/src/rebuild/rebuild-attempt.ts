@@ -69,6 +69,8 @@ export class RebuildAttempt {
   /** Everything that the topic held at this time has been handed to the store; ms since 1970. */
   #currentAtMs = 0;
   #hasProgress = false;
+  /** What the partitions held when it began: the ends to reach. One that is added later is not among them. */
+  #ranges: readonly PartitionRange[] = [];
 
   constructor(options: AttemptOptions) {
     this.#options = options;
@@ -118,6 +120,7 @@ export class RebuildAttempt {
 
   async #open(ranges: readonly PartitionRange[]): Promise<void> {
     const { store, progress, topic, tombstonesLiveMs, log } = this.#options;
+    this.#ranges = ranges;
     const positions = [...this.#positions.partitions.values()];
     this.#topicId = ranges.find(({ topicId }) => topicId !== undefined)?.topicId;
     let recognition = recogniseById(positions, { topicId: this.#topicId, ranges });
@@ -179,7 +182,7 @@ export class RebuildAttempt {
     this.#currentAtMs = Math.max(this.#currentAtMs, atMs);
   }
 
-  async #caughtUp({ recordCount, byteCount, partitions }: ReadSummary): Promise<void> {
+  async #caughtUp({ recordCount, byteCount }: ReadSummary): Promise<void> {
     const { store, progress, onCaughtUp, clock } = this.#options;
     await this.#confirm(this.#startedAtMs);
     await store.caughtUp();
@@ -189,7 +192,7 @@ export class RebuildAttempt {
       byteCount,
       seconds: (clock.nowMs() - this.#startedMs) / 1000,
       began: this.#plan ?? { from: 'beginning', why: 'empty' },
-      partitions,
+      partitions: this.#ranges,
     });
   }
 

@@ -134,6 +134,22 @@ describe('a rebuild in progress', () => {
     expect(keys()).toEqual(['new']);
   });
 
+  it('names the ends that it reached, and not that of a partition that was added meanwhile', async () => {
+    topic.append('a', 1);
+    const read = topic.reader();
+    const growing: ReadTopic = (options) =>
+      read({
+        ...options,
+        onCaughtUp: (summary) => {
+          const added = { topic: 't', partition: 1, low: 0n, high: 7n };
+          return options.onCaughtUp?.({ ...summary, partitions: [...summary.partitions, added] });
+        },
+      });
+    let reached: unknown;
+    await rebuild(growing, { onCaughtUp: ({ partitions }) => void (reached = partitions) });
+    expect(reached).toEqual([expect.objectContaining({ partition: 0, high: 1n })]);
+  });
+
   it('gives up in one sentence where no reading could be quick enough', async () => {
     topic.append('a', 1);
     topic.append('b', 1);
