@@ -1,4 +1,5 @@
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
+import { makeTopic } from '../../test/support/make-topic.ts';
 import { benchRecord } from './bench-event.ts';
 
 const recordsPerRequest = 10_000;
@@ -16,10 +17,7 @@ export async function fillTopic(
   });
   try {
     await admin.connect();
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: [{ topic, numPartitions: partitions }],
-    });
+    await makeTopic(admin, { topic, numPartitions: partitions });
     await producer.connect();
     for (let next = 0; next < events; next += recordsPerRequest)
       await producer.send({

@@ -1,5 +1,6 @@
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeTopic } from '../support/make-topic.ts';
 import { TestPipeline } from '../support/test-pipeline.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 import { CatalogClient } from './catalog-client.ts';
@@ -132,10 +133,7 @@ describe('a client of other makers', () => {
       }).admin();
       await admin.connect();
       try {
-        await admin.createTopics({
-          topics: [{ topic, numPartitions: partitions }],
-          waitForLeaders: true,
-        });
+        await makeTopic(admin, { topic, numPartitions: partitions });
       } finally {
         await admin.disconnect();
       }

@@ -12,6 +12,7 @@ import {
   type Subscription,
   type TopicHandling,
 } from '../src/index.ts';
+import { makeTopic } from '../../../test/support/make-topic.ts';
 import { note, noteValue, type Note, type NoteEvent } from './notes.ts';
 
 export type { NoteEvent } from './notes.ts';
@@ -76,10 +77,7 @@ export async function startTestGroups(): Promise<TestGroups> {
     async newTopic({ partitions = 1, config = {} } = {}) {
       const topic = `t-${randomUUID()}`;
       const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-      await admin.createTopics({
-        topics: [{ topic, numPartitions: partitions, configEntries }],
-        waitForLeaders: true,
-      });
+      await makeTopic(admin, { topic, numPartitions: partitions, configEntries });
       return topic;
     },
     async write(topic, notes, partition) {

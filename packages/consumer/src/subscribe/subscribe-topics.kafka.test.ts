@@ -3,6 +3,7 @@ import { dataChangeEvent, recordHeader } from '@outbound/schemas';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { eventually } from '../../../../test/support/eventually.ts';
+import { makeTopic } from '../../../../test/support/make-topic.ts';
 import { note, noteValue } from '../../test-support/notes.ts';
 import {
   gate,
@@ -92,10 +93,7 @@ describe('the topics of a subscription', () => {
     await eventually(async () => (await groups.committed(groupId, topic))[0] === 3);
     await groups.admin.deleteTopics({ topics: [topic] });
     await eventually(() => subscription.state === 'waiting', { timeoutMs: 30_000 });
-    await groups.admin.createTopics({
-      topics: [{ topic, numPartitions: 2 }],
-      waitForLeaders: true,
-    });
+    await makeTopic(groups.admin, { topic, numPartitions: 2 });
     // One that knows nothing of the old topic.
     const producer = groups.kafka.producer();
     await producer.connect();
