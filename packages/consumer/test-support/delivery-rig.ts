@@ -47,6 +47,7 @@ export function setUp(
     topicName?: string;
     /** With `park`; those of an earlier process, for example. */
     keys?: ParkedKeys;
+    topicId?: string;
     /** Whether the dead-letter topic takes a record now. */
     isTaken?: () => boolean;
   } = {},
@@ -83,6 +84,7 @@ export function setUp(
     },
     clock: systemClock,
     log,
+    topicId: () => options.topicId,
   });
   const delivery = new Delivery({
     handling: onTopic({ topic: options.topicName ?? topic, eventType: note, ...handling }),

@@ -9,6 +9,8 @@ const parkedEvent = (eid: string, offset: bigint, place: object = {}): ParkedEve
   place: { partition: 0, offset, timestampMs: 100, ...place },
 });
 
+const clockBack = (topicId: string) => parkedEvent('e2', 4n, { timestampMs: 101, topicId });
+
 let server: PostgresServer;
 let pool: pg.Pool;
 
@@ -30,7 +32,7 @@ describe.each<[string, () => ParkedKeys]>([
   it('are those of one group and topic, until they are released', async () => {
     const keys = create();
     const scope = { group: 'g', topic: 't' };
-    await keys.park(scope, 'a', parkedEvent('e1', 5n));
+    await keys.park(scope, 'a', parkedEvent('e1', 5n, { topicId: 'id' }));
     await keys.park(scope, 'a', parkedEvent('e2', 6n));
     await keys.park(scope, 'b', parkedEvent('e3', 7n));
     expect(await keys.list(scope)).toEqual(new Set(['a', 'b']));
@@ -39,7 +41,7 @@ describe.each<[string, () => ParkedKeys]>([
       { group: 'g', topic: 'u' },
     ])
       expect(await keys.parkedFor(other, 'a')).toBeUndefined();
-    expect(await keys.parkedFor(scope, 'a')).toEqual(parkedEvent('e1', 5n));
+    expect(await keys.parkedFor(scope, 'a')).toEqual(parkedEvent('e1', 5n, { topicId: 'id' }));
     expect(await keys.release(scope, 'a')).toBe(true);
     expect(await keys.release(scope, 'a')).toBe(false);
     expect(await keys.list(scope)).toEqual(new Set(['b']));
@@ -56,11 +58,13 @@ describe.each<[string, () => ParkedKeys]>([
       'e1',
     ],
     ['nor of one whose place nobody knows', { eid: 'e2', place: undefined }, 'e1'],
+    ['of an earlier one of the same topic, also if a clock was set back', clockBack('id'), 'e2'],
+    ['but not of one in a topic that is another by its id', clockBack('other'), 'e1'],
   ])('are %s', async (_, other, first) => {
     const keys = create();
     const scope = { group: 'g', topic: 'order' };
     await keys.release(scope, 'a');
-    await keys.park(scope, 'a', parkedEvent('e1', 5n));
+    await keys.park(scope, 'a', parkedEvent('e1', 5n, { topicId: 'id' }));
     await keys.park(scope, 'a', other);
     expect((await keys.parkedFor(scope, 'a'))?.eid).toBe(first);
   });

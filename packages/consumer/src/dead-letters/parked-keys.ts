@@ -4,11 +4,13 @@ export interface ParkScope {
   readonly topic: string;
 }
 
-/** Where the record of an event is; the time tells it from one at the same place of a topic that was made again. */
+/** Where the record of an event is. */
 export interface ParkedPlace {
+  /** Tells it from one in a topic that was made again; undefined where no broker says, or an earlier release has parked the key. */
+  readonly topicId?: string | undefined;
   readonly partition: number;
   readonly offset: bigint;
-  /** Of the record, ms since 1970. */
+  /** Of the record, ms since 1970: tells the same where a topic's id is not known, as far as the writer's clock can. */
   readonly timestampMs: number;
 }
 
@@ -38,12 +40,12 @@ export interface ParkedKeys {
 
 /** Whether one place is before the other in the same partition; false where that is not known. */
 export function isBefore(one: ParkedPlace, other: ParkedPlace | undefined): boolean {
-  return (
-    other?.partition === one.partition &&
-    one.offset < other.offset &&
-    // A topic that was made again has lower offsets and later times.
-    one.timestampMs <= other.timestampMs
-  );
+  if (other?.partition !== one.partition || one.offset >= other.offset) return false;
+  // Times of one topic may go back: a writer's clock was set.
+  if (one.topicId !== undefined && other.topicId !== undefined)
+    return one.topicId === other.topicId;
+  // A topic that was made again has lower offsets and later times.
+  return one.timestampMs <= other.timestampMs;
 }
 
 /** Forgets with the process: for tests, and for groups whose handlers do not mind order after a restart. */

@@ -8,13 +8,14 @@ import { isBefore, type ParkedEvent } from './parked-keys.ts';
  * is there. `earlier` ones come again too, and were handled before it. Where it cannot be known a record is a later one.
  */
 export function standingOf(
-  { partition, offset, timestampMs }: KafkaRecord,
+  { partition, offset, timestampMs }: Pick<KafkaRecord, 'partition' | 'offset' | 'timestampMs'>,
   eid: string,
   first: ParkedEvent,
+  topicId?: string,
 ): 'earlier' | 'first' | 'later' {
   const { place } = first;
   if (!place) return first.eid === eid || first.eid === formerPlaceId(eid)?.eid ? 'first' : 'later';
   if (place.partition === partition && place.offset === offset && place.timestampMs === timestampMs)
     return 'first';
-  return isBefore({ partition, offset, timestampMs }, place) ? 'earlier' : 'later';
+  return isBefore({ topicId, partition, offset, timestampMs }, place) ? 'earlier' : 'later';
 }

@@ -16,11 +16,13 @@ export function parkedKeyDdl({ schema = 'public' }: { readonly schema?: string }
   first_partition integer,
   first_offset bigint,
   first_timestamp_ms bigint,
+  first_topic_id text,
   parked_at timestamptz not null default now(),
   primary key (consumer_group, topic, key)
 );
 alter table ${tableName(schema)} add column if not exists first_partition integer,
-  add column if not exists first_offset bigint, add column if not exists first_timestamp_ms bigint;
+  add column if not exists first_offset bigint, add column if not exists first_timestamp_ms bigint,
+  add column if not exists first_topic_id text;
 `;
 }
 
@@ -40,7 +42,7 @@ export function createPgParkedKeys(
     },
     async parkedFor({ group, topic }, key) {
       const { rows } = await pool.query<Row>(
-        `select first_eid, first_partition, first_offset, first_timestamp_ms from ${table}
+        `select first_eid, first_partition, first_offset, first_timestamp_ms, first_topic_id from ${table}
          where consumer_group = $1 and topic = $2 and key = $3`,
         [group, topic, key],
       );
@@ -50,13 +52,19 @@ export function createPgParkedKeys(
       // The rule of `isBefore`; false where either has no place.
       await pool.query(
         `insert into ${table} as parked
-           (consumer_group, topic, key, first_eid, first_partition, first_offset, first_timestamp_ms)
-         values ($1, $2, $3, $4, $5, $6, $7)
+           (consumer_group, topic, key, first_eid, first_partition, first_offset, first_timestamp_ms,
+            first_topic_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict (consumer_group, topic, key) do update set first_eid = excluded.first_eid,
-           first_offset = excluded.first_offset, first_timestamp_ms = excluded.first_timestamp_ms
+           first_offset = excluded.first_offset, first_timestamp_ms = excluded.first_timestamp_ms,
+           first_topic_id = excluded.first_topic_id
          where excluded.first_partition = parked.first_partition and excluded.first_offset < parked.first_offset
-           and excluded.first_timestamp_ms <= parked.first_timestamp_ms`,
-        [group, topic, key, eid, place?.partition, place?.offset, place?.timestampMs],
+           and coalesce(excluded.first_topic_id = parked.first_topic_id,
+             excluded.first_timestamp_ms <= parked.first_timestamp_ms)`,
+        [
+          ...[group, topic, key, eid],
+          ...[place?.partition, place?.offset, place?.timestampMs, place?.topicId],
+        ],
       );
     },
     async release({ group, topic }, key) {
@@ -74,6 +82,7 @@ interface Row {
   readonly first_partition: number | null;
   readonly first_offset: string | null;
   readonly first_timestamp_ms: string | null;
+  readonly first_topic_id: string | null;
 }
 
 function eventOf(row: Row): ParkedEvent {
@@ -82,7 +91,12 @@ function eventOf(row: Row): ParkedEvent {
   return {
     eid,
     place: isPlaced
-      ? { partition, offset: BigInt(first_offset), timestampMs: Number(first_timestamp_ms) }
+      ? {
+          topicId: row.first_topic_id ?? undefined,
+          partition,
+          offset: BigInt(first_offset),
+          timestampMs: Number(first_timestamp_ms),
+        }
       : undefined,
   };
 }

@@ -92,6 +92,7 @@ export class GroupSubscription implements Subscription {
         else await this.#member.commit(positions);
       },
       mayHandle: (partition) => this.#member.isOurs(partition),
+      topicId: (topic) => this.#member.topicId(topic),
       onFailure: (error) => this.#fail(error),
       over,
     });

@@ -27,6 +27,8 @@ export class Handling {
     readonly fetch: FetchPort;
     readonly commit: SendCommit;
     readonly mayHandle: (partition: TopicPartition) => boolean;
+    /** The id of the topic that our positions are of. */
+    readonly topicId: (topic: string) => string | undefined;
     /** The subscription has to end with this. */
     readonly onFailure: (error: unknown) => void;
     /** Ends every wait. */
@@ -41,6 +43,7 @@ export class Handling {
       group: groupId,
       policy: onPoison,
       sender: deadLetters,
+      topicId: parts.topicId,
     });
     this.#attempts = new Attempts({
       ...common,

@@ -118,6 +118,27 @@ describe('a parked key after a restart', () => {
   });
 });
 
+it('handles what was before the parked event again, although a clock was set back between the two', async () => {
+  const keys = createMemoryParkedKeys();
+  const handled: number[] = [];
+  const times = [2_000, 1_000, 1_001];
+  const each = [1, 2, 3].map((version, index) => ({
+    ...record(version, 'a', version),
+    timestampMs: times[index] ?? 0,
+  }));
+  for (let run = 0; run < 2; run += 1) {
+    const handle = ({ version = 0 }) => {
+      if (version === 2) throw new Error('poison');
+      handled.push(version);
+    };
+    const rig = setUp({ handle }, { keys, topicId: 'id' });
+    await rig.desk.load(topic);
+    for (const next of each) await rig.delivery.one(next, rig.life);
+    expect(rig.letters).toEqual(['a@2 failed', 'a@3 parked']);
+  }
+  expect(handled).toEqual([1, 1]);
+});
+
 describe('standingOf', () => {
   const place = { partition: 0, offset: 5n, timestampMs: 100 };
   const at = (over: Partial<typeof place>) => ({ ...record(0, 'a', 1), ...place, ...over });

@@ -32,6 +32,7 @@ export class PoisonDesk {
   readonly #sender: DeadLetterSender | undefined;
   readonly #clock: Clock;
   readonly #log: KafkaLog;
+  readonly #topicId: (topic: string) => string | undefined;
   /** Parked keys by topic. Only the owner of a partition parks its keys, so what is not here is not parked, from `load` on. */
   readonly #parked = new Map<string, Set<string>>();
   #failed = 0;
@@ -43,12 +44,15 @@ export class PoisonDesk {
     readonly sender: DeadLetterSender | undefined;
     readonly clock: Clock;
     readonly log: KafkaLog;
+    /** The id of the topic that the records are of; undefined where it is not known. */
+    readonly topicId?: (topic: string) => string | undefined;
   }) {
     this.#group = options.group;
     this.#policy = options.policy;
     this.#sender = options.sender;
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#topicId = options.topicId ?? (() => undefined);
   }
 
   /** Dead letters sent since the start: events that could not be handled, and those that went behind them. */
@@ -88,7 +92,7 @@ export class PoisonDesk {
       this.#parked.get(topic)?.delete(keyText(key));
       return false;
     }
-    if (standingOf(record, eid, first) !== 'later') return false;
+    if (standingOf(record, eid, first, this.#topicId(topic)) !== 'later') return false;
     const error = new ConsumerError(
       'HANDLER_FAILED',
       `its key is parked since event ${first.eid} could not be handled, so it waits behind that one`,
@@ -116,7 +120,8 @@ export class PoisonDesk {
       // Parked before it is sent: a crash in between must not let a later event of the key pass. Then the event itself comes again, is known
       // by its place, and is tried and sent again.
       const { topic, partition, offset, timestampMs } = record;
-      const event = { eid, place: { partition, offset, timestampMs } };
+      const place = { topicId: this.#topicId(topic), partition, offset, timestampMs };
+      const event = { eid, place };
       await asked(keys.park({ group: this.#group, topic }, key, event));
       const known = this.#parked.get(record.topic) ?? new Set();
       this.#parked.set(record.topic, known.add(key));

@@ -39,7 +39,8 @@ export interface GroupOptions {
   /**
    * Fetched and not yet handled; a partition that has it fetches no more. Bytes are what is kept in memory: the batches that events came in,
    * decompressed, or copies of the few that are left of them. Defaults to 1,000 events and 8 MiB for each partition, and 64 MiB for all of
-   * them (`maxBytesInAll`, in equal shares). Held at most: this, and one fetch for each partition.
+   * them (`maxBytesInAll`, in equal shares). Held at most: this, and one fetch for each partition and each
+   * running handler.
    */
   readonly maxWaiting?: Partial<WaitingLimits>;
   /** Offsets of what is finished are committed this often, milliseconds. Defaults to 500. */
