@@ -30,6 +30,24 @@ const reading = (topic: string, options: Partial<ReadOptions>) =>
     ...options,
   });
 
+/** Deletes the topic, and makes another of its name with so many records. */
+async function makeAgain(topic: string, records: number): Promise<void> {
+  await admin(async (client) => {
+    await client.deleteTopics({ topics: [topic] });
+    await eventually(() =>
+      client.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: 1 }] }),
+    );
+  });
+  await eventually(async () => {
+    await append(
+      kafka,
+      topic,
+      Array.from({ length: records }, () => ({ value: 'new' })),
+    );
+    return true;
+  });
+}
+
 describe('a topic that changes while it is read', () => {
   it('is read in its new partitions too, from their beginning, after they were told', async () => {
     const topic = await newTopic(kafka);
@@ -67,16 +85,7 @@ describe('a topic that changes while it is read', () => {
     await expect(
       reading(topic, {
         onCaughtUp: async () => {
-          await admin(async (client) => {
-            await client.deleteTopics({ topics: [topic] });
-            await eventually(() =>
-              client.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: 1 }] }),
-            );
-          });
-          await eventually(async () => {
-            await append(kafka, topic, [{ value: 'new' }, { value: 'new' }, { value: 'new' }]);
-            return true;
-          });
+          await makeAgain(topic, 3);
         },
         onBatch: (records) => void seen.push(...records.map(({ value }) => String(value))),
       }),
@@ -86,6 +95,29 @@ describe('a topic that changes while it is read', () => {
     });
     expect(seen).toEqual(['old']);
     expect(performance.now() - before).toBeLessThan(20_000);
+  });
+
+  it('gives a reader that was held back meanwhile nothing of the new one, before it has looked', async () => {
+    const topic = await newTopic(kafka);
+    // More than is read ahead of a caller who takes long.
+    const value = 'x'.repeat(100_000);
+    for (let part = 0; part < 20; part += 1)
+      await append(
+        kafka,
+        topic,
+        Array.from({ length: 8 }, () => ({ value })),
+      );
+    const seen = new Set<string | undefined>();
+    let isFirst = true;
+    const read = reading(topic, {
+      onBatch: async (records) => {
+        for (const record of records) seen.add(record.value?.toString());
+        if (isFirst) await makeAgain(topic, 500);
+        isFirst = false;
+      },
+    });
+    await expect(read).rejects.toMatchObject({ code: 'POSITION_UNKNOWN' });
+    expect([...seen]).toEqual([value]);
   });
 
   it('is missing once it was deleted', async () => {
