@@ -11,6 +11,7 @@ import { dryRun } from './dry-run.ts';
 import { ErrorFile } from './error-file.ts';
 import { planFields, rowToJson, type MapOptions } from './field-map.ts';
 import { inspectFile, readText } from './import-file.ts';
+import { lockImport, lockPath } from './import-lock.ts';
 import type { ImportRow } from './import-row.ts';
 import {
   freshState,
@@ -111,6 +112,8 @@ async function importFile(context: CliContext, path: string, options: Options): 
   const send = isDry ? dryRun(target) : sender(context, target, options);
   const file = await inspectFile(path, signal);
   const state = statePath(path);
+  // A dry run writes nothing that another one reads.
+  if (!isDry) context.onClose(await lockImport(lockPath(state)));
   const about = {
     fileHash: file.hash,
     apiAddress: isDry ? '' : apiAddress(context.apiUrl()),

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -338,6 +339,28 @@ test('a member of NDJSON that becomes nothing is a refused row, and its name is 
     /"line":1.*no field is called id: say --map FIELD=id, or --ignore-others/,
   );
   expect((await importIt('--ignore-others')).code).toBe(0);
+});
+
+test('a file is locked while it is imported, however that ends, and a second import of it is refused', async () => {
+  const lock = `${file}.import-state.json.lock`;
+  const seen: boolean[] = [];
+  api.answer = () => {
+    seen.push(existsSync(lock));
+    return seen.length === 2 ? { status: 400 } : undefined;
+  };
+  expect((await run()).code).toBe(1);
+  expect((await run(['--resume'])).code).toBe(0);
+  expect(seen).toEqual([true, true, true, true]);
+  expect(existsSync(lock)).toBe(false);
+  await writeFile(lock, '');
+  expect(await run()).toMatchObject({
+    code: 6,
+    err: expect.stringContaining('IMPORT_BUSY') as string,
+  });
+  expect(seen).toHaveLength(4);
+  expect(existsSync(lock)).toBe(true);
+  // It writes nothing that the other one reads.
+  expect((await run(['--dry-run'])).code).toBe(0);
 });
 
 test('a dry run judges rows by the schema and sends nothing', async () => {
