@@ -1,4 +1,5 @@
 import type { KafkaRecord } from '@outbound/consumer';
+import { keyText } from '@outbound/kafka';
 import { recordHeader, stringifyJson, type JsonObject, type JsonValue } from '@outbound/schemas';
 import type { Output } from '../console/output.ts';
 import { timestampText } from './record-json.ts';
@@ -26,7 +27,7 @@ export function readableLine(
   return [
     colors.dim(timestampText(record.timestampMs) ?? 'no time'),
     `${record.partition}:${record.offset}`,
-    colors.bold(record.key === null ? '(no key)' : safeText(anyText(record.key))),
+    colors.bold(record.key === null ? '(no key)' : safeText(keyText(record.key))),
     paint(op === undefined ? '-' : safeText(op)),
     version === undefined ? '-' : `v${version}`,
     ...(record.headers[recordHeader.replay] === 'true' ? [colors.magenta('replay')] : []),

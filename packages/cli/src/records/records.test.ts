@@ -41,6 +41,11 @@ describe('a line', () => {
     );
   });
 
+  test('shows a key that is no text as tail and latest take it', () => {
+    expect(line({ key: Buffer.from('fffe0001', 'hex') })).toContain('3:1042 \\xfffe0001 U');
+    expect(line({ key: Buffer.from('a\0') })).toContain('3:1042 \\x6100 U');
+  });
+
   test('shows what is not ours as it is, cut and without control characters', () => {
     const text = line({ headers: {}, value: Buffer.from(`\u001b[2J${'x'.repeat(5000)}`) });
     expect(text).toContain('p1 - - 5.0 kB \\x1b[2Jxxx');

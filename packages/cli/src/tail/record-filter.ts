@@ -1,7 +1,8 @@
 import type { KafkaRecord } from '@outbound/consumer';
+import { keyBytes } from '@outbound/kafka';
 
 /**
- * True for the records to show: of one key, if one is given (compared as bytes), and with a text somewhere in key,
+ * True for the records to show: of one key, if one is given (as `keyText` writes it; compared as bytes), and with a text somewhere in key,
  * headers or value. No pattern, no case
  * folding: what it finds is there.
  */
@@ -12,10 +13,10 @@ export function recordFilter({
   readonly key?: string | undefined;
   readonly text?: string | undefined;
 }): (record: KafkaRecord) => boolean {
-  const keyBytes = key === undefined ? undefined : Buffer.from(key);
+  const wanted = key === undefined ? undefined : keyBytes(key);
   const textBytes = text === undefined ? undefined : Buffer.from(text);
   return (record) => {
-    if (keyBytes && (record.key === null || !keyBytes.equals(record.key))) return false;
+    if (wanted && (record.key === null || !wanted.equals(record.key))) return false;
     if (text === undefined || !textBytes) return true;
     return (
       record.key?.includes(textBytes) === true ||

@@ -1,3 +1,4 @@
+import { keyBytes } from '@outbound/kafka';
 import { partitionOf } from '@outbound/schemas';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import type { AdminPartition, PartitionOffset } from '../kafka/kafka-admin.ts';
@@ -19,7 +20,8 @@ export function tailPlan(options: {
 }): ReadonlyMap<number, bigint> {
   const { topic, ranges, start, offsetsAtTime = [], key } = options;
   const only =
-    options.partition ?? (key === undefined ? undefined : partitionOf(key, ranges.length));
+    options.partition ??
+    (key === undefined ? undefined : partitionOf(keyBytes(key), ranges.length));
   const chosen = ranges.filter(({ partition }) => only === undefined || partition === only);
   if (chosen.length === 0)
     throw new CliError(

@@ -48,7 +48,8 @@ export const addTail: AddVerb = (program, bind) => {
       'after',
       `
 A line is: time, partition:offset, key, data_op, version, size, and the beginning of the entity. With --json each record is one object,
-its value with every digit that it had; a value that is not JSON comes as value_base64.
+its value with every digit that it had; a value that is not JSON comes as value_base64. A key that is no text is shown, and asked for with -k, as
+\\x and its bytes in hexadecimal digits (\\xfffe0001).
 
   outbound tail catalog.product-change -o -5
   outbound tail catalog.product -k 0198c0de-… -o beginning -e

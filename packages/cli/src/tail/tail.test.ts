@@ -1,4 +1,5 @@
 import type { KafkaRecord } from '@outbound/consumer';
+import { keyText } from '@outbound/kafka';
 import { partitionOf } from '@outbound/schemas';
 import { describe, expect, test } from 'vitest';
 import { compileFormat } from './format.ts';
@@ -128,3 +129,23 @@ describe('-f', () => {
     expect(text('%s', { value: Buffer.from([0x41, 0xff, 0x00, 0x5c]) })).toBe('A\\xff\\x00\\x5c');
   });
 });
+
+test.each(['fffe0001', '6100', '5c7861', 'c3a4'])(
+  'a key of the bytes %s is found by the text that a line shows for it, in its own partition',
+  (hex) => {
+    const bytes = Buffer.from(hex, 'hex');
+    const key = keyText(bytes);
+    const ranges = Array.from({ length: 7 }, (_, partition) => ({
+      partition,
+      low: 0n,
+      high: 9n,
+      leader: 1,
+      replicas: [1],
+    }));
+    const plan = tailPlan({ topic: 't', ranges, start: { kind: 'beginning' }, key });
+    expect([...plan.keys()]).toEqual([partitionOf(bytes, ranges.length)]);
+    const isShown = recordFilter({ key });
+    expect(isShown({ ...record, key: bytes })).toBe(true);
+    expect(isShown({ ...record, key: Buffer.from('ff', 'hex') })).toBe(false);
+  },
+);
