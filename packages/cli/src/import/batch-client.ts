@@ -1,20 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '@outbound/service-kit';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { readBatchAnswer, type ItemAnswer } from './batch-answer.ts';
 import { batchBody, type Chunk } from './chunks.ts';
 import type { LineError } from './import-row.ts';
-
-/** One item's result as the API gives it. Source: `POST /…/batch`, 207. */
-interface ItemAnswer {
-  readonly index: number;
-  readonly status: number;
-  readonly problem?: {
-    readonly type: string;
-    readonly title: string;
-    readonly detail: string;
-    readonly violations?: unknown;
-  };
-}
 
 /** What became of the rows of a batch. */
 export interface BatchResult {
@@ -139,8 +128,8 @@ export class BatchClient {
       if (response.status === 413) return { ...again, result: tooLarge(items, text, attempt) };
       throw refused(apiUrl, path, response.status, text);
     }
-    const { items: results } = JSON.parse(text) as { items: readonly ItemAnswer[] };
-    if (results.length !== items.length) throw refused(apiUrl, path, 207, text);
+    const results = readBatchAnswer(text, items.length);
+    if (!results) throw refused(apiUrl, path, 207, noResults(items.length));
     const isPassing = results.some(
       ({ status }) => passing.has(status) || (status >= 500 && attempt < serverFaultTries),
     );
@@ -207,6 +196,14 @@ function refused(apiUrl: string, path: string, status: number, text: string): Cl
     `POST ${apiUrl}${path} is answered ${status}: ${title}${detail === '' ? '' : `: ${detail}`} (is ` +
       'OUTBOUND_API_URL the catalog API?)',
   );
+}
+
+/** In the form in which the API would say it. */
+function noResults(count: number): string {
+  return JSON.stringify({
+    title: 'it does not say what became of each row',
+    detail: `of ${count}`,
+  });
 }
 
 function problemOf(text: string, status: number): { type: string; title: string; detail: string } {

@@ -36,7 +36,7 @@ export async function inspectFile(path: string, signal: AbortSignal): Promise<Im
 /**
  * The text of a UTF-8 file, piece by piece, without its byte order mark; a `.gz` file is unpacked.
  * @param onRead told how many bytes of the file were read.
- * @throws CliError IMPORT_NOT_UTF8 rather than putting a replacement character into somebody's data.
+ * @throws CliError IMPORT_FILE_UNREADABLE for what is no whole gzip file; IMPORT_NOT_UTF8 rather than putting a replacement character into somebody's data.
  */
 export async function* readText(
   path: string,
@@ -67,6 +67,14 @@ export async function* readText(
     }
     const rest = decode();
     if (rest !== '') yield rest;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code?.startsWith('Z_') !== true) throw cause;
+    throw new CliError(
+      'IMPORT_FILE_UNREADABLE',
+      `${path} cannot be unpacked (${(cause as Error).message}): it is cut off, or no gzip; fetch it again`,
+      { exitCode: exitCodes.usage, cause },
+    );
   } finally {
     file.destroy();
   }

@@ -29,6 +29,7 @@ import { ndjsonRows } from './ndjson-rows.ts';
 import { objectToJson } from './object-to-json.ts';
 import { progressText } from './progress-text.ts';
 import { runImport, type SendChunk } from './run-import.ts';
+import { stopNote } from './stop-note.ts';
 
 interface Options extends MapOptions {
   readonly into: string;
@@ -177,8 +178,8 @@ async function importFile(context: CliContext, path: string, options: Options): 
     output.answer(summaryAnswer(summary), () => summaryText(summary));
     return end.refused === 0 ? exitCodes.done : exitCodes.differs;
   } catch (error) {
-    if (!isDry && reached.nextChunk > 0)
-      output.note(`stopped after line ${reached.line}; --resume goes on from there`);
+    const note = isDry ? undefined : stopNote(error, reached);
+    if (note !== undefined) output.note(note);
     throw error;
   }
 }
