@@ -34,6 +34,11 @@ export function isRefusedValue(thrown: unknown): boolean {
   return /^(22P02|22P05|22021|54001)$/.test(codeOf(thrown) ?? '');
 }
 
+/** True where an index, which takes some 2,700 bytes, cannot hold a key. Source: Postgres, Appendix A. */
+export function isTooLong(thrown: unknown): boolean {
+  return codeOf(thrown) === '54000';
+}
+
 /**
  * What failed in a store's Postgres, in a sentence that blames nobody else. An error of ours stays as it is.
  * @param table as it is called in full.

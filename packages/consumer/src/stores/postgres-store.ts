@@ -2,7 +2,8 @@ import type pg from 'pg';
 import { ConsumerError } from '../errors.ts';
 import { anotherWriter, requireAsWritten, type FoundPosition } from './found-positions.ts';
 import { notJson } from './json-value.ts';
-import { isRefusedValue, postgresStoreError } from './postgres-error.ts';
+import { keyTooLong } from './long-key.ts';
+import { isRefusedValue, isTooLong, postgresStoreError } from './postgres-error.ts';
 import {
   areOursCondition,
   notOursAnyMore,
@@ -230,13 +231,17 @@ async function confirm(client: pg.PoolClient, atMs: number, holding: Holding): P
   requireFound(rows[0], holding);
 }
 
-/** @throws ConsumerError STATE_UNREADABLE naming the record, if a value is what failed; else what was thrown. */
+/**
+ * @throws ConsumerError STATE_UNREADABLE naming the record, if a value is what failed, STORE_FAILED naming it, if its key
+ * is; else what was thrown.
+ */
 async function namingRecord(
   pool: StorePool,
   thrown: unknown,
   { entries }: StateBatch,
   topic: string,
 ): Promise<never> {
+  if (isTooLong(thrown)) throw keyTooLong(entries, topic, thrown);
   if (!isRefusedValue(thrown)) throw thrown;
   const entry = await refusedEntry(pool, entries, topic);
   throw entry ? notJson(entry, topic, thrown) : thrown;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
@@ -78,7 +79,8 @@ async function mergeArrays(
   writing: StateWriting,
 ): Promise<void> {
   await client.query({
-    name: `upsert ${writing.state}`,
+    // Of a longer name Postgres takes 63 bytes, which two tables may share; a pool has one set of names for all.
+    name: `upsert ${createHash('sha256').update(writing.state).digest('hex').slice(0, 32)}`,
     text: mergeFrom(
       'select key, version, value::json from unnest($1::text[], $2::bigint[], $3::text[]) as e (key, version, value)',
       writing,
