@@ -167,6 +167,7 @@ export class Dispatcher {
     // Whatever the group has: a commit of the old life may still be on its way, and must not have the last word.
     fresh.committed = -1n;
     fresh.mayLower = true;
+    fresh.soughtTo = offset;
     this.#goOn(fresh);
     return true;
   }

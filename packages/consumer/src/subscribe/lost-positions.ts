@@ -36,13 +36,31 @@ export class LostPositions {
     const at = { topic, partition };
     const work = dispatcher.find(at);
     if (!work) return;
-    this.#gaps += 1;
+    const restart = (offset: bigint): void => {
+      dispatcher
+        .restart(work, offset, limitMs)
+        .then((isBegun) => {
+          if (isBegun) fetchFrom(at, offset);
+        })
+        .catch(onFailure);
+    };
     const fields = {
       ...at,
       position: String(position),
       logStart: String(logStart),
       end: String(end),
     };
+    // Nothing was read there: nothing is missing.
+    if (position > end && work.soughtTo === position && work.tracker.reached === position) {
+      log.warn(
+        fields,
+        'the offset that was sought is behind the end of the partition: it is read on from its end',
+      );
+      lookAtTopics();
+      restart(end);
+      return;
+    }
+    this.#gaps += 1;
     if (position < logStart) {
       log.error(
         fields,
@@ -57,11 +75,6 @@ export class LostPositions {
       'the partition is shorter than what this group has read of it: it was cut off, or is another one, and is read from its beginning',
     );
     lookAtTopics();
-    dispatcher
-      .restart(work, logStart, limitMs)
-      .then((isBegun) => {
-        if (isBegun) fetchFrom(at, logStart);
-      })
-      .catch(onFailure);
+    restart(logStart);
   }
 }

@@ -33,6 +33,8 @@ export class PartitionWork {
   isRevoking = false;
   /** Its first commit may be below what the group has: it was begun anew there on purpose. */
   mayLower = false;
+  /** Where it was begun anew on purpose, whatever is there; undefined where it goes on. */
+  soughtTo: bigint | undefined;
   /** We told the fetcher to fetch no more of it. */
   isHeldBack = false;
   /** What Kafka had at the last answer, and when that came; undefined before the first. */
