@@ -52,7 +52,8 @@ export async function startOlderKafka(
         '-XX:-UsePerfData',
       ];
       const run = [...options, '-cp', classPath];
-      const clusterId = randomBytes(16).toString('base64url');
+      // An id that began with a hyphen would be taken for an option.
+      const clusterId = `A${randomBytes(16).toString('base64url').slice(1)}`;
       const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file];
       await promisify(execFile)(java.command, [...run, ...format]);
       return [java.command, ...run, 'kafka.Kafka', file];
