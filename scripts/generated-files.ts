@@ -117,6 +117,8 @@ function errors(): string {
 ## Of the relay
 
 \`retry\`: it goes on by itself, with growing pauses. \`standby\`: it waits for its turn. \`halt\`: it stops with the exit code, and a person has to act.
+The codes that begin with EVENT_ stop it with \`RELAY_POISON=stop\` only, or where not even the entity can be read: by default the event and what follows of its entity become
+[dead letters](dead-letters.md).
 
 | code | action | exit code | what to do |
 | --- | --- | --- | --- |
