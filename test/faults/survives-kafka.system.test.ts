@@ -6,6 +6,9 @@ import { SqlLoad } from '../support/sql-load.ts';
 import { TestPipeline } from '../support/test-pipeline.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 
+/** Long beside what fills the bound on unconfirmed bytes; CI's share. `OUTAGE_MS=600000` is ten minutes. */
+const outageMs = Number(process.env['OUTAGE_MS'] ?? 25_000);
+
 describe('a single Kafka broker under load', () => {
   let stack: TestStack;
   beforeAll(async () => {
@@ -62,7 +65,7 @@ describe('a single Kafka broker under load', () => {
     },
   );
 
-  it('that is away for a minute: memory stays bounded, writers are not disturbed, the slot waits, and all of it arrives', async () => {
+  it('that is away for long: memory stays bounded, writers are not disturbed, the slot waits, and all of it arrives', async () => {
     await using pipeline = await TestPipeline.create(stack);
     await EntityWriter.prepare(pipeline.sql);
     const relay = await pipeline.startRelay({ RELAY_MAX_IN_FLIGHT_BYTES: String(2 * 1024 * 1024) });
@@ -77,11 +80,11 @@ describe('a single Kafka broker under load', () => {
     });
     const { residentBytes } = relay.memory();
     const confirmed = await pipeline.confirmedFlushLsn();
-    await eventually(() => performance.now() - downMs > 60_000, {
-      timeoutMs: 70_000,
+    await eventually(() => performance.now() - downMs > outageMs, {
+      timeoutMs: outageMs + 10_000,
       intervalMs: 250,
     });
-    const perSecond = (load.count - countThen) / 60;
+    const perSecond = (load.count - countThen) / (outageMs / 1000);
     expect(await pipeline.confirmedFlushLsn()).toBe(confirmed);
     expect(relay.memory().residentBytes).toBeLessThan(residentBytes + 48 * 1024 * 1024);
     expect((await relay.ready()).status).toBe('not ready');
@@ -91,7 +94,7 @@ describe('a single Kafka broker under load', () => {
     await pipeline.caughtUp(120_000);
     const verdict = await judgePipeline(pipeline);
     console.log(
-      `a minute without Kafka: ${written} events, ${perSecond.toFixed(0)} a second meanwhile, resident ${(relay.memory().peakBytes / 2 ** 20).toFixed(0)} MiB at the peak, duplicates ${verdict.duplicates}`,
+      `${outageMs / 1000} s without Kafka: ${written} events, ${perSecond.toFixed(0)} a second meanwhile, resident ${(relay.memory().peakBytes / 2 ** 20).toFixed(0)} MiB at the peak, duplicates ${verdict.duplicates}`,
     );
     expect(verdict.violations).toEqual([]);
   });
