@@ -1,4 +1,4 @@
-import { declaredTopics, withTopicPrefix } from '@outbound/schemas';
+import { deadLetterTopics, declaredTopics, withTopicPrefix } from '@outbound/schemas';
 import { createLogger } from '@outbound/service-kit';
 import { fileURLToPath } from 'node:url';
 import { loadEventTypes } from '../services/relay/src/event-types-module.ts';
@@ -156,6 +156,7 @@ async function provisionOneRoute(pipeline: TestPipeline): Promise<void> {
     await loadEventTypes(oneRouteModule),
     oneRoutePrefixOf(pipeline),
   );
+  const { deadLetters, parkedKeys } = deadLetterTopics(oneRoutePrefixOf(pipeline));
   await provisionTopics(
     {
       brokers: pipeline.stack.kafka.directBootstrap,
@@ -165,7 +166,7 @@ async function provisionOneRoute(pipeline: TestPipeline): Promise<void> {
       connectTimeoutMs: 10_000,
       silenceLimitMs: 30_000,
     },
-    declaredTopics(eventTypes.values()),
+    [...declaredTopics(eventTypes.values()), deadLetters, parkedKeys],
     createLogger({ service: 'bench', level: 'error' }),
   );
 }
