@@ -1,70 +1,10 @@
 import type { Chance } from './chance.ts';
+import { isKafkaFault, type FaultName } from './fault-names.ts';
+import { KafkaNemesis } from './kafka-nemesis.ts';
 import type { RelayHost } from './relay-host.ts';
 import type { Scheduler } from './scheduler.ts';
 import { fairWeather, type SimulatedKafka } from './simulated-kafka.ts';
 import { walSenderTimeoutMs, type SimulatedPostgres } from './simulated-postgres.ts';
-
-/** Faults of relays, Postgres and the connections between them. */
-const sourceFaultNames = [
-  'kill relay',
-  'kill relay between two acts',
-  'stop relay',
-  'terminate relay',
-  'cut connection',
-  'blackhole connection',
-  'half-open connection',
-  'half-open connection while opening',
-  'crash postgres',
-  'bring back a copy',
-  'cut a repetition short',
-] as const;
-
-/** Faults of brokers and of the network before them. */
-const kafkaFaultNames = [
-  'kill broker',
-  'hang broker',
-  'slow broker',
-  'kafka outage',
-  'move leaders',
-  'too few replicas',
-  'lose answers',
-  'lose requests',
-  'delay requests',
-  'omit partitions',
-  'hide tails',
-  'foreign record',
-] as const;
-
-export const faultNames = [...sourceFaultNames, ...kafkaFaultNames] as const;
-
-export type FaultName = (typeof faultNames)[number];
-
-/** Faults that go badly together: two relays of which neither knows that the other has the slot, and requests that come late. */
-export const takeoverFaults = [
-  'half-open connection while opening',
-  'half-open connection while opening',
-  'blackhole connection',
-  'stop relay',
-  'delay requests',
-  'delay requests',
-] as const satisfies readonly FaultName[];
-
-/** Faults by which the database is of another history, with tails that are decided in many ways. */
-export const restoreFaults = [
-  'bring back a copy',
-  'bring back a copy',
-  'kill relay between two acts',
-  'kafka outage',
-  'kafka outage',
-  'move leaders',
-] as const satisfies readonly FaultName[];
-
-/** Faults by which records come again that are there already, and are cut off in the midst of it. */
-export const repetitionFaults = [
-  'cut a repetition short',
-  'kill relay between two acts',
-  'foreign record',
-] as const satisfies readonly FaultName[];
 
 interface World {
   readonly scheduler: Scheduler;
@@ -90,6 +30,7 @@ export class Nemesis {
   readonly #world: World;
   readonly #chance: Chance;
   readonly #plan: NemesisPlan;
+  readonly #kafka: KafkaNemesis;
   #isHealed = false;
   bitten = 0;
 
@@ -97,6 +38,8 @@ export class Nemesis {
     this.#world = world;
     this.#chance = chance;
     this.#plan = plan;
+    const later = (ms: number, run: () => void): void => this.#later(ms, run);
+    this.#kafka = new KafkaNemesis({ ...world, later }, chance);
   }
 
   start(): void {
@@ -122,10 +65,11 @@ export class Nemesis {
   }
 
   #strike(fault: FaultName): void {
-    const { kafka, postgres, hosts, trace } = this.#world;
+    const { postgres, hosts, trace } = this.#world;
     const chance = this.#chance;
     this.bitten += 1;
     const host = chance.pick(hosts);
+    if (isKafkaFault(fault)) return this.#kafka.strike(fault);
     switch (fault) {
       case 'kill relay':
         return host.life.kill();
@@ -175,8 +119,6 @@ export class Nemesis {
         return this.#bringBackCopy();
       case 'cut a repetition short':
         return this.#cutRepetitionShort();
-      default:
-        return this.#strikeKafka(fault, kafka, trace);
     }
   }
 
@@ -241,76 +183,6 @@ export class Nemesis {
         postgres.start();
       });
     });
-  }
-
-  #strikeKafka(
-    fault: (typeof kafkaFaultNames)[number],
-    kafka: SimulatedKafka,
-    trace: (what: string) => void,
-  ): void {
-    const chance = this.#chance;
-    const broker = chance.pick(kafka.brokerIds);
-    const ms = chance.between(200, 8000);
-    const heal = (...brokers: readonly number[]): void =>
-      this.#later(ms, () => {
-        trace(`broker ${brokers.join(', ')} is well again`);
-        for (const each of brokers) kafka.heal(each);
-      });
-    const weather = (change: Partial<typeof fairWeather>): void => {
-      trace(`network: ${JSON.stringify(change)} for ${Math.round(ms)} ms`);
-      kafka.weather = { ...kafka.weather, ...change };
-      this.#later(ms, () => {
-        kafka.weather = fairWeather;
-      });
-    };
-    switch (fault) {
-      case 'kill broker':
-        trace(`broker ${broker} is killed`);
-        kafka.kill(broker);
-        return heal(broker);
-      case 'hang broker':
-        trace(`broker ${broker} hangs`);
-        kafka.hang(broker);
-        return heal(broker);
-      case 'slow broker':
-        trace(`broker ${broker} is slow`);
-        kafka.slow(broker, chance.between(50, 3000));
-        return heal(broker);
-      case 'kafka outage':
-        trace('every broker is killed');
-        for (const each of kafka.brokerIds) kafka.kill(each);
-        return heal(...kafka.brokerIds);
-      case 'move leaders': {
-        const lanes = [...kafka.partitions.keys()].filter(() => chance.happens(0.4));
-        trace(`leaders move: ${lanes.join(' ')}`);
-        for (const lane of lanes) kafka.moveLeader(lane);
-        return;
-      }
-      case 'too few replicas': {
-        const lane = chance.pick([...kafka.partitions.keys()]);
-        trace(`${lane} has too few replicas in sync`);
-        kafka.partition(lane).hasReplicas = false;
-        return this.#later(ms, () => {
-          kafka.partition(lane).hasReplicas = true;
-        });
-      }
-      case 'lose answers':
-        return weather({ loseAnswer: chance.between(0.1, 0.9) });
-      case 'lose requests':
-        return weather({ loseRequest: chance.between(0.05, 0.7) });
-      case 'delay requests':
-        return weather({
-          delayRequest: chance.between(0.1, 0.8),
-          delayMs: chance.between(500, 12_000),
-        });
-      case 'omit partitions':
-        return weather({ omitPartition: chance.between(0.1, 0.6) });
-      case 'hide tails':
-        return weather({ hideTail: chance.between(0.2, 1) });
-      case 'foreign record':
-        trace('another source writes a record');
-        return this.#world.writeForeign();
-    }
   }
 
   #later(ms: number, run: () => void): void {

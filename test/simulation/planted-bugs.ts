@@ -1,20 +1,9 @@
-import type {
-  Delivery,
-  LaneBatch,
-  Publisher,
-  PublisherSession,
-} from '../../services/relay/src/kafka/publisher.ts';
+import type { LaneBatch } from '../../services/relay/src/kafka/publisher.ts';
 import {
   comparePositions,
   sourcePositionFromText,
 } from '../../services/relay/src/wal/source-position.ts';
 import { ParkedKeys } from '../../services/relay/src/poison/parked-keys.ts';
-import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
-import type {
-  ChangeListener,
-  ChangeSource,
-  ChangeStream,
-} from '../../services/relay/src/wal/change-source.ts';
 import { decodeCommit, messageKind } from '../../services/relay/src/wal/pgoutput.ts';
 import type { Lsn } from '../../services/relay/src/wal/lsn.ts';
 import { recordHeader } from '@outbound/schemas';
@@ -27,6 +16,7 @@ import {
   withheldAcknowledged,
   type Within,
 } from './planted-inside.ts';
+import { delivered, relayed, streamed, withSession, withStream } from './planted-around.ts';
 import type { Plant } from './schedule.ts';
 import { ownTail } from './simulated-publisher.ts';
 
@@ -36,81 +26,6 @@ export interface PlantedBug extends Plant {
   readonly breaks: readonly string[];
   /** Where the defect is inside the relay's own code. */
   readonly within?: Within;
-}
-
-type AssemblyChange = NonNullable<Plant['parts']>;
-
-const delivered = ({ topic, partition }: LaneBatch): Delivery => ({
-  topic,
-  partition,
-  baseOffset: -1n,
-});
-
-function withSession(
-  change: (session: PublisherSession) => Partial<PublisherSession>,
-): AssemblyChange {
-  return (parts: RelayParts) => ({
-    ...parts,
-    publisher: {
-      open: async (identity, startLsn) => {
-        const session = await parts.publisher.open(identity, startLsn);
-        return { ...bound(session), ...change(session) };
-      },
-    } satisfies Publisher,
-  });
-}
-
-function bound(session: PublisherSession): PublisherSession {
-  return {
-    tails: session.tails,
-    parked: session.parked,
-    leaderOf: (topic, partition) => session.leaderOf(topic, partition),
-    send: (batches) => session.send(batches),
-    mustRenew: () => session.mustRenew(),
-    close: () => session.close(),
-  };
-}
-
-/** `change` sees what the relay is told and may report in its place. */
-function withStream(
-  change: (listener: ChangeListener, stream: () => ChangeStream | undefined) => ChangeListener,
-  changeStream: (stream: ChangeStream) => ChangeStream = (stream) => stream,
-): AssemblyChange {
-  return (parts: RelayParts) => ({
-    ...parts,
-    source: {
-      open: async (listener) => {
-        const opened: { stream?: ChangeStream } = {};
-        const stream = await parts.source.open(change(listener, () => opened.stream));
-        opened.stream = changeStream(stream);
-        return opened.stream;
-      },
-    } satisfies ChangeSource,
-  });
-}
-
-function relayed(listener: ChangeListener, over: Partial<ChangeListener>): ChangeListener {
-  return {
-    opened: (identity) => listener.opened(identity),
-    message: (bytes) => listener.message(bytes),
-    keepalive: (walEnd) => listener.keepalive(walEnd),
-    closed: (reason) => listener.closed(reason),
-    ...over,
-  };
-}
-
-function streamed(stream: ChangeStream, over: Partial<ChangeStream>): ChangeStream {
-  return {
-    identity: stream.identity,
-    startLsn: stream.startLsn,
-    report: (progress) => stream.report(progress),
-    pause: () => stream.pause(),
-    resume: () => stream.resume(),
-    holdsSlot: () => stream.holdsSlot(),
-    flushedLsn: () => stream.flushedLsn(),
-    close: () => stream.close(),
-    ...over,
-  };
 }
 
 let sessions = 0;

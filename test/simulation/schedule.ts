@@ -1,13 +1,10 @@
 import { defaultOutboxTable } from '../../services/relay/src/wal/outbox-table.ts';
 import { noFailPoint } from '../../services/relay/src/fail-points.ts';
-import type { OutboundRecord } from '../../services/relay/src/kafka/outbound-record.ts';
 import { observers } from '../../services/relay/src/observers.ts';
 import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
-import { sourcePositionToText } from '../../services/relay/src/wal/source-position.ts';
-import { lsnToText, type Lsn } from '../../services/relay/src/wal/lsn.ts';
-import { deadLetterTopics, recordHeader, type EventType } from '@outbound/schemas';
-import { contentHash } from '../history/content-hash.ts';
-import type { ConfirmedObservation, PublishedRecord } from '../history/history.ts';
+import { lsnToText } from '../../services/relay/src/wal/lsn.ts';
+import { deadLetterTopics } from '@outbound/schemas';
+import type { ConfirmedObservation } from '../history/history.ts';
 import { checkHistory, type Verdict } from '../history/history-checker.ts';
 import { Chance } from './chance.ts';
 import { DuplicateLedger } from './duplicate-ledger.ts';
@@ -15,12 +12,14 @@ import type { Life } from './life.ts';
 import { MemoryLedger } from './memory-ledger.ts';
 import {
   faultNames,
-  Nemesis,
   repetitionFaults,
   restoreFaults,
   takeoverFaults,
   type FaultName,
-} from './nemesis.ts';
+} from './fault-names.ts';
+import { Nemesis } from './nemesis.ts';
+import { known, poisonOf } from './poison-plan.ts';
+import { foreignRecord, lostBehindNew, publishedRecords } from './published-records.ts';
 import { DatabaseCopies } from './database-copies.ts';
 import { PgoutputEncoder } from './pgoutput-encoder.ts';
 import { RelayHost, stopWithinMs } from './relay-host.ts';
@@ -302,91 +301,8 @@ export async function runSchedule(
   };
 }
 
-interface Poison {
-  readonly unknown: number;
-  readonly oversize: number;
-  /** Whether a relay that starts now knows every type. */
-  knows(): boolean;
-  heal(): void;
-}
-
-/** A third of the schedules have poison: types that some relays do not know, events that the topics do not take, or both. */
-function poisonOf(chance: Chance): Poison | undefined {
-  if (!chance.happens(0.35)) return undefined;
-  let isHealed = false;
-  return {
-    ...chance.pick([
-      { unknown: 0.1, oversize: 0 },
-      { unknown: 0.02, oversize: 0 },
-      { unknown: 0, oversize: 0.05 },
-      { unknown: 0.05, oversize: 0.03 },
-    ]),
-    knows: () => isHealed || chance.happens(0.4),
-    heal: () => {
-      isHealed = true;
-    },
-  };
-}
-
-function known(isEverything: boolean): ReadonlyMap<string, EventType> {
-  const types = isEverything ? [itemChange, itemChangeNext] : [itemChange];
-  return new Map(types.map((type) => [type.name, type]));
-}
-
 /** Some schedules have one kind of fault, some many, one in ten none: what hides in a crowd shows alone. */
 function chosenFaults(chance: Chance): readonly FaultName[] {
   if (chance.happens(0.1)) return [];
   return chance.shuffled(faultNames).slice(0, chance.pick([1, 2, 4, 8, faultNames.length]));
-}
-
-/** As the relay of another slot writes: well-formed, with a position ahead of ours. */
-function foreignRecord(lane: string, lsn: Lsn): OutboundRecord {
-  const slash = lane.lastIndexOf('/');
-  const position = { commitLsn: (lsn + 0x10_0000n) as Lsn, index: 0 };
-  return {
-    topic: lane.slice(0, slash),
-    partition: Number(lane.slice(slash + 1)),
-    key: 'of another source',
-    value: Buffer.from('{}'),
-    headers: { [recordHeader.sourceLsn]: sourcePositionToText(position, 'f0f0f0f0') },
-    position,
-    timestampMs: 0,
-  };
-}
-
-/** What the topics hold of the present history: what they hold of a lost one is nobody's fault any more. */
-function* publishedRecords(
-  kafka: SimulatedKafka,
-  lost: ReadonlySet<string>,
-): Generator<PublishedRecord> {
-  for (const [lane, { log }] of kafka.partitions) {
-    const partition = Number(lane.slice(lane.lastIndexOf('/') + 1));
-    for (const [offset, { record, isForeign }] of log.records.entries()) {
-      if (isForeign || isDeadLetterLane(lane) || lost.has(record.headers[recordHeader.id] ?? ''))
-        continue;
-      yield {
-        topic: record.topic,
-        partition,
-        offset,
-        key: record.key,
-        eid: record.headers[recordHeader.id],
-        valueHash: record.value === null ? null : contentHash(record.value),
-        dataOp: record.headers[recordHeader.dataOp],
-      };
-    }
-  }
-}
-
-/** Nothing of a lost history may come behind what the present one has written of the same item (I4). */
-function lostBehindNew(kafka: SimulatedKafka, { lost, changedSince }: Workload): string[] {
-  const last = new Map<string, string>();
-  for (const { log } of kafka.partitions.values())
-    for (const { record, isForeign } of log.records)
-      if (!isForeign)
-        last.set(`${record.topic} ${record.key}`, record.headers[recordHeader.id] ?? '');
-  return [...last].flatMap(([place, eid]) =>
-    lost.has(eid) && changedSince.has(place.slice(place.indexOf(' ') + 1))
-      ? [`I4 ${place}: the last record is event ${eid} of a lost history`]
-      : [],
-  );
 }

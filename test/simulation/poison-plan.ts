@@ -1,0 +1,36 @@
+import type { EventType } from '@outbound/schemas';
+import type { Chance } from './chance.ts';
+import { itemChange, itemChangeNext } from './workload.ts';
+
+/** What a schedule has of poison. */
+export interface Poison {
+  readonly unknown: number;
+  readonly oversize: number;
+  /** Whether a relay that starts now knows every type. */
+  knows(): boolean;
+  heal(): void;
+}
+
+/** A third of the schedules have poison: types that some relays do not know, events that the topics do not take, or both. */
+export function poisonOf(chance: Chance): Poison | undefined {
+  if (!chance.happens(0.35)) return undefined;
+  let isHealed = false;
+  return {
+    ...chance.pick([
+      { unknown: 0.1, oversize: 0 },
+      { unknown: 0.02, oversize: 0 },
+      { unknown: 0, oversize: 0.05 },
+      { unknown: 0.05, oversize: 0.03 },
+    ]),
+    knows: () => isHealed || chance.happens(0.4),
+    heal: () => {
+      isHealed = true;
+    },
+  };
+}
+
+/** The types that a relay knows. */
+export function known(isEverything: boolean): ReadonlyMap<string, EventType> {
+  const types = isEverything ? [itemChange, itemChangeNext] : [itemChange];
+  return new Map(types.map((type) => [type.name, type]));
+}
