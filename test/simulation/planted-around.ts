@@ -82,6 +82,7 @@ export function streamed(stream: ChangeStream, over: Partial<ChangeStream>): Cha
   return {
     identity: stream.identity,
     startLsn: stream.startLsn,
+    heldForMs: stream.heldForMs,
     report: (progress) => stream.report(progress),
     pause: () => stream.pause(),
     resume: () => stream.resume(),

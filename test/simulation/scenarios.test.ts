@@ -237,6 +237,7 @@ describe('back-pressure before the stream is there', () => {
           resume: () => {
             isPaused = false;
           },
+          heldForMs: Infinity,
           holdsSlot: () => Promise.resolve(true),
           flushedLsn: () => Promise.resolve(world.postgres.log.endLsn),
           close: () => Promise.resolve(),

@@ -129,6 +129,10 @@ export class SimulatedStream implements ChangeStream, WalReceiver {
     this.#readSoon();
   }
 
+  get heldForMs(): number {
+    return walSenderTimeoutMs - timing.intervalMs;
+  }
+
   holdsSlot(): Promise<boolean> {
     return this.#ask(() => this.#postgres.holder === this.#sender);
   }

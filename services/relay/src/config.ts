@@ -4,6 +4,7 @@ import {
   kafkaSettings,
   listSetting,
   logLevels,
+  PipelineError,
   postgresUrlSetting,
 } from '@outbound/service-kit';
 import { z } from 'zod';
@@ -85,7 +86,15 @@ export const configSchema = z.object({
     .meta({ unit: 'records' }),
   statusIntervalMs: integerSetting({ min: 100, max: 60_000 })
     .default(5000)
-    .describe('Longest time between status updates to Postgres; below half of wal_sender_timeout')
+    .describe(
+      'Longest time between status updates to Postgres; a third of wal_sender_timeout if that is less',
+    )
+    .meta({ unit: 'ms' }),
+  walSenderTimeoutMs: integerSetting({ min: 1000, max: 600_000 })
+    .default(15_000)
+    .describe(
+      'After so long without a status update Postgres gives the slot to another relay: wal_sender_timeout of the stream, where that of the server is longer; at least RELAY_STATUS_INTERVAL_MS and RELAY_STALL_LIMIT_MS together',
+    )
     .meta({ unit: 'ms' }),
   stallLimitMs: integerSetting({ min: 500, max: 600_000 })
     .default(10_000)
@@ -131,6 +140,24 @@ export const configSchema = z.object({
 });
 
 export type RelayConfig = Readonly<z.output<typeof configSchema>>;
+
+/**
+ * Whether a relay that wakes up notices before it sends that it may have lost the slot: the last status update was sent an interval before it
+ * stood still at the earliest, and the server counts from there.
+ * @throws PipelineError CONFIG_INVALID
+ */
+export function judgeTimings({
+  walSenderTimeoutMs,
+  statusIntervalMs,
+  stallLimitMs,
+}: Pick<RelayConfig, 'walSenderTimeoutMs' | 'statusIntervalMs' | 'stallLimitMs'>): void {
+  if (statusIntervalMs + stallLimitMs <= walSenderTimeoutMs) return;
+  throw new PipelineError(
+    'CONFIG_INVALID',
+    `RELAY_WAL_SENDER_TIMEOUT_MS is ${walSenderTimeoutMs}, less than RELAY_STATUS_INTERVAL_MS (${statusIntervalMs}) and RELAY_STALL_LIMIT_MS (${stallLimitMs}) together: ` +
+      'the slot could be lost before a relay that stood still would ask for it; raise it, or lower these',
+  );
+}
 
 /** `after-publish-before-track:3` → its parts, or undefined if it is not one. */
 export function parseFailPoint(

@@ -12,7 +12,13 @@ import {
   systemClock,
 } from '@outbound/service-kit';
 import packageJson from '../package.json' with { type: 'json' };
-import { configPrefix, configSchema, parseFailPoint, type RelayConfig } from './config.ts';
+import {
+  configPrefix,
+  configSchema,
+  judgeTimings,
+  parseFailPoint,
+  type RelayConfig,
+} from './config.ts';
 import { recoveries, toRelayError } from './errors.ts';
 import { loadEventTypes } from './event-types-module.ts';
 import { noFailPoint, type ReachFailPoint } from './fail-points.ts';
@@ -39,6 +45,7 @@ import type { SlotHealth } from './wal/slot-health.ts';
 function configOrExit(): { config: RelayConfig; kafka: KafkaConnection } {
   try {
     const config = readConfig(configPrefix, configSchema, process.env);
+    judgeTimings(config);
     const isProduction = process.env['NODE_ENV'] === 'production';
     return { config, kafka: kafkaConnection(config, { prefix: configPrefix, isProduction }) };
   } catch (thrown) {
@@ -178,6 +185,7 @@ await runUntilSignal(
             outbox,
             failover: config.failoverSlot,
             statusIntervalMs: config.statusIntervalMs,
+            walSenderTimeoutMs: config.walSenderTimeoutMs,
             onNotice: (notice) => {
               if (notice.kind === 'server-silent') readiness.serverSilent(notice.silentMs);
               logNotice(notice);

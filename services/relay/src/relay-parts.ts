@@ -16,7 +16,7 @@ export interface RelaySettings {
   readonly maxInFlightBytes: number;
   /** How long a stop, a renewal or a halt waits for what is in flight. */
   readonly drainMs: number;
-  /** A pause of the process longer than this puts the possession of the slot in doubt: below `wal_sender_timeout`. */
+  /** A pause of the process longer than this puts the possession of the slot in doubt, and one after which the slot may be lost (`heldForMs`) in any case. */
   readonly stallLimitMs: number;
   /** Event ids to leave out if they can't be published; an operator's decision, logged for each. */
   readonly skipEvents: ReadonlySet<string>;

@@ -14,6 +14,7 @@ const identity = { systemIdentifier: '1', timeline: 1, database: 'd', slot: 's' 
 const stream: ChangeStream = {
   identity,
   startLsn: noLsn,
+  heldForMs: Infinity,
   flushedLsn: () => Promise.resolve(noLsn),
   report: () => undefined,
   pause: () => undefined,

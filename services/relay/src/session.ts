@@ -48,6 +48,7 @@ export async function runSession(
   );
   if (!opened) return;
   const stream: ChangeStream = opened;
+  guard.atMost(stream.heldForMs);
   // A standby has become the holder.
   observer.stateChanged('connecting');
   const finished = new AbortController();

@@ -74,3 +74,13 @@ it('what is lost, or cannot be asked, ends the session', async () => {
   mute.doubt();
   await expect(mute.prove()).rejects.toMatchObject({ code: 'SOURCE_CONNECTION_LOST' });
 });
+
+it('a slot that is held for less than the limit is in doubt after so long', () => {
+  const { guard, pass } = guarded();
+  guard.atMost(4000);
+  guard.atMost(60_000);
+  pass(4000);
+  expect(guard.isSuspect).toBe(false);
+  pass(4001);
+  expect(guard.isSuspect).toBe(true);
+});

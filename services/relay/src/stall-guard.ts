@@ -17,7 +17,7 @@ export interface Moment {
  * `observe` is called by a timer and before each send: whichever runs first after the stall sees the gap.
  */
 export class StallGuard {
-  readonly #limitMs: number;
+  #limitMs: number;
   readonly #holdsSlot: () => Promise<boolean>;
   #last: Moment;
   /** Counts what raised doubt; the question that was begun after the last one settles it. */
@@ -38,6 +38,11 @@ export class StallGuard {
     this.#limitMs = limitMs;
     this.#last = at;
     this.#holdsSlot = holdsSlot;
+  }
+
+  /** Never looks away for longer than this: the slot may be somebody else's by then. */
+  atMost(limitMs: number): void {
+    this.#limitMs = Math.min(this.#limitMs, limitMs);
   }
 
   observe(at: Moment): void {

@@ -30,6 +30,8 @@ export interface ChangeStream {
   readonly identity: SourceIdentity;
   /** What the slot had confirmed when it was taken: what commits before it does not come. */
   readonly startLsn: Lsn;
+  /** A process that stood still for no longer than this has not lost the slot by it; Infinity if it never does. */
+  readonly heldForMs: number;
   /** Takes the reader's progress; when it is sent to the server is the adapter's decision (`standby-status.ts`). */
   report(progress: SourceProgress): void;
   /** Stops reading from the socket. Messages that were already read may still arrive: at most one read's worth. Status updates go on. */

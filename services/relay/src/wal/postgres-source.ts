@@ -35,11 +35,18 @@ export interface PostgresSourceOptions extends ConnectionSettings {
   readonly failover?: boolean;
   /** Longest time without a status update. Defaults to 5,000 ms, and to a third of `wal_sender_timeout` if that is less. */
   readonly statusIntervalMs?: number;
+  /**
+   * After so long without a word of ours the server gives the slot up, so that another relay can take it: our session's `wal_sender_timeout`,
+   * where the server's is longer or none. Defaults to 15,000 ms.
+   */
+  readonly walSenderTimeoutMs?: number;
   /** How often the publication is looked at while streaming. Defaults to 10,000 ms. */
   readonly checkIntervalMs?: number;
   /** Called with what the log should tell. Must not throw. */
   readonly onNotice?: (notice: SourceNotice) => void;
 }
+
+const defaultWalSenderTimeoutMs = 15_000;
 
 /**
  * Committed transactions from Postgres' write-ahead log: the real `ChangeSource`. It checks the source before it opens a stream, makes
@@ -104,7 +111,7 @@ export class PostgresSource implements ChangeSource {
     sentinel: Sentinel,
     { facts, startLsn }: { facts: SourceFacts; startLsn: Lsn },
   ): Promise<PostgresStream> {
-    const { statusIntervalMs, checkIntervalMs } = this.#options;
+    const { statusIntervalMs, checkIntervalMs, walSenderTimeoutMs } = this.#options;
     try {
       return await PostgresStream.open({
         settings: this.#options,
@@ -113,6 +120,7 @@ export class PostgresSource implements ChangeSource {
         sentinel,
         isPartitioned: facts.outbox?.kind === 'p',
         startLsn,
+        walSenderTimeoutMs: walSenderTimeoutMs ?? defaultWalSenderTimeoutMs,
         ...(statusIntervalMs === undefined ? {} : { statusIntervalMs }),
         ...(checkIntervalMs === undefined ? {} : { checkIntervalMs }),
         onSilence: (silentMs) => this.#options.onNotice?.({ kind: 'server-silent', silentMs }),

@@ -25,6 +25,8 @@ export interface PostgresStreamOptions {
   readonly startLsn: Lsn;
   /** Longest silence towards the server. Defaults to 5,000 ms; less if `wal_sender_timeout` is short. */
   readonly statusIntervalMs?: number;
+  /** The longest `wal_sender_timeout` that the session may have; 0 leaves it to the server. Defaults to 0. */
+  readonly walSenderTimeoutMs?: number;
   /** How often the publication is looked at while streaming. Defaults to 10,000 ms. */
   readonly checkIntervalMs?: number;
   readonly onWarning: (message: string) => void;
@@ -57,9 +59,15 @@ export class PostgresStream implements ChangeStream, LinkListener {
   /** @throws RelayError SOURCE_* */
   static async open(options: PostgresStreamOptions): Promise<PostgresStream> {
     const stream = new PostgresStream(options);
-    const { settings, names } = options;
+    const { settings, names, walSenderTimeoutMs = 0 } = options;
     const { slot, publication } = names;
-    const link = await ReplicationLink.open({ settings, slot, publication, listener: stream });
+    const link = await ReplicationLink.open({
+      settings,
+      slot,
+      publication,
+      walSenderTimeoutMs,
+      listener: stream,
+    });
     stream.#attach(link);
     return stream;
   }
@@ -71,6 +79,11 @@ export class PostgresStream implements ChangeStream, LinkListener {
 
   get startLsn(): Lsn {
     return this.#options.startLsn;
+  }
+
+  get heldForMs(): number {
+    const { walSenderTimeoutMs = 0 } = this.#session ?? {};
+    return walSenderTimeoutMs === 0 ? Infinity : walSenderTimeoutMs - this.#intervalMs();
   }
 
   report(progress: SourceProgress): void {
@@ -139,12 +152,8 @@ export class PostgresStream implements ChangeStream, LinkListener {
 
   started(session: LinkSession): void {
     this.#session = session;
-    const wantedMs = this.#options.statusIntervalMs ?? defaultStatusTiming.intervalMs;
     this.#status = new StatusReporter({
-      timing: {
-        ...defaultStatusTiming,
-        intervalMs: statusIntervalMs(wantedMs, session.walSenderTimeoutMs),
-      },
+      timing: { ...defaultStatusTiming, intervalMs: this.#intervalMs() },
       write: (frame) => this.#link?.write(frame),
     });
     this.#options.listener.opened(session.identity);
@@ -220,6 +229,11 @@ export class PostgresStream implements ChangeStream, LinkListener {
       link.pause();
     }
     this.#status?.start();
+  }
+
+  #intervalMs(): number {
+    const wantedMs = this.#options.statusIntervalMs ?? defaultStatusTiming.intervalMs;
+    return statusIntervalMs(wantedMs, this.#session?.walSenderTimeoutMs ?? 0);
   }
 
   /** The publication can be altered under a running stream; what it leaves out then would be lost without an error. */

@@ -29,7 +29,7 @@ export interface LinkSession {
   readonly identity: SourceIdentity;
   /** The server process that holds the slot for us. */
   readonly backendPid: number;
-  /** 0 means none. */
+  /** After so long without a word of ours the server gives the slot up; 0 means never. */
   readonly walSenderTimeoutMs: number;
 }
 
@@ -37,6 +37,8 @@ interface LinkOptions {
   readonly settings: ConnectionSettings;
   readonly slot: string;
   readonly publication: string;
+  /** The longest `wal_sender_timeout` that this session may have; 0 leaves it to the server. Defaults to 0. */
+  readonly walSenderTimeoutMs?: number;
   readonly listener: LinkListener;
 }
 
@@ -190,7 +192,7 @@ export class ReplicationLink {
       start: async (client, slot, lsn) => {
         this.#attach(client);
         this.#phase = 'check';
-        this.#session = await readSession(client, slot);
+        this.#session = await beginSession(client, slot, this.#options.walSenderTimeoutMs ?? 0);
         this.#phase = 'start';
         return client.query(startSql(slot, this.#options.publication, lsn));
       },
@@ -267,11 +269,19 @@ function startSql(slot: string, publication: string, lsn: string): string {
   return `START_REPLICATION SLOT ${quoteIdentifier(slot)} LOGICAL ${lsn} (proto_version '1', publication_names ${publications})`;
 }
 
-async function readSession(client: Client, slot: string): Promise<LinkSession> {
+async function beginSession(
+  client: Client,
+  slot: string,
+  walSenderTimeoutMs: number,
+): Promise<LinkSession> {
   const system = await client.query<{ systemid: string; timeline: number; dbname: string }>(
     'IDENTIFY_SYSTEM',
   );
-  // Asked here and not beside: a role may have a wal_sender_timeout of its own.
+  // Set and asked here and not beside: it is the session's own, and a role may have one. A shorter one was somebody's choice, and stays.
+  await client.query(
+    `select set_config('wal_sender_timeout', '${walSenderTimeoutMs}ms', false) from pg_settings
+     where name = 'wal_sender_timeout' and ${walSenderTimeoutMs} > 0 and (setting = '0' or setting::int > ${walSenderTimeoutMs})`,
+  );
   const session = await client.query<{ pid: number; timeout: number }>(
     "select pg_backend_pid() as pid, setting::int as timeout from pg_settings where name = 'wal_sender_timeout'",
   );
