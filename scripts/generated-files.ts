@@ -28,6 +28,7 @@ import {
 } from '../services/relay/src/config.ts';
 import { recoveries } from '../services/relay/src/errors.ts';
 import { createRelayMetrics } from '../services/relay/src/metrics.ts';
+import { reliabilityPage, reliabilityPath } from '../test/faults/matrix/reliability-page.ts';
 
 /** A file that is made from the code, and never by hand. */
 export interface GeneratedFile {
@@ -66,6 +67,7 @@ export const generatedFiles: readonly GeneratedFile[] = [
   { path: 'docs/cli.md', content: () => cliReference(verbs) },
   { path: 'docs/errors.md', content: errors },
   { path: 'docs/metrics.md', content: metrics },
+  { path: reliabilityPath, content: reliabilityPage },
 ];
 
 async function openApi(): Promise<string> {

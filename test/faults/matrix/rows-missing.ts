@@ -1,0 +1,61 @@
+/** Rows of the matrix that have no machine yet, each with the reason: the table shows them as not run. */
+export interface MissingRow {
+  readonly number: number;
+  readonly fault: string;
+  readonly why: string;
+}
+
+const notBuilt = 'no round is built yet';
+
+export const missingRows: readonly MissingRow[] = (
+  [
+    [2, 'relay kill -9 between Kafka ack and PG ack'],
+    [4, 'relay SIGTERM with Kafka down'],
+    [5, 'relay SIGSTOP > wal_sender_timeout, 2nd relay takes over, SIGCONT'],
+    [6, 'two relays started together'],
+    [7, 'relay event loop blocked 20 s'],
+    [8, 'relay heap cap, 200 MB transaction'],
+    [9, 'PG kill -9 postmaster under load'],
+    [11, 'PG fast stop and restart, relay idle / busy / Kafka down'],
+    [12, 'PG SIGSTOP 90 s (all backends)'],
+    [13, 'PG disk full: WAL; and spill (pg_replslot)'],
+    [14, 'slot lost (max_slot_wal_keep_size 16 MB, relay down)'],
+    [15, 'slot dropped / recreated behind it'],
+    [16, 'publication dropped+recreated, PG15 and PG18'],
+    [17, 'outbox column added / type changed / table TRUNCATEd'],
+    [18, '1 000 concurrent writers on 10 entities'],
+    [19, 'interleaved long txn commits after short ones'],
+    [20, 'rollback, savepoint rollback, deadlock, serialization retry'],
+    [21, 'open idle txn 10 min; prepared txn'],
+    [22, 'relay<->PG blackhole (DROP both ways)'],
+    [23, 'relay<->PG half-open (only server->client dead)'],
+    [24, 'PG stream sliced to 1-byte reads; chunk cut anywhere'],
+    [25, 'corrupt byte in WAL stream'],
+    [26, 'PG failover to promoted standby (17+: failover slot)'],
+    [27, 'Kafka leader kill -9, 3 brokers, load on all partitions, x20'],
+    [28, 'rolling restart of 3 brokers'],
+    [29, 'all brokers down 10 min, then up'],
+    [30, 'ISR < min.insync'],
+    [31, 'broker SIGSTOP 60 s with produce in flight'],
+    [32, 'produce response dropped after append'],
+    [33, 'controller quorum loss'],
+    [34, 'Kafka disk full / log dir failed'],
+    [35, 'topic missing / deleted / wrong cleanup.policy / fewer partitions'],
+    [36, 'partitions added while running'],
+    [37, 'poison: event > max.message.bytes; null key'],
+    [
+      38,
+      'SASL secret rotated; token expires mid-run; cert expired; TLS name mismatch; ACL removed for one topic',
+    ],
+    [39, 'clock -1 h / +1 h / frozen, in relay and API'],
+    [
+      40,
+      'compaction racing replays: force segments 1 s, dirty ratio 0.01, relay killed repeatedly',
+    ],
+    [41, 'consumer kill -9 / pause / rebalance with 3 members x50'],
+    [42, 'consumer: snappy/zstd record, null value, unknown schema version, garbage bytes'],
+    [43, 'API kill -9 mid request; client retries with Idempotency-Key'],
+    [44, 'pool / PG connections / fds exhausted (API and relay); slowloris; 10x load'],
+    [45, '24 h-in-1 h soak: random schedule of all above, seed printed'],
+  ] as const
+).map(([number, fault]) => ({ number, fault, why: notBuilt }));
