@@ -69,7 +69,7 @@ export const configSchema = z.object({
     .enum(['park', 'stop'], { error: 'expected park or stop' })
     .default('park')
     .describe(
-      'What becomes of an event that cannot be published: park sends it and the later events of its key to the dead letters while all others flow; stop ends the relay with exit code 20',
+      'What becomes of an event that cannot be published: park sends it and the later events of its key to the dead letters while all others flow; stop ends the relay with exit code 20, and keys that were parked before wait on',
     ),
   redrive: flagSetting()
     .default(true)

@@ -101,7 +101,7 @@ export class EventIntake {
   ): { readonly error: RelayError; readonly then: 'leave-out' | 'park' | 'stop' } {
     const error = refusedEvent(record, reason);
     const { eid } = error;
-    const { skipEvents, deadLetters } = this.#parts.settings;
+    const { skipEvents, deadLetters, onPoison } = this.#parts.settings;
     if (eid !== undefined && skipEvents.has(eid)) {
       this.#unparked(error, record.position);
       return { error, then: 'leave-out' };
@@ -109,7 +109,8 @@ export class EventIntake {
     const isLetter =
       record.topic === deadLetters?.deadLetters.topic ||
       record.topic === deadLetters?.parkedKeys.topic;
-    if (!deadLetters || eid === undefined || isLetter) return { error, then: 'stop' };
+    if (!deadLetters || onPoison === 'stop' || eid === undefined || isLetter)
+      return { error, then: 'stop' };
     this.#known.refuse(eid, record.position, error);
     return { error, then: 'park' };
   }
@@ -117,7 +118,9 @@ export class EventIntake {
   #judged(event: RawEvent, poison: RelayError | undefined, own: readonly OutboundRecord[]): Intake {
     const { observer, settings } = this.#parts;
     const isListed = settings.skipEvents.has(event.eid);
-    const judgement = this.#desk?.judge(event, markOf(event.headers), { poison, isListed });
+    const mayPark = settings.onPoison !== 'stop';
+    const how = { poison, isListed, mayPark };
+    const judgement = this.#desk?.judge(event, markOf(event.headers), how);
     if (!judgement || judgement.way === 'publish') return { records: own };
     const { way, records, why, first } = judgement;
     if (way === 'redrive') {

@@ -146,8 +146,8 @@ await runUntilSignal(
         await loadEventTypes(config.eventTypes),
         config.topicPrefix,
       );
-      const deadLetters =
-        config.poison === 'park' ? deadLetterTopics(config.topicPrefix) : undefined;
+      // Also where poison stops the relay: keys that were parked before wait on.
+      const deadLetters = deadLetterTopics(config.topicPrefix);
       const valuePrefixes =
         config.schemaRegistryUrl === undefined
           ? undefined
@@ -155,7 +155,7 @@ await runUntilSignal(
               eventTypes.values(),
               new SchemaRegistry({ url: config.schemaRegistryUrl }),
             );
-      if (deadLetters && config.redrive) {
+      if (config.redrive) {
         const stopRedrive = new AbortController();
         const redriving = redriveLoop(
           {
@@ -210,6 +210,7 @@ await runUntilSignal(
             stallLimitMs: config.stallLimitMs,
             skipEvents: new Set(config.skipEvents ?? []),
             deadLetters,
+            onPoison: config.poison,
             valuePrefixes,
           },
           observer,

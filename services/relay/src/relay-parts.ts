@@ -20,8 +20,10 @@ export interface RelaySettings {
   readonly stallLimitMs: number;
   /** Event ids to leave out if they can't be published; an operator's decision, logged for each. */
   readonly skipEvents: ReadonlySet<string>;
-  /** Where poison goes, so that its key waits and nothing else does; without it a poison event stops the relay. */
+  /** Where poison goes, so that its key waits and nothing else does; without it nobody knows which keys are parked. */
   readonly deadLetters?: DeadLetterTopics | undefined;
+  /** What becomes of poison of a key that is free. Keys that are parked stay so in both cases. `park` if not said. */
+  readonly onPoison?: 'park' | 'stop';
   /** Where values name their schema; without it they are plain JSON. */
   readonly valuePrefixes?: ValuePrefixes | undefined;
 }

@@ -26,6 +26,7 @@ function event(over: Partial<JudgedEvent> = {}): JudgedEvent {
     mark: undefined,
     poison: undefined,
     isListed: false,
+    mayPark: true,
     ...over,
   };
 }
@@ -51,6 +52,21 @@ describe('decide', () => {
         after: { since: '0/20:0@00000000', count: 1, done: 0, code: 'EVENT_TYPE_UNKNOWN' },
       },
     });
+  });
+
+  it('parks no free key where poison stops the relay, and goes on with those that are parked', () => {
+    const stopping = (over: Partial<JudgedEvent> = {}) => event({ mayPark: false, ...over });
+    expect(decide(stopping({ poison: unknown }), free, at)).toEqual({
+      ...{ way: 'stop', poison: unknown },
+    });
+    expect(decide(stopping(), free, at).way).toBe('publish');
+    expect(decide(stopping({ poison: unknown, isListed: true }), free, at).way).toBe('leave-out');
+    for (const poison of [undefined, unknown])
+      expect(decide(stopping({ poison }), parked(), at).way).toBe('park');
+    expect(decide(stopping({ mark: letter(1) }), parked(), at).way).toBe('redrive');
+    expect(decide(stopping({ mark: letter(1), poison: unknown }), parked(), at).way).toBe(
+      'leave-out',
+    );
   });
 
   it('leaves out poison that an operator has listed, and parks nothing for it', () => {

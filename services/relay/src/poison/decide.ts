@@ -16,15 +16,18 @@ export interface JudgedEvent {
   readonly poison: RelayError | undefined;
   /** An operator has said that it may be left out if it cannot be published. */
   readonly isListed: boolean;
+  /** Poison may park a key that is free; else it stops the relay. */
+  readonly mayPark: boolean;
 }
 
 /**
  * Where an event goes. `publish`: to its topics. `park`: to the dead letters, behind those of its key. `redrive`: to
  * its topics, as the dead letter whose turn it is. `discard`: nowhere; letters are given up. `leave-out`: nowhere,
- * and nothing changes.
+ * and nothing changes. `stop`: it cannot be published, and the relay has to end.
  */
 export type Decision =
   | { readonly way: 'publish' }
+  | { readonly way: 'stop'; readonly poison: RelayError }
   | { readonly way: 'park'; readonly entry: ParkedEntry }
   | { readonly way: 'redrive'; readonly entry: ParkedEntry }
   | { readonly way: 'discard'; readonly entry: ParkedEntry }
@@ -33,7 +36,7 @@ export type Decision =
 /**
  * Decides about one event, in the order of the log, so that no event of a key overtakes another one of it:
  * - what was decided before a restart is decided again;
- * - poison parks its key, and whatever comes of a parked key is parked behind it;
+ * - poison parks its key (or stops the relay, if it may not), and whatever comes of a parked key is parked behind it;
  * - a letter that comes again is published if it is the next one and can be published now; every other one is left
  *   out, since it was dealt with, or has to wait for the ones before it. So it does no harm to write letters twice,
  *   or by two people at once, and whoever writes them needs no lock;
@@ -47,6 +50,7 @@ export function decide(event: JudgedEvent, standing: Standing, at: string): Deci
   if (mark) return decideMarked(event, mark, standing);
   if (poison && event.isListed) return { way: 'leave-out', why: 'RELAY_SKIP_EVENTS lists it' };
   if (!state && !poison) return { way: 'publish' };
+  if (!state && poison && !event.mayPark) return { way: 'stop', poison };
   return { way: 'park', entry: entryOf(event, 'parked', parkedBy(event, state, at)) };
 }
 

@@ -10,7 +10,7 @@ import type { RawEvent } from '../outbox/raw-event.ts';
 
 /** What becomes of an event. */
 export interface Judgement {
-  readonly way: Decision['way'];
+  readonly way: Exclude<Decision['way'], 'stop'>;
   /** What has to be in Kafka before the event is acknowledged; the event's own records are not among them. */
   readonly records: readonly OutboundRecord[];
   /** Why it is left out. */
@@ -60,21 +60,28 @@ export class PoisonDesk {
   /**
    * `poison`: why the event cannot be published, if so. **Order**: called for every event that is not plain or not
    * fit, as they come.
+   * @throws RelayError the poison, where it stops the relay.
    */
   judge(
     event: RawEvent,
     mark: LetterMark | undefined,
-    { poison, isListed }: { readonly poison: RelayError | undefined; readonly isListed: boolean },
+    how: {
+      readonly poison: RelayError | undefined;
+      readonly isListed: boolean;
+      readonly mayPark: boolean;
+    },
   ): Judgement {
+    const { poison } = how;
     const { aggregateType, aggregateId, position, eid } = event;
     const place = sourcePositionToText(position, this.#fingerprint);
     const standing = this.#parked.standing(aggregateType, aggregateId, position, eid);
     const nowMs = this.#wallMs();
     const decision = decide(
-      { ...event, place, mark, poison, isListed },
+      { ...event, place, mark, ...how },
       standing,
       new Date(nowMs).toISOString(),
     );
+    if (decision.way === 'stop') throw decision.poison;
     if (decision.way === 'publish') return { way: 'publish', records: [] };
     const { way } = decision;
     const why = way === 'leave-out' ? { why: decision.why } : {};

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
+import { Chance } from './chance.ts';
+import { Operator } from './operator.ts';
+import { World } from './scenario-world.ts';
+import { itemChange, itemChangeNext } from './workload.ts';
+
+const topics = ['sim.item-change', 'sim.item'];
+const everyType = new Map([itemChange, itemChangeNext].map((type) => [type.name, type]));
+const knowing = () => ({ eventTypes: everyType });
+
+function operatorOf(world: World): Operator {
+  if (!world.deadLetters) throw new Error('a world without dead letters');
+  return new Operator(world, new Chance('operator'), world.deadLetters);
+}
+
+/** A world in which an item waits, since its first event is of a type that the relay does not know; no relay runs. */
+async function worldWithParkedKey(): Promise<World> {
+  const world = new World({ hasDeadLetters: true });
+  world.commitRows([world.row({ type: itemChangeNext.name })]);
+  const { life } = world.relay('a relay that does not know the type');
+  await world.untilConfirmed();
+  life.kill();
+  expect(operatorOf(world).parked().size).toBe(1);
+  return world;
+}
+
+describe('a key that is parked', () => {
+  it('stays parked for a relay that stops at new poison: nothing of it passes the event that waits', async () => {
+    const world = await worldWithParkedKey();
+    const stopping = ({ settings }: RelayParts) => ({
+      ...knowing(),
+      settings: { ...settings, onPoison: 'stop' as const },
+    });
+    world.relay('a relay that stops at poison', stopping);
+    world.commit(2);
+    await world.untilConfirmed();
+    for (const topic of topics) expect(world.versions(topic)).toEqual([]);
+
+    operatorOf(world).redrive(true);
+    await world.untilConfirmed();
+    for (const topic of topics) expect(world.versions(topic)).toEqual([1, 2, 3]);
+    expect(operatorOf(world).parked().size).toBe(0);
+  });
+});
+
+describe('a relay that stops at poison', () => {
+  it('parks nothing, and says which event it was', async () => {
+    const world = new World({ hasDeadLetters: true });
+    const halts: unknown[] = [];
+    world.onHalt = (_, thrown) => halts.push(thrown);
+    world.commitRows([world.row(), world.row({ type: itemChangeNext.name }), world.row()]);
+    world.relay('relay', ({ settings }) => ({ settings: { ...settings, onPoison: 'stop' } }));
+    await world.until('the relay has stopped', () => halts.length > 0);
+    expect(halts).toMatchObject([{ code: 'EVENT_TYPE_UNKNOWN' }]);
+    expect(operatorOf(world).parked().size).toBe(0);
+    for (const topic of topics) expect(world.versions(topic)).toEqual([1]);
+  });
+});
