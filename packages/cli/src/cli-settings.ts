@@ -1,4 +1,4 @@
-import { kafkaSettings, postgresUrlSetting } from '@outbound/service-kit';
+import { kafkaSettings, postgresUrlSetting, walBudgetSettings } from '@outbound/service-kit';
 import { z } from 'zod';
 
 /** Prefix of every setting of the command line in the environment. */
@@ -48,6 +48,7 @@ export const cliSchema = z.object({
     .max(63)
     .default('outbound')
     .describe('Publication that covers the outbox'),
+  ...walBudgetSettings(),
 });
 
 export type CliSettings = Readonly<z.output<typeof cliSchema>>;

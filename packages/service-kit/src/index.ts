@@ -39,3 +39,22 @@ export { listenFault } from './listen-fault.ts';
 export { runUntilSignal, type Lifecycle, type ProcessHost } from './lifecycle.ts';
 export type { KafkaConnection, KafkaLog } from './kafka-connection.ts';
 export { kafkaConnection, kafkaSettings, type KafkaSettings } from './kafka-settings.ts';
+export {
+  slotHealth,
+  slotHealthSql,
+  type OpenTransaction,
+  type SlotHealth,
+  type SlotHealthRow,
+} from './slot/slot-health.ts';
+export { TransactionAge } from './slot/transaction-age.ts';
+export { walBudget, walBudgetSettings, type WalBudget } from './slot/wal-budget.ts';
+export { WalGrowth, type GrowthRate } from './slot/wal-growth.ts';
+export { walHolders, type WalHolder } from './slot/wal-holder.ts';
+export {
+  judgeWal,
+  walStates,
+  walText,
+  type WalState,
+  type WalVerdict,
+} from './slot/wal-verdict.ts';
+export { bytesText, durationText } from './units.ts';

@@ -6,6 +6,7 @@ import {
   logLevels,
   PipelineError,
   postgresUrlSetting,
+  walBudgetSettings,
 } from '@outbound/service-kit';
 import { z } from 'zod';
 import { failPointNames } from './fail-points.ts';
@@ -108,10 +109,7 @@ export const configSchema = z.object({
       'How long a stop waits for records in flight; the process ends 4.5 s after it at the latest, so give its supervisor 5 s more',
     )
     .meta({ unit: 'ms' }),
-  walBudgetBytes: integerSetting({ min: mebibyte })
-    .default(10 * 1024 * mebibyte)
-    .describe('Log that Postgres may keep for the slot before readiness and the log complain')
-    .meta({ unit: 'bytes' }),
+  ...walBudgetSettings(),
   outboxRetentionHours: integerSetting({ min: 1, max: 24 * 366 })
     .default(72)
     .describe('How long published rows stay in the outbox, as the source of recovery and replay')

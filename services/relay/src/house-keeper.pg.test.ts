@@ -1,12 +1,11 @@
 import { startPostgres, type PostgresMajor, type PostgresServer } from '@outbound/local-stack';
-import { createLogger, systemClock } from '@outbound/service-kit';
+import { createLogger, systemClock, type WalState } from '@outbound/service-kit';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/eventually.ts';
 import { migrateDatabase } from '../../catalog-api/src/migrations/migrate-database.ts';
 import { keepHouse } from './house-keeper.ts';
 import { monitorSlot } from './slot-monitor.ts';
-import type { SlotHealth } from './wal/slot-health.ts';
 
 describe.each<PostgresMajor>([18, 15])('the house keeper on Postgres %i', (major) => {
   let server: PostgresServer;
@@ -150,23 +149,23 @@ describe.each<PostgresMajor>([18, 15])('the house keeper on Postgres %i', (major
   it('may be slow, and the slot is known meanwhile', async () => {
     await makeSlow();
     await admin.query("select pg_create_logical_replication_slot('slow', 'pgoutput')");
-    const healths: (SlotHealth | undefined)[] = [];
+    const states: WalState[] = [];
     const stop = new AbortController();
     const monitor = monitorSlot(
       {
         connection: { databaseUrl },
         slot: 'slow',
-        walBudgetBytes: 1_000_000_000,
+        budget: { warnBytes: undefined, alarmBytes: undefined },
         clock: { ...systemClock, sleep: (_, signal) => systemClock.sleep(10, signal) },
         logger,
-        onHealth: (health) => healths.push(health),
+        onVerdict: ({ state }) => states.push(state),
       },
       stop.signal,
     );
-    await keep(async () => (await connections()) === 1 && healths.length >= 3);
+    await keep(async () => (await connections()) === 1 && states.length >= 3);
     stop.abort();
     await monitor;
-    expect(healths).not.toContain(undefined);
+    expect(new Set(states)).toEqual(new Set(['ok']));
     expect(lines).toEqual([]);
   });
 });

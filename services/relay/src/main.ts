@@ -10,6 +10,9 @@ import {
   runUntilSignal,
   startAdminServer,
   systemClock,
+  walBudget,
+  type WalBudget,
+  type WalVerdict,
 } from '@outbound/service-kit';
 import packageJson from '../package.json' with { type: 'json' };
 import {
@@ -36,18 +39,21 @@ import { writeLetters } from './poison/write-letters.ts';
 import { Readiness } from './readiness.ts';
 import type { SessionGauges } from './relay-observer.ts';
 import { runRelay } from './relay.ts';
-import { judgeSlot, monitorSlot } from './slot-monitor.ts';
+import { monitorSlot, slotReadiness } from './slot-monitor.ts';
 import { createNoticeLog } from './source-notice-log.ts';
 import { PostgresSource } from './wal/postgres-source.ts';
-import type { SlotHealth } from './wal/slot-health.ts';
 
 /** Reads the environment, or ends the process with one sentence per wrong setting. */
-function configOrExit(): { config: RelayConfig; kafka: KafkaConnection } {
+function configOrExit(): { config: RelayConfig; kafka: KafkaConnection; budget: WalBudget } {
   try {
     const config = readConfig(configPrefix, configSchema, process.env);
     judgeTimings(config);
     const isProduction = process.env['NODE_ENV'] === 'production';
-    return { config, kafka: kafkaConnection(config, { prefix: configPrefix, isProduction }) };
+    return {
+      config,
+      kafka: kafkaConnection(config, { prefix: configPrefix, isProduction }),
+      budget: walBudget(config, { prefix: configPrefix }),
+    };
   } catch (thrown) {
     if (!(thrown instanceof PipelineError)) throw thrown;
     process.stderr.write(`relay: ${thrown.message}\n`);
@@ -72,7 +78,7 @@ const closingMs = 4500;
 /** How long a stop waits for what runs beside the stream. */
 const besideMs = 1000;
 
-const { config, kafka } = configOrExit();
+const { config, kafka, budget } = configOrExit();
 const logger = createLogger({ service: 'relay', level: config.logLevel });
 
 await runUntilSignal(
@@ -81,7 +87,7 @@ await runUntilSignal(
     const registry = createMetricsRegistry({ prefix: 'relay_', version: packageJson.version });
     const metrics = createRelayMetrics(registry, () => systemClock.wallMs());
     const readiness = new Readiness();
-    let slotHealth: SlotHealth | undefined;
+    let walVerdict: WalVerdict | undefined;
     let gauges: (() => SessionGauges) | undefined;
     const observer = observers(createLogObserver(logger), metrics.observer, readiness.observer, {
       sessionStarted: (read) => {
@@ -104,7 +110,7 @@ await runUntilSignal(
       checks: {
         relay: () => readiness.relay,
         kafka: () => readiness.kafka,
-        slot: () => judgeSlot(slotHealth, config.walBudgetBytes),
+        slot: () => slotReadiness(walVerdict, readiness),
       },
     });
     onClose('admin server', () => admin.close());
@@ -115,12 +121,12 @@ await runUntilSignal(
       {
         connection,
         slot: config.slot,
-        walBudgetBytes: config.walBudgetBytes,
+        budget,
         clock: systemClock,
         logger,
-        onHealth: (health) => {
-          slotHealth = health;
-          metrics.slot(health);
+        onVerdict: (verdict) => {
+          walVerdict = verdict;
+          metrics.slot(verdict);
         },
       },
       stopBeside.signal,

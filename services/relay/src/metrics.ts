@@ -1,7 +1,8 @@
+import type { WalVerdict } from '@outbound/service-kit';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { RelayErrorCode } from './errors.ts';
 import type { RelayObserver, RelayState, SessionGauges } from './relay-observer.ts';
-import type { SlotHealth } from './wal/slot-health.ts';
+import { createSlotMetrics } from './slot-metrics.ts';
 
 const states = [
   'standby',
@@ -11,7 +12,6 @@ const states = [
   'stopping',
   'stopped',
 ] as const satisfies readonly RelayState[];
-const walStatuses = ['reserved', 'extended', 'unreserved', 'lost', 'unknown'] as const;
 
 /**
  * The relay's metrics: an observer that counts. What is not known is absent or NaN, never 0 (I11). Labels never hold a key or an
@@ -20,7 +20,7 @@ const walStatuses = ['reserved', 'extended', 'unreserved', 'lost', 'unknown'] as
 export function createRelayMetrics(
   registry: Registry,
   wallMs: () => number,
-): { observer: RelayObserver; slot: (health: SlotHealth | undefined) => void } {
+): { observer: RelayObserver; slot: (verdict: WalVerdict | undefined) => void } {
   const registers = [registry];
   let gauges: (() => SessionGauges) | undefined;
 
@@ -136,39 +136,11 @@ export function createRelayMetrics(
       this.set(gauges?.().withheldRecords ?? NaN);
     },
   });
-  const walLag = new Gauge({
-    name: 'relay_wal_lag_bytes',
-    help: 'Log written by Postgres beyond what the slot has confirmed; NaN when unknown.',
-    registers,
-  });
-  const retained = new Gauge({
-    name: 'relay_slot_retained_wal_bytes',
-    help: 'Log that Postgres keeps for the slot (from restart_lsn); NaN when unknown.',
-    registers,
-  });
-  const safe = new Gauge({
-    name: 'relay_slot_safe_wal_bytes',
-    help: 'Log that can still be written before Postgres gives the slot up; NaN when unknown or without a limit.',
-    registers,
-  });
-  const slotStatus = new Gauge({
-    name: 'relay_slot_status',
-    help: "One for the slot's wal_status, zero for the others.",
-    labelNames: ['status'],
-    registers,
-  });
+  const setSlot = createSlotMetrics(registry);
 
   const setState = (current: RelayState) => {
     for (const each of states) state.set({ state: each }, Number(each === current));
   };
-  const setSlot = (health: SlotHealth | undefined) => {
-    const status = walStatuses.find((each) => each === health?.walStatus) ?? 'unknown';
-    for (const each of walStatuses) slotStatus.set({ status: each }, Number(each === status));
-    walLag.set(health?.lagBytes ?? NaN);
-    retained.set(health?.retainedBytes ?? NaN);
-    safe.set(health?.safeBytes ?? NaN);
-  };
-  setSlot(undefined);
 
   return {
     slot: setSlot,

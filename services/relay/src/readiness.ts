@@ -70,6 +70,11 @@ export class Readiness {
     this.#unanswered = error?.code;
   }
 
+  /** Another relay holds the slot. */
+  get isStandby(): boolean {
+    return this.#state === 'standby';
+  }
+
   get relay(): ReadinessCheck {
     const ok = this.#state === 'streaming' || this.#state === 'standby';
     const details = [this.#stateInWords()];

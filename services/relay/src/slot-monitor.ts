@@ -1,48 +1,61 @@
-import { LineLimit, type Clock, type Logger } from '@outbound/service-kit';
+import {
+  judgeWal,
+  LineLimit,
+  TransactionAge,
+  WalGrowth,
+  walText,
+  type Clock,
+  type Logger,
+  type WalBudget,
+  type WalState,
+  type WalVerdict,
+} from '@outbound/service-kit';
 import { toRelayError } from './errors.ts';
+import type { ReadinessCheck } from './readiness.ts';
 import type { ConnectionSettings } from './wal/connection-config.ts';
 import { Sentinel } from './wal/sentinel.ts';
-import { readSlotHealth, type SlotHealth } from './wal/slot-health.ts';
+import { readSlotHealth } from './wal/slot-health.ts';
 
 const pollMs = 5000;
 /** A server that cannot be asked is told of once a minute. */
 const repeatMs = 60_000;
+/** Many steps of restart_lsn, which the server moves every 15 seconds or so, and little enough to be the present. */
+const growthWindow = { windowMs: 300_000, leastMs: 10_000 };
 
 export interface SlotMonitorOptions {
   readonly connection: ConnectionSettings;
   readonly slot: string;
-  /** Above this the retained log is an alarm. */
-  readonly walBudgetBytes: number;
+  readonly budget: WalBudget;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** What was just learned; undefined means unknown. */
-  readonly onHealth: (health: SlotHealth | undefined) => void;
+  /** What was just learned. */
+  readonly onVerdict: (verdict: WalVerdict) => void;
 }
-
-/** What the slot monitor says when readiness asks. */
-export type SlotVerdict = { readonly ok: boolean; readonly detail: string };
 
 /**
- * Judges the slot's health against the budget. Unknown is not ok (I11); a lost slot is a data gap.
+ * What readiness says of the slot. A warning is ready. An alarm is not: a person has to act while there is time. That is readiness and never
+ * liveness, since a restart frees no log. A standby holds no log, and is the way in for a relay that is repaired: it is ready in the alarm too, or a
+ * rollout would wait for ever for what only the rollout can end. Unknown is ready for nobody (I11).
  */
-export function judgeSlot(health: SlotHealth | undefined, walBudgetBytes: number): SlotVerdict {
-  if (!health)
-    return { ok: false, detail: 'unknown: Postgres was not asked yet, or has no such slot' };
-  if (health.walStatus === 'lost') return { ok: false, detail: 'lost: Postgres gave up the slot' };
-  const { retainedBytes } = health;
-  if (retainedBytes !== undefined && retainedBytes > walBudgetBytes)
-    return {
-      ok: false,
-      detail: `over budget: Postgres keeps ${retainedBytes} bytes of log for the slot, more than ${walBudgetBytes}`,
-    };
-  return { ok: true, detail: health.walStatus ?? 'unknown' };
+export function slotReadiness(
+  verdict: WalVerdict | undefined,
+  { isStandby }: { readonly isStandby: boolean },
+): ReadinessCheck {
+  const judged = verdict ?? judgeWal(undefined, undefined, noBudget);
+  const { state } = judged;
+  const ok = state === 'ok' || state === 'warn' || (state === 'alarm' && isStandby);
+  return { ok, detail: walText(judged) };
 }
+
+const noBudget: WalBudget = { warnBytes: undefined, alarmBytes: undefined };
 
 /** Asks Postgres about the slot every five seconds, beside the stream, until the signal aborts. Never rejects. */
 export async function monitorSlot(options: SlotMonitorOptions, signal: AbortSignal): Promise<void> {
-  const { clock, logger, slot, walBudgetBytes, onHealth } = options;
+  const { clock, logger, slot, budget, onVerdict } = options;
   let sentinel: Sentinel | undefined;
-  let wasOverBudget = false;
+  let told: WalState = 'ok';
+  const growth = new WalGrowth(growthWindow);
+  const age = new TransactionAge();
   const limit = new LineLimit({ everyMs: repeatMs, nowMs: () => clock.nowMs() });
   while (!signal.aborted) {
     try {
@@ -53,20 +66,17 @@ export async function monitorSlot(options: SlotMonitorOptions, signal: AbortSign
       const health = await sentinel.ask('reading the health of the slot', (client) =>
         readSlotHealth(client, slot),
       );
-      onHealth(health);
-      const isOverBudget =
-        health?.retainedBytes !== undefined && health.retainedBytes > walBudgetBytes;
-      if (isOverBudget !== wasOverBudget)
-        logger[isOverBudget ? 'error' : 'info'](
-          { component: 'slot', slot, retainedBytes: health?.retainedBytes, walBudgetBytes },
-          isOverBudget
-            ? 'Postgres keeps more log for the slot than the budget allows'
-            : 'the retained log is within the budget again',
-        );
-      wasOverBudget = isOverBudget;
+      const nowMs = clock.nowMs();
+      growth.observe(nowMs, health);
+      const verdict = judgeWal(health && age.withAge(nowMs, health), growth.rate, budget);
+      onVerdict(verdict);
+      if (verdict.state !== told && verdict.state !== 'unknown') {
+        told = verdict.state;
+        logVerdict(logger, slot, verdict);
+      }
     } catch (thrown) {
       const error = toRelayError(thrown);
-      onHealth(undefined);
+      onVerdict(judgeWal(undefined, undefined, budget));
       const line = limit.admit(error.code);
       if (line)
         logger.warn(
@@ -77,4 +87,24 @@ export async function monitorSlot(options: SlotMonitorOptions, signal: AbortSign
     await clock.sleep(pollMs, signal);
   }
   sentinel?.close();
+}
+
+/** Each change of the state once: what it is, and what to do. */
+function logVerdict(logger: Logger, slot: string, verdict: WalVerdict): void {
+  const { state, health, holder, secondsLeft } = verdict;
+  const level = state === 'ok' ? 'info' : state === 'warn' ? 'warn' : 'error';
+  logger[level](
+    {
+      component: 'slot',
+      slot,
+      state,
+      retainedBytes: health?.retainedBytes,
+      ...verdict.thresholds,
+      ...(secondsLeft !== undefined && Number.isFinite(secondsLeft)
+        ? { secondsLeft: Math.round(secondsLeft) }
+        : {}),
+      ...(holder ? { cause: holder.cause, remedy: holder.remedy } : {}),
+    },
+    state === 'ok' ? 'the retained log is within its budget again' : walText(verdict),
+  );
 }

@@ -163,13 +163,6 @@ describe('the database', () => {
       /outbound recover/,
     ],
     [
-      'a slot about to be lost',
-      { slot: { ...slot, wal_status: 'unreserved' } },
-      'slot outbound',
-      'fault',
-      /start the relay now/,
-    ],
-    [
       'a slot that nobody reads',
       { slot: { ...slot, active: false } },
       'slot outbound',

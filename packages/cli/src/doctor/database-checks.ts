@@ -163,14 +163,6 @@ function judgeSlot(facts: DatabaseFacts, name: string): readonly Finding[] {
   if (slot.wal_status === 'lost')
     return [fault(check, 'was given up by Postgres: changes are missing', 'outbound recover')];
   const findings: Finding[] = [];
-  if (slot.wal_status === 'unreserved')
-    findings.push(
-      fault(
-        check,
-        'the next checkpoint may give it up',
-        'start the relay now, or raise max_slot_wal_keep_size and reload',
-      ),
-    );
   if (!slot.active)
     findings.push(
       warning(check, 'nobody reads it, and Postgres keeps all log for it', 'start the relay'),

@@ -1,9 +1,12 @@
 import { declaredTopics, eventTypes, withTopicPrefix } from '@outbound/schemas';
+import { walBudget } from '@outbound/service-kit';
 import type pg from 'pg';
+import { cliPrefix } from '../cli-settings.ts';
 import type { CliContext } from '../context.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
 import { readRelayStatus } from '../status/relay-status.ts';
+import { SlotReader } from '../status/slot-status.ts';
 import { readOutboxStatus } from '../status/source-status.ts';
 import type { AddVerb } from '../verb.ts';
 import { splitAddress } from './advertised-brokers.ts';
@@ -14,6 +17,7 @@ import { fault, ok, unknown, warning, type Finding, type Level } from './finding
 import { kafkaChecks } from './kafka-checks.ts';
 import { machineChecks } from './machine-checks.ts';
 import { judgeMigrations, migrationFiles, type Migration } from './migration-checks.ts';
+import { judgeRetainedLog } from './wal-check.ts';
 
 /** `outbound doctor`: everything that commonly is not as it should be, each with its cure. */
 export const addDoctor: AddVerb = (program, bind) => {
@@ -72,6 +76,7 @@ export function findingText(
 async function databaseChecks(context: CliContext, directory: string): Promise<readonly Finding[]> {
   const { settings } = context;
   if (settings.databaseUrl === undefined) return [notSet('postgres', 'OUTBOUND_DATABASE_URL')];
+  const slot = new SlotReader(settings.slot, walBudget(settings, { prefix: cliPrefix }));
   try {
     const pool = await context.database();
     const beforeMs = Date.now();
@@ -79,6 +84,7 @@ async function databaseChecks(context: CliContext, directory: string): Promise<r
     const afterMs = Date.now();
     return [
       ...judgeDatabase(facts, settings),
+      ...judgeRetainedLog(await slot.judge(pool)),
       judgeMigrations(migrationFiles(directory), await appliedMigrations(pool)),
       ...(facts.has_outbox ? [await outboxCheck(pool, new Date(facts.server_ms))] : []),
       judgeClock(facts.server_ms - (beforeMs + afterMs) / 2, afterMs - beforeMs),

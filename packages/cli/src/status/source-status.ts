@@ -1,89 +1,5 @@
 import type pg from 'pg';
 
-/** The slot as the server sees it now. Null is what the server does not say. */
-export interface SlotStatus {
-  readonly name: string;
-  /** True while a relay reads it. */
-  readonly active: boolean;
-  /** `reserved`, `extended`, `unreserved` (the next checkpoint may give it up) or `lost`. */
-  readonly wal_status: string | null;
-  readonly confirmed_flush_lsn: string | null;
-  readonly restart_lsn: string | null;
-  /** Log written beyond what is confirmed. */
-  readonly lag_bytes: number | null;
-  /** Log that is kept, from restart_lsn on. */
-  readonly retained_bytes: number | null;
-  /** Log that may still be written before the slot is given up; null without a limit. */
-  readonly safe_bytes: number | null;
-  /** What keeps the log, where it can be said. */
-  readonly kept_by: string | null;
-}
-
-/** Numbers come as text from bigint and numeric. */
-type Texts<Names extends string> = Readonly<Record<Names, string | null>>;
-
-/** @returns undefined if there is no such slot. Rejects if the server cannot be asked. */
-export async function readSlotStatus(pool: pg.Pool, slot: string): Promise<SlotStatus | undefined> {
-  const { rows } = await pool.query<
-    { name: string; active: boolean; wal_status: string | null } & Texts<
-      'confirmed_flush_lsn' | 'restart_lsn' | 'lag_bytes' | 'retained_bytes' | 'safe_bytes'
-    >
-  >(
-    `select slot_name::text as name, active, wal_status, confirmed_flush_lsn::text, restart_lsn::text,
-       pg_wal_lsn_diff(here.lsn, confirmed_flush_lsn)::text as lag_bytes,
-       pg_wal_lsn_diff(here.lsn, restart_lsn)::text as retained_bytes,
-       safe_wal_size::text as safe_bytes
-     from pg_replication_slots,
-       (select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end as lsn) as here
-     where slot_name = $1`,
-    [slot],
-  );
-  const [row] = rows;
-  if (!row) return undefined;
-  const facts = {
-    ...row,
-    // The slot may confirm more than was written when that was measured.
-    lag_bytes: atLeastZero(row.lag_bytes),
-    retained_bytes: atLeastZero(row.retained_bytes),
-    safe_bytes: row.safe_bytes === null ? null : Number(row.safe_bytes),
-  };
-  return { ...facts, kept_by: keptBy(facts, await oldestTransaction(pool)) };
-}
-
-/** The oldest transaction that has written something and is open. */
-export interface OpenTransaction {
-  readonly pid: number;
-  readonly application: string;
-  readonly seconds: number;
-}
-
-async function oldestTransaction(pool: pg.Pool): Promise<OpenTransaction | undefined> {
-  const { rows } = await pool.query<OpenTransaction>(
-    `select pid, application_name as application, extract(epoch from now() - xact_start)::float8 as seconds
-     from pg_stat_activity
-     where backend_xid is not null and xact_start is not null and pid <> pg_backend_pid()
-     order by xact_start limit 1`,
-  );
-  return rows[0];
-}
-
-/**
- * Why the server keeps log for the slot: restart_lsn stands where the oldest transaction began that was open at the
- * confirmed position. Null where
- * little is kept, or nothing more can be said.
- */
-export function keptBy(
-  slot: Pick<SlotStatus, 'active' | 'lag_bytes' | 'retained_bytes'>,
-  oldest: OpenTransaction | undefined,
-): string | null {
-  const { active, lag_bytes: lag, retained_bytes: retained } = slot;
-  if (lag === null || retained === null || retained < 16 * 1024 * 1024) return null;
-  if (!active) return 'no relay reads the slot';
-  if (oldest && oldest.seconds > 60)
-    return `a transaction that is open for ${Math.round(oldest.seconds)} s (process ${oldest.pid}${oldest.application === '' ? '' : `, ${oldest.application}`})`;
-  return lag > retained / 2 ? 'what the relay has not confirmed' : null;
-}
-
 export interface PublicationStatus {
   readonly name: string;
   readonly covers_outbox: boolean;
@@ -216,10 +132,6 @@ export async function readOperations(pool: pg.Pool): Promise<readonly OperationS
     ended_at: iso(row.ended_at),
     progress: row.progress === null ? null : (JSON.parse(row.progress) as unknown),
   }));
-}
-
-function atLeastZero(text: string | null): number | null {
-  return text === null ? null : Math.max(0, Number(text));
 }
 
 /** A moment as JSON has it. */

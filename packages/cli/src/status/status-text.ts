@@ -2,7 +2,8 @@ import type { Output } from '../console/output.ts';
 import { ageText, bytesText, durationText, numberText } from '../console/units.ts';
 import type { GroupStatus, KafkaStatus, TopicStatus } from './kafka-status.ts';
 import type { RelayStatus } from './relay-status.ts';
-import type { OperationStatus, OutboxStatus, SlotStatus } from './source-status.ts';
+import type { SlotStatus } from './slot-status.ts';
+import type { OperationStatus, OutboxStatus } from './source-status.ts';
 import type { Status } from './status.ts';
 
 const unknown = 'unknown';
@@ -25,7 +26,8 @@ export function statusText(
   else {
     const [first = '', ...rest] = slotLines(slot.value);
     say('slot', first);
-    rest.forEach(more);
+    const isUrgent = ['alarm', 'lost'].includes(slot.value.budget.state);
+    rest.forEach((line) => more(isUrgent ? red(line) : line));
   }
   if (!publication.isKnown) say('publication', `${unknown}: ${publication.why}`);
   else if (!publication.value) say('publication', red(`${names.publication} does not exist`));
@@ -72,11 +74,10 @@ export function statusText(
 
 function slotLines(slot: SlotStatus): string[] {
   const lag = slot.lag_bytes === null ? unknown : bytesText(slot.lag_bytes);
-  const retained = slot.retained_bytes === null ? unknown : bytesText(slot.retained_bytes);
   return [
     `${slot.name} is ${slot.active ? 'read by a relay' : 'not read by anyone'}; wal_status ${slot.wal_status ?? unknown}`,
-    `confirmed ${slot.confirmed_flush_lsn ?? unknown}, ${lag} behind the log`,
-    `keeps ${retained} of log from ${slot.restart_lsn ?? unknown}${slot.kept_by === null ? '' : `, because of ${slot.kept_by}`}${slot.safe_bytes === null ? '' : `; given up after another ${bytesText(slot.safe_bytes)}`}`,
+    `confirmed ${slot.confirmed_flush_lsn ?? unknown}, ${lag} behind the log; begins again from ${slot.restart_lsn ?? unknown}`,
+    `log ${slot.budget.says}`,
   ];
 }
 

@@ -5,7 +5,6 @@ import { inParallel } from './in-parallel.ts';
 import { parseMetrics, quantile } from './metrics-text.ts';
 import { learn } from './part.ts';
 import { relayStatus } from './relay-status.ts';
-import { keptBy } from './source-status.ts';
 import { addStatus, statusJson } from './status-verb.ts';
 import { statusText } from './status-text.ts';
 import type { Status } from './status.ts';
@@ -125,17 +124,6 @@ describe("a relay's metrics", () => {
     });
     expect(() => relayStatus(text('up 1\n'))).toThrow('no relay');
   });
-});
-
-test('what keeps the log is said where it is known', () => {
-  const slot = { active: true, lag_bytes: 1, retained_bytes: 1e9 };
-  const old = { pid: 7, application: 'psql', seconds: 300 };
-  expect(keptBy({ ...slot, retained_bytes: 1000 }, old)).toBe(null);
-  expect(keptBy({ ...slot, active: false }, old)).toBe('no relay reads the slot');
-  expect(keptBy(slot, old)).toBe('a transaction that is open for 300 s (process 7, psql)');
-  expect(keptBy({ ...slot, lag_bytes: 9e8 }, undefined)).toBe('what the relay has not confirmed');
-  expect(keptBy(slot, { ...old, seconds: 1 })).toBe(null);
-  expect(keptBy({ ...slot, lag_bytes: null }, old)).toBe(null);
 });
 
 test('a part that fails, or is interrupted, is unknown with its reason', async () => {

@@ -1,4 +1,6 @@
 import { eventTypes, withTopicPrefix } from '@outbound/schemas';
+import { walBudget } from '@outbound/service-kit';
+import { cliPrefix } from '../cli-settings.ts';
 import type { CliContext } from '../context.ts';
 import { openKafkaAdmin, type KafkaAdmin } from '../kafka/kafka-admin.ts';
 import { readKafkaStatus, type KafkaStatus } from './kafka-status.ts';
@@ -8,12 +10,11 @@ import {
   readOperations,
   readOutboxStatus,
   readPublicationStatus,
-  readSlotStatus,
   type OperationStatus,
   type OutboxStatus,
   type PublicationStatus,
-  type SlotStatus,
 } from './source-status.ts';
+import { SlotReader, type SlotStatus } from './slot-status.ts';
 
 /** Everything that could be learnt; a slot or publication that does not exist is known, and undefined. */
 export interface Status {
@@ -28,10 +29,13 @@ export interface Status {
 /** Asks all parts at once; one that fails leaves the others alone. Keeps its connection to Kafka between two looks. */
 export class StatusReader {
   readonly #context: CliContext;
+  readonly #slot: SlotReader;
   #admin: KafkaAdmin | undefined;
 
   constructor(context: CliContext) {
     this.#context = context;
+    const { settings } = context;
+    this.#slot = new SlotReader(settings.slot, walBudget(settings, { prefix: cliPrefix }));
     context.onClose(async () => this.#admin?.close());
   }
 
@@ -41,7 +45,7 @@ export class StatusReader {
       ask: (pool: Awaited<ReturnType<CliContext['database']>>) => Promise<Value>,
     ) => learn(async () => ask(await this.#context.database()), signal);
     const [slot, publication, outbox, operations, relay, kafka] = await Promise.all([
-      sql((pool) => readSlotStatus(pool, settings.slot)),
+      sql((pool) => this.#slot.read(pool)),
       sql((pool) => readPublicationStatus(pool, settings.publication)),
       sql(readOutboxStatus),
       sql(readOperations),

@@ -1,3 +1,4 @@
+import type { SlotHealth } from '@outbound/service-kit';
 import { RelayError } from '../errors.ts';
 import type { ChangeListener, ChangeSource, ChangeStream } from './change-source.ts';
 import { assertSlotName, quoteIdentifier, type ConnectionSettings } from './connection-config.ts';
@@ -5,7 +6,7 @@ import { defaultOutboxTable, type OutboxTable } from './outbox-table.ts';
 import { PostgresStream } from './postgres-stream.ts';
 import { connect, destroy, Sentinel } from './sentinel.ts';
 import { createSlot, recordSlot, type CreationBlocker } from './slot-creation.ts';
-import { readSlotHealth, type SlotHealth } from './slot-health.ts';
+import { readSlotHealth } from './slot-health.ts';
 import { judgeSource } from './source-checks.ts';
 import { codeOf, sqlState, toSourceError } from './source-errors.ts';
 import { readSourceFacts, type SourceFacts, type SourceNames } from './source-facts.ts';
