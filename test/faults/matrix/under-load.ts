@@ -34,6 +34,10 @@ export interface UnderLoad {
   };
   /** Between the relay and Postgres. */
   readonly postgresProxy?: FaultProxy;
+  /** Added to the URL with which the relay reaches Postgres, such as `sslmode`. */
+  readonly urlParameters?: Readonly<Record<string, string>>;
+  /** Done before the first relay starts. */
+  readonly before?: (pipeline: TestPipeline) => Promise<void>;
   /** Records that may be there a second time (I7), told the events that were committed. */
   readonly allowedDuplicates: number;
   /** How long all may take to arrive after the end of the load (I8). */
@@ -54,7 +58,8 @@ export async function underLoad(
 ): Promise<FaultOutcome> {
   await using pipeline = await TestPipeline.create(stack, options.env);
   await EntityWriter.prepare(pipeline.sql);
-  const env = options.postgresProxy ? throughProxy(pipeline, options.postgresProxy) : {};
+  await options.before?.(pipeline);
+  const env = { RELAY_DATABASE_URL: relayUrl(pipeline, options) };
   const launch = () => pipeline.launchRelay(env, options.nodeArgs);
   const start = () => pipeline.startRelay(env, options.nodeArgs);
   const relay = await start();
@@ -101,11 +106,14 @@ export async function underLoad(
   };
 }
 
-/** The relay's settings with which it reaches Postgres through the proxy. */
-export function throughProxy(pipeline: TestPipeline, proxy: FaultProxy): Record<string, string> {
+function relayUrl(
+  pipeline: TestPipeline,
+  { postgresProxy, urlParameters = {} }: UnderLoad,
+): string {
   const url = new URL(pipeline.relayEnv['RELAY_DATABASE_URL'] ?? '');
-  url.host = `${proxy.host}:${proxy.port}`;
-  return { RELAY_DATABASE_URL: url.href };
+  if (postgresProxy) url.host = `${postgresProxy.host}:${postgresProxy.port}`;
+  for (const [name, value] of Object.entries(urlParameters)) url.searchParams.set(name, value);
+  return url.href;
 }
 
 /** The entities as they are in the database (I4). */
