@@ -226,10 +226,7 @@ export async function runSchedule(
     },
     chance.fork('nemesis'),
     {
-      faults: (plot === 'any' ? chosenFaults(shape) : plotFaults[plot]).filter(
-        // What becomes of keys that a lost history has parked is a person's to say.
-        (fault) => !poison || fault !== 'bring back a copy',
-      ),
+      faults: plot === 'any' ? chosenFaults(shape) : plotFaults[plot],
       gapMs: shape.pick([300, 1000, 3000]),
       untilMs: activeMs,
     },

@@ -18,8 +18,11 @@ export interface ParkedState {
 
 /** One decision about a key, and how the key stands after it. */
 export interface ParkedEntry {
-  /** `kept`: a letter came again, and still could not be published. */
-  readonly kind: 'parked' | 'redriven' | 'discarded' | 'kept';
+  /**
+   * `kept`: a letter came again, and still could not be published. `void`: no decision; what was decided here belongs
+   * to a history that the database does not have any more, and the key stands as it did before.
+   */
+  readonly kind: 'parked' | 'redriven' | 'discarded' | 'kept' | 'void';
   readonly aggregateType: string;
   readonly aggregateId: string;
   /** Undefined if the key is free again. */
@@ -47,12 +50,15 @@ export function parkedEntryFromText(text: string): ParkedEntry | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const { kind, aggregateType, aggregateId, after, isAnew } = value as Record<string, unknown>;
-  if (kind !== 'parked' && kind !== 'redriven' && kind !== 'discarded' && kind !== 'kept')
-    return undefined;
+  if (!isKind(kind)) return undefined;
   if (typeof aggregateType !== 'string' || typeof aggregateId !== 'string') return undefined;
   if (after !== undefined && !isState(after)) return undefined;
   const entry = { kind, aggregateType, aggregateId, after } as const;
   return isAnew === true ? { ...entry, isAnew } : entry;
+}
+
+function isKind(value: unknown): value is ParkedEntry['kind'] {
+  return ['parked', 'redriven', 'discarded', 'kept', 'void'].some((kind) => kind === value);
 }
 
 function isState(value: unknown): value is ParkedState {

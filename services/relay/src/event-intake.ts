@@ -11,6 +11,7 @@ import { rawEvent, type RawEvent } from './outbox/raw-event.ts';
 import { ParkedKeys } from './poison/parked-keys.ts';
 import { markOf, PoisonDesk } from './poison/poison-desk.ts';
 import type { RelayParts } from './relay-parts.ts';
+import type { Lsn } from './wal/lsn.ts';
 import type { RelationMessage } from './wal/pgoutput.ts';
 import type { SourcePosition } from './wal/source-position.ts';
 import type { Tuple } from './wal/tuple.ts';
@@ -64,6 +65,16 @@ export class EventIntake {
   /** @throws RelayError SOURCE_OUTBOX_MISSING */
   useRelation(relation: RelationMessage): void {
     this.#decoder.useRelation(relation);
+  }
+
+  /** As `PoisonDesk.passed`. */
+  passed(lsn: Lsn): readonly OutboundRecord[] {
+    return this.#desk?.passed(lsn) ?? [];
+  }
+
+  /** As `PoisonDesk.beyond`. */
+  beyond(lsn: Lsn): readonly OutboundRecord[] {
+    return this.#desk?.beyond(lsn) ?? [];
   }
 
   /**
@@ -121,7 +132,8 @@ export class EventIntake {
     const mayPark = settings.onPoison !== 'stop';
     const how = { poison, isListed, mayPark };
     const judgement = this.#desk?.judge(event, markOf(event.headers), how);
-    if (!judgement || judgement.way === 'publish') return { records: own };
+    if (!judgement) return { records: own };
+    if (judgement.way === 'publish') return { records: [...judgement.records, ...own] };
     const { way, records, why, first } = judgement;
     if (way === 'redrive') {
       observer.letterTaken(event, way, '');

@@ -105,6 +105,7 @@ export class Pipeline implements ChangeListener {
           this.#insert(tuple, position, commitTimeMs);
         },
         commit: (endLsn) => {
+          this.#enqueue(this.#intake.passed(endLsn));
           if (this.#transaction) this.#tracker.commit(this.#transaction, endLsn);
           this.#transaction = undefined;
           this.#gate.passed(endLsn);
@@ -145,12 +146,27 @@ export class Pipeline implements ChangeListener {
       if (Buffer.isBuffer(held)) this.#assembler.read(held);
       else {
         this.#gate.passed(held.walEnd);
-        this.#tracker.keepalive(held.walEnd);
+        this.#keepalive(held.walEnd);
         this.#progressed();
       }
     } catch (thrown) {
       this.#end(toRelayError(thrown));
     }
+  }
+
+  #keepalive(walEnd: Lsn): void {
+    if (this.#transaction) return this.#tracker.keepalive(walEnd);
+    const records = this.#intake.passed(walEnd);
+    if (records.length === 0) this.#tracker.keepalive(walEnd);
+    else this.#enqueueUpTo(records, walEnd);
+  }
+
+  /** As a transaction that ends there: the slot waits before it until they are confirmed. */
+  #enqueueUpTo(records: readonly OutboundRecord[], endLsn: Lsn): void {
+    this.#transaction = this.#tracker.begin();
+    this.#enqueue(records);
+    this.#tracker.commit(this.#transaction, endLsn);
+    this.#transaction = undefined;
   }
 
   #readHeld(): void {
@@ -185,6 +201,8 @@ export class Pipeline implements ChangeListener {
     this.#intake.start(this.#fingerprint, session.parked);
     this.#gate.open(session.tails, { startLsn, flushedLsn }, (admits) => this.#sender.sift(admits));
     this.#sender.start(session);
+    const beyond = this.#intake.beyond(flushedLsn);
+    if (beyond.length > 0) this.#enqueueUpTo(beyond, startLsn);
     this.#isStarted = true;
     this.#readHeld();
     this.#progressed();

@@ -46,7 +46,7 @@ export function decide(event: JudgedEvent, standing: Standing, at: string): Deci
   const { mark, poison } = event;
   const { recorded, state } = standing;
   if (recorded?.kind === 'redriven' && poison) return kept(event, state, poison);
-  if (recorded) return again(recorded);
+  if (recorded && recorded.kind !== 'void') return again(recorded, recorded.kind);
   if (mark) return decideMarked(event, mark, standing);
   if (poison && event.isListed) return { way: 'leave-out', why: 'RELAY_SKIP_EVENTS lists it' };
   if (!state && !poison) return { way: 'publish' };
@@ -54,8 +54,8 @@ export function decide(event: JudgedEvent, standing: Standing, at: string): Deci
   return { way: 'park', entry: entryOf(event, 'parked', parkedBy(event, state, at)) };
 }
 
-function again(entry: ParkedEntry): Decision {
-  switch (entry.kind) {
+function again(entry: ParkedEntry, kind: Exclude<ParkedEntry['kind'], 'void'>): Decision {
+  switch (kind) {
     case 'parked':
       return { way: 'park', entry };
     case 'redriven':

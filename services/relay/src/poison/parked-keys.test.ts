@@ -65,12 +65,86 @@ describe('ParkedKeys', () => {
     expect(later.at(130).recorded).toBeUndefined();
   });
 
+  it('does not forget what came behind a decision that was made anew, when both are read a third time', () => {
+    const { parked, at } = read([130, entry(9)], [110, entry(1, 'parked', true)], [120, entry(2)]);
+    const { recorded } = at(110);
+    const again = parked.apply(recorded ?? entry(0), recorded);
+    const later = read(
+      ...([
+        [110, entry(1, 'parked', true)],
+        [120, entry(2)],
+        [110, again],
+      ] as const),
+    );
+    later.at(110);
+    expect(later.at(120).recorded).toEqual(entry(2));
+  });
+
   it('believes nothing that was decided about events which this log does not have', () => {
     const other = read([110, entry(1), 'of another history'], [130, entry(2)]);
-    expect(other.at(110)).toEqual({ state: undefined, recorded: undefined });
+    expect(other.at(110)).toMatchObject({ state: undefined, recorded: undefined });
     expect(other.at(130).recorded).toBeUndefined();
     const gone = read([110, entry(1)]);
-    expect(gone.at(120)).toEqual({ state: undefined, recorded: undefined });
+    expect(gone.at(120)).toMatchObject({ state: undefined, recorded: undefined });
+  });
+
+  it('says what is void, so that it is not taken for what was before when the log goes on behind it', () => {
+    const phantom = [110, entry(1), 'of another history'] as const;
+    const byAnEvent = read(phantom).at(115).refuted;
+    const byTheLog = read(phantom).parked.passed(111n as Lsn);
+    expect(byTheLog).toEqual([byAnEvent]);
+    expect(read(phantom).parked.passed(110n as Lsn)).toEqual([]);
+    if (!byAnEvent) expect.fail('it is not refuted');
+    const { position, entry: said } = byAnEvent;
+
+    const later = new ParkedKeys(200n as Lsn);
+    later.load({ position: place(110), eid: 'of another history', entry: entry(1) });
+    later.load({ position, eid: '', entry: said });
+    expect(later.size).toBe(0);
+
+    // Read again before the slot has passed it, with what was decided since.
+    const again = read(phantom, [110, said, ''], [120, entry(1)]);
+    expect(again.at(105)).toEqual({ state: undefined, recorded: undefined });
+    expect(again.at(110)).toEqual({ state: undefined, recorded: undefined });
+    expect(again.at(120).recorded).toEqual(entry(1));
+    const passedOnly = read(phantom, [110, said, ''], [120, entry(1)]);
+    expect(passedOnly.parked.passed(120n as Lsn)).toEqual([]);
+    expect(passedOnly.at(120).recorded).toEqual(entry(1));
+  });
+
+  it('says at once that what was decided beyond the end of the log is void, and keeps what was decided before it', () => {
+    const { parked, at } = read([110, entry(1)], [190, entry(2), 'of another history']);
+    expect(parked.beyond(191n as Lsn)).toEqual([]);
+    const said = parked.beyond(190n as Lsn);
+    expect(said).toMatchObject([{ position: place(190), entry: { after: entry(1).after } }]);
+    expect(at(110).recorded).toEqual(entry(1));
+    expect(parked.passed(1000n as Lsn)).toEqual([]);
+    const again = read(
+      ...([
+        [110, entry(1)],
+        [190, said[0]?.entry ?? entry(9), ''],
+        [120, entry(2)],
+      ] as const),
+    );
+    expect(again.parked.beyond(150n as Lsn)).toEqual([]);
+    again.at(110);
+    expect(again.at(120).recorded).toEqual(entry(2));
+  });
+
+  it('takes back what a lost history has done with a parked key', () => {
+    const { parked } = read([10, entry(2)], [110, entry(0, 'redriven'), 'of another history']);
+    expect(parked.passed(150n as Lsn)).toMatchObject([{ entry: { after: entry(2).after } }]);
+    expect(parked.size).toBe(1);
+  });
+
+  it('finds nothing void in what has come again, or was decided anew', () => {
+    const { parked, at } = read([110, entry(1)], [120, entry(2)], [130, entry(3)]);
+    const { recorded } = at(110);
+    parked.apply(recorded ?? entry(0), recorded);
+    expect(parked.passed(112n as Lsn)).toEqual([]);
+    at(115);
+    parked.apply(entry(2), undefined);
+    expect(parked.passed(500n as Lsn)).toEqual([]);
   });
 
   it('takes what was written for another source as what was before', () => {

@@ -18,13 +18,25 @@ export interface Standing {
   readonly recorded: ParkedEntry | undefined;
 }
 
+/** A decision that comes again. */
+interface Ahead {
+  readonly position: SourcePosition;
+  readonly eid: string;
+  readonly entry: ParkedEntry;
+}
+
 interface KeyJournal {
   state: ParkedState | undefined;
   /** Decisions that come again, in order of the log; from `next` on they have not been met. */
-  readonly ahead: { position: SourcePosition; eid: string; entry: ParkedEntry }[];
+  readonly ahead: Ahead[];
   next: number;
-  /** What was decided behind here is void, and the journal has to say so. */
-  isAnew: boolean;
+}
+
+/** What the journal has to say where the log does not have the event that something was decided about. */
+export interface VoidDecision {
+  /** Where it was decided. */
+  readonly position: SourcePosition;
+  readonly entry: ParkedEntry;
 }
 
 /**
@@ -38,6 +50,9 @@ interface KeyJournal {
 export class ParkedKeys {
   readonly #startLsn: Lsn;
   readonly #keys = new Map<string, KeyJournal>();
+  /** What was recorded and has not come again, in order of the log; undefined before the first question. */
+  #ahead: { readonly key: string; readonly ahead: Ahead }[] | undefined;
+  #nextAhead = 0;
 
   /** `startLsn`: nothing that commits before it is read. */
   constructor(startLsn: Lsn = noLsn) {
@@ -89,28 +104,65 @@ export class ParkedKeys {
     ahead.splice(at, isAgain ? 1 : 0, { position, eid, entry });
   }
 
-  /** How the event's key stands; events come in order of the log. */
+  /**
+   * Everything that commits before `lsn` has been judged. Gives what of the journal is thereby void: it was decided
+   * about events that this log does not have, in another history of the database. It has to be said in the journal
+   * before the slot passes them, or the next start would take it for what was before.
+   */
+  passed(lsn: Lsn): readonly VoidDecision[] {
+    this.#ahead ??= this.#everythingAhead();
+    const found: VoidDecision[] = [];
+    for (let next = this.#ahead[this.#nextAhead]; next; next = this.#ahead[this.#nextAhead]) {
+      if (next.ahead.position.commitLsn >= lsn) break;
+      this.#nextAhead += 1;
+      const journal = this.#keys.get(next.key);
+      if (journal?.ahead[journal.next] !== next.ahead) continue;
+      if (next.ahead.entry.kind === 'void') journal.next += 1;
+      else found.push(this.#refute(next.key, journal, next.ahead));
+    }
+    if (this.#nextAhead === this.#ahead.length) this.#ahead.length = this.#nextAhead = 0;
+    return found;
+  }
+
+  /**
+   * The log is written up to `lsn` and no further, asked for after the journal was read: what was decided about events
+   * beyond it is void, as `passed` gives it. **Order**: before the first event.
+   */
+  beyond(lsn: Lsn): readonly VoidDecision[] {
+    const found: VoidDecision[] = [];
+    for (const { ahead, state } of this.#keys.values()) {
+      const from = ahead.findIndex(
+        ({ position, entry }) => position.commitLsn >= lsn && entry.kind !== 'void',
+      );
+      const first = ahead[from];
+      if (!first) continue;
+      const before = ahead[from - 1];
+      found.push(voidDecision(first, before ? before.entry.after : state));
+      ahead.length = from;
+    }
+    return found;
+  }
+
+  /** How the event's key stands; events come in order of the log. `refuted`: as `passed` gives it. */
   standing(
     aggregateType: string,
     aggregateId: string,
     position: SourcePosition,
     eid: string,
-  ): Standing {
-    const journal = this.#keys.get(parkedKeyText(aggregateType, aggregateId));
+  ): Standing & { readonly refuted?: VoidDecision } {
+    const key = parkedKeyText(aggregateType, aggregateId);
+    const journal = this.#keys.get(key);
     if (!journal) return { state: undefined, recorded: undefined };
     let recorded: ParkedEntry | undefined;
     for (let next = journal.ahead[journal.next]; next; next = journal.ahead[journal.next]) {
       const order = comparePositions(next.position, position);
       if (order > 0) break;
-      if (order < 0 || next.eid !== eid) {
-        // The log does not have the event that this was decided about: another history of the database. The rest is
-        // not about these events either.
-        journal.ahead.length = journal.next;
-        journal.isAnew = true;
-        break;
+      if (next.entry.kind !== 'void' && (order < 0 || next.eid !== eid)) {
+        const refuted = this.#refute(key, journal, next);
+        return { state: journal.state, recorded: undefined, refuted };
       }
       journal.next += 1;
-      recorded = next.entry;
+      recorded = next.entry.kind === 'void' ? undefined : next.entry;
     }
     return { state: journal.state, recorded };
   }
@@ -129,20 +181,44 @@ export class ParkedKeys {
     const key = parkedKeyText(aggregateType, aggregateId);
     const journal = this.#journal(key);
     journal.state = after;
-    if (entry === recorded) return entry;
-    const isAnew = journal.isAnew || journal.next < journal.ahead.length;
+    if (entry === recorded) return onlyOnce(entry);
+    const isAnew = journal.next < journal.ahead.length;
     journal.ahead.length = journal.next;
-    journal.isAnew = false;
     if (!after) this.#keys.delete(key);
     return isAnew ? { ...entry, isAnew } : entry;
+  }
+
+  /** What is recorded from here on is not about the events of this log. */
+  #refute(key: string, journal: KeyJournal, first: Ahead): VoidDecision {
+    journal.ahead.length = journal.next;
+    if (!journal.state) this.#keys.delete(key);
+    return voidDecision(first, journal.state);
+  }
+
+  #everythingAhead(): { readonly key: string; readonly ahead: Ahead }[] {
+    return Array.from(this.#keys)
+      .flatMap(([key, { ahead }]) => ahead.map((each) => ({ key, ahead: each })))
+      .sort((a, b) => comparePositions(a.ahead.position, b.ahead.position));
   }
 
   #journal(key: string): KeyJournal {
     let journal = this.#keys.get(key);
     if (!journal) {
-      journal = { state: undefined, ahead: [], next: 0, isAnew: false };
+      journal = { state: undefined, ahead: [], next: 0 };
       this.#keys.set(key, journal);
     }
     return journal;
   }
+}
+
+function voidDecision(
+  { position, entry: { aggregateType, aggregateId } }: Ahead,
+  after: ParkedState | undefined,
+): VoidDecision {
+  return { position, entry: { kind: 'void', aggregateType, aggregateId, after, isAnew: true } };
+}
+
+/** Said once, it made void what was behind it; said again, it would make void what was decided since. */
+function onlyOnce({ isAnew: _, ...entry }: ParkedEntry): ParkedEntry {
+  return entry;
 }

@@ -1,9 +1,10 @@
 import { letterMarkOf, type DeadLetterTopics, type LetterMark } from '@outbound/schemas';
 import type { RelayError } from '../errors.ts';
 import type { OutboundRecord } from '../kafka/outbound-record.ts';
+import type { Lsn } from '../wal/lsn.ts';
 import { sourcePositionToText } from '../wal/source-position.ts';
 import { decide, type Decision } from './decide.ts';
-import type { ParkedKeys } from './parked-keys.ts';
+import type { ParkedKeys, VoidDecision } from './parked-keys.ts';
 import { deadLetter, parkedEntryRecord } from './poison-records.ts';
 import type { OutboxEvent } from '../outbox/outbox-event.ts';
 import type { RawEvent } from '../outbox/raw-event.ts';
@@ -76,20 +77,21 @@ export class PoisonDesk {
     const place = sourcePositionToText(position, this.#fingerprint);
     const standing = this.#parked.standing(aggregateType, aggregateId, position, eid);
     const nowMs = this.#wallMs();
+    const before = standing.refuted ? [this.#voidRecord(standing.refuted, nowMs)] : [];
     const decision = decide(
       { ...event, place, mark, ...how },
       standing,
       new Date(nowMs).toISOString(),
     );
     if (decision.way === 'stop') throw decision.poison;
-    if (decision.way === 'publish') return { way: 'publish', records: [] };
+    if (decision.way === 'publish') return { way: 'publish', records: before };
     const { way } = decision;
     const why = way === 'leave-out' ? { why: decision.why } : {};
-    if (!decision.entry) return { way, ...why, records: [] };
+    if (!decision.entry) return { way, ...why, records: before };
     const entry = this.#parked.apply(decision.entry, standing.recorded);
     const journal = parkedEntryRecord(event, place, entry, nowMs, this.#topics);
-    if (way === 'leave-out') return { way, ...why, records: [journal], first: journal };
-    if (way !== 'park' || !entry.after) return { way, records: [journal] };
+    if (way === 'leave-out') return { way, ...why, records: [...before, journal], first: journal };
+    if (way !== 'park' || !entry.after) return { way, records: [...before, journal] };
     const isFirst = entry.after.count === 1;
     const letter = deadLetter(
       event,
@@ -105,7 +107,29 @@ export class PoisonDesk {
       },
       this.#topics,
     );
-    return { way, records: [letter, journal], ...(isFirst ? { first: journal } : {}) };
+    return { way, records: [...before, letter, journal], ...(isFirst ? { first: journal } : {}) };
+  }
+
+  /**
+   * Everything that commits before `lsn` has been judged: what the journal has to say of decisions about events that the
+   * log turned out not to have. **Order**: before anything is acknowledged that is not before `lsn`.
+   */
+  passed(lsn: Lsn): readonly OutboundRecord[] {
+    return this.#voidRecords(this.#parked.passed(lsn));
+  }
+
+  /** The same for what is beyond the end of the log. **Order**: before the first event. */
+  beyond(lsn: Lsn): readonly OutboundRecord[] {
+    return this.#voidRecords(this.#parked.beyond(lsn));
+  }
+
+  #voidRecords(found: readonly VoidDecision[]): readonly OutboundRecord[] {
+    return found.map((refuted) => this.#voidRecord(refuted, this.#wallMs()));
+  }
+
+  #voidRecord({ position, entry }: VoidDecision, nowMs: number): OutboundRecord {
+    const place = sourcePositionToText(position, this.#fingerprint);
+    return parkedEntryRecord({ eid: '', position }, place, entry, nowMs, this.#topics);
   }
 }
 
