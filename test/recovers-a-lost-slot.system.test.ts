@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { addRecover } from '../packages/cli/src/recover/recover-verb.ts';
-import { outbound } from '../packages/cli/src/test-support/outbound.ts';
 import { EntityWriter } from './support/entity-writer.ts';
 import { eventually } from './support/eventually.ts';
 import { judgePipeline } from './support/judge-pipeline.ts';
+import { recover } from './support/recover.ts';
 import { SqlLoad } from './support/sql-load.ts';
 import { TestPipeline } from './support/test-pipeline.ts';
-import { startTestStack, urlAs, type TestStack } from './support/test-stack.ts';
+import { startTestStack, type TestStack } from './support/test-stack.ts';
 
 let stack: TestStack;
 beforeAll(async () => {
@@ -16,34 +15,6 @@ afterAll(() => stack?.[Symbol.asyncDispose]());
 
 /** Records that may come twice for each recovery: the batches in flight when the relay died, in every lane. */
 const inFlight = 12 * 500;
-
-interface RecoverAnswer {
-  readonly missingEvents: number;
-  readonly emitted: number;
-  readonly filled: number;
-  readonly heldMs: number;
-}
-
-/** As the operator, in this process. */
-async function recover(
-  pipeline: TestPipeline,
-  options: readonly string[] = [],
-  signal = new AbortController().signal,
-  onNote: (text: string) => void = () => undefined,
-) {
-  const run = await outbound(['--json', 'recover', ...options], {
-    signal,
-    onNote,
-    env: {
-      OUTBOUND_DATABASE_URL: urlAs(pipeline.databaseUrl, 'outbound_operator'),
-      OUTBOUND_KAFKA_BROKERS: stack.kafka.bootstrap.join(','),
-      OUTBOUND_TOPIC_PREFIX: pipeline.topicPrefix,
-      OUTBOUND_SLOT: pipeline.slot,
-    },
-    verbs: [addRecover],
-  });
-  return { ...run, answer: () => run.json()[0] as RecoverAnswer };
-}
 
 async function dropSlot({ sql, slot }: TestPipeline): Promise<void> {
   await eventually(
