@@ -32,13 +32,17 @@ export function createLogObserver(
     stateChanged: (state) => {
       logger.info({ component: 'relay', state }, 'state changed');
     },
+    waits: () => undefined,
     sessionStarted: () => logger.info({ component: 'relay' }, 'session started'),
     sessionEnded: (error, retryInMs) => {
       if (!error) return logger.info({ component: 'relay' }, 'session ended');
       const { code, recovery } = error;
       const { action, remedy } = recovery;
       if (action === 'standby')
-        return logger.info({ component: 'relay', code, retryInMs: round(retryInMs) }, remedy);
+        return logger.info(
+          { component: 'relay', code, why: error.message, retryInMs: round(retryInMs) },
+          remedy,
+        );
       if (retryInMs === undefined)
         return logger.error({ component: 'relay', code, remedy, error }, 'the relay stops');
       const line = limit.admit(`session ${code}`);

@@ -146,6 +146,7 @@ export function createRelayMetrics(
     slot: setSlot,
     observer: {
       stateChanged: setState,
+      waits: () => undefined,
       sessionStarted: (read) => {
         gauges = read;
       },

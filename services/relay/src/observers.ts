@@ -4,6 +4,7 @@ import type { RelayObserver } from './relay-observer.ts';
 export function observers(...each: readonly Partial<RelayObserver>[]): RelayObserver {
   return {
     stateChanged: (...args) => each.forEach((observer) => observer.stateChanged?.(...args)),
+    waits: (...args) => each.forEach((observer) => observer.waits?.(...args)),
     sessionStarted: (...args) => each.forEach((observer) => observer.sessionStarted?.(...args)),
     sessionEnded: (...args) => each.forEach((observer) => observer.sessionEnded?.(...args)),
     eventSkipped: (...args) => each.forEach((observer) => observer.eventSkipped?.(...args)),

@@ -52,6 +52,10 @@ describe('readiness', () => {
     readiness.observer.sessionEnded(new RelayError('SINK_FENCED', 'newer'), 1000);
     readiness.observer.stateChanged('standby');
     expect(readiness.relay).toEqual({ ok: true, detail: 'standby' });
+    for (const holder of ['the one', 'the other']) {
+      readiness.observer.waits(new RelayError('SOURCE_SLOT_BUSY', `held by ${holder}`));
+      expect(readiness.relay).toEqual({ ok: true, detail: `standby: held by ${holder}` });
+    }
     expect(readiness.kafka.ok).toBe(true);
   });
 

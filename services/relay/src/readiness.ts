@@ -13,6 +13,8 @@ export interface ReadinessCheck {
  */
 export class Readiness {
   #state: RelayState = 'connecting';
+  /** Who is active instead, by the last answer. */
+  #waitsFor: string | undefined;
   /** Why there is no session, if an error ended the last one. */
   #cause: string | undefined;
   #sends: ReadinessCheck = { ok: false, detail: 'not asked yet' };
@@ -26,6 +28,7 @@ export class Readiness {
   readonly observer: Pick<
     RelayObserver,
     | 'stateChanged'
+    | 'waits'
     | 'sessionStarted'
     | 'sessionEnded'
     | 'batchDelivered'
@@ -34,6 +37,9 @@ export class Readiness {
   > = {
     stateChanged: (state) => {
       this.#state = state;
+    },
+    waits: (reason) => {
+      this.#waitsFor = reason.message;
     },
     sessionStarted: (gauges) => {
       this.#gauges = gauges;
@@ -99,6 +105,8 @@ export class Readiness {
   }
 
   #stateInWords(): string {
+    if (this.#state === 'standby' && this.#waitsFor !== undefined)
+      return `standby: ${this.#waitsFor}`;
     if (this.#state === 'recovering' && this.#cause !== undefined)
       return `recovering: ${this.#cause}`;
     if (this.#state === 'streaming' && this.#silentMs !== undefined)

@@ -33,6 +33,8 @@ export interface SessionGauges {
 /** Who watches a relay: logs, metrics, readiness, tests. Must not throw, and changes nothing. */
 export interface RelayObserver {
   stateChanged(state: RelayState): void;
+  /** Another relay is active, for this reason: told with every answer that says so. */
+  waits(reason: RelayError): void;
   /** A session began; `gauges` can be read until it ended. */
   sessionStarted(gauges: () => SessionGauges): void;
   /** A session ended; without an error it was stopped or renewed. `retryInMs` is undefined when no other follows. */
@@ -59,6 +61,7 @@ export interface RelayObserver {
 
 export const silentObserver: RelayObserver = {
   stateChanged: () => undefined,
+  waits: () => undefined,
   sessionStarted: () => undefined,
   sessionEnded: () => undefined,
   eventSkipped: () => undefined,

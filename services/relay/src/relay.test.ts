@@ -88,7 +88,7 @@ it('a standby is steadily one: a state, a line, readiness, and no reconnect for 
   const seen = await attempts(...Array<RelayErrorCode>(6).fill('SOURCE_SLOT_BUSY'));
   expect(seen.states).toEqual(['connecting', 'standby', 'stopped']);
   expect(seen.ended).toEqual(['SOURCE_SLOT_BUSY', undefined]);
-  expect(new Set(seen.ready)).toEqual(new Set(['true: standby']));
+  expect(new Set(seen.ready)).toEqual(new Set(['true: standby: x']));
   expect(seen.reconnects).toEqual([]);
 });
 

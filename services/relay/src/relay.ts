@@ -45,6 +45,7 @@ export async function runRelay(parts: RelayParts, signal: AbortSignal): Promise<
       const stays = isStandby && error.code === 'SOURCE_SLOT_BUSY';
       isStandby = error.recovery.action === 'standby';
       if (!stays) observer.sessionEnded(error, waitMs);
+      if (isStandby) observer.waits(error);
       observer.stateChanged(isStandby ? 'standby' : 'recovering');
       await clock.sleep(waitMs, signal);
     }

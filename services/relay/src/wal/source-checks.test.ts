@@ -30,6 +30,7 @@ const slot = {
   isTemporary: false,
   isTwoPhase: false,
   activePid: null,
+  activeAddress: null,
   walStatus: 'reserved',
   invalidationReason: null,
   confirmedFlushLsn: lsnFromText('0/50'),
@@ -200,6 +201,12 @@ describe('the start-up judgement', () => {
       'idle_timeout',
     ],
     ['a busy slot', { slot: { ...slot, activePid: 4711 } }, 'SOURCE_SLOT_BUSY', '4711'],
+    [
+      'a busy slot, with who holds it',
+      { slot: { ...slot, activePid: 4711, activeAddress: '10.0.0.7' } },
+      'SOURCE_SLOT_BUSY',
+      '4711 for 10.0.0.7',
+    ],
   ])('refuses %s', (_, change, code, words) => {
     let error: unknown;
     try {

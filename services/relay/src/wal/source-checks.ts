@@ -148,7 +148,7 @@ function judgeExistingSlot(slot: SlotFacts, server: ServerFacts, name: string): 
   if (slot.activePid !== null)
     throw new RelayError(
       'SOURCE_SLOT_BUSY',
-      `slot "${name}" is held by the server process ${slot.activePid}`,
+      `slot "${name}" is held by the server process ${slot.activePid}${slot.activeAddress === null ? '' : ` for ${slot.activeAddress}`}`,
     );
 }
 

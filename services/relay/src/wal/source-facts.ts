@@ -45,6 +45,8 @@ export interface SlotFacts {
   readonly isTemporary: boolean;
   readonly isTwoPhase: boolean;
   readonly activePid: number | null;
+  /** Address of whoever holds it; null over a local socket, and where our role may not see it. */
+  readonly activeAddress: string | null;
   /** `lost` means that log it needs is gone. */
   readonly walStatus: string | null;
   /** Why it was given up (17 and later), or null. */
@@ -190,13 +192,15 @@ async function readSlot(client: ClientBase, slot: string): Promise<SlotFacts | u
     temporary: boolean;
     two_phase: boolean;
     active_pid: number | null;
+    active_address: string | null;
     wal_status: string | null;
     confirmed_flush_lsn: string | null;
     invalidation_reason?: string | null;
     flushed_lsn: string | null;
   }>(
-    `select *, case when pg_is_in_recovery() then null else pg_current_wal_flush_lsn() end::text as flushed_lsn
-     from pg_replication_slots where slot_name = $1`,
+    `select s.*, host(a.client_addr) as active_address,
+       case when pg_is_in_recovery() then null else pg_current_wal_flush_lsn() end::text as flushed_lsn
+     from pg_replication_slots s left join pg_stat_activity a on a.pid = s.active_pid where s.slot_name = $1`,
     [slot],
   );
   const row = rows[0];
@@ -208,6 +212,7 @@ async function readSlot(client: ClientBase, slot: string): Promise<SlotFacts | u
     isTemporary: row.temporary,
     isTwoPhase: row.two_phase,
     activePid: row.active_pid,
+    activeAddress: row.active_address,
     walStatus: row.wal_status,
     invalidationReason: row.invalidation_reason ?? null,
     confirmedFlushLsn:
