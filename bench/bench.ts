@@ -5,6 +5,7 @@ import pg from 'pg';
 import type { TestStack } from '../test/support/test-stack.ts';
 import { kafkaVersion } from '../packages/local-stack/src/processes/kafka/jars.ts';
 import { startBenchStack } from './bench-stack.ts';
+import { runExactlyOnce } from './exactly-once.ts';
 import { runDrainRound, type DrainRound } from './drain.ts';
 import { runHugeTransaction } from './huge-transaction.ts';
 import { runIdle } from './idle.ts';
@@ -55,11 +56,15 @@ async function measure(
   stack: TestStack,
   options: BenchOptions,
 ): Promise<
-  Pick<BenchResult, 'drain' | 'latency' | 'hugeTransaction' | 'idle' | 'rebuild' | 'reading'>
+  Pick<
+    BenchResult,
+    'drain' | 'latency' | 'exactlyOnce' | 'hugeTransaction' | 'idle' | 'rebuild' | 'reading'
+  >
 > {
   const { only, payloadBytes, profile } = options;
   const drain: DrainRound[] = [];
-  if (only.has('drain') || only.has('latency') || only.has('rebuild')) {
+  const warmed = ['drain', 'latency', 'exactly-once', 'rebuild'] as const;
+  if (warmed.some((part) => only.has(part))) {
     say('warming up the broker and the page cache');
     await runDrainRound(stack, 0, { events: Math.ceil(options.drainEvents / 4), payloadBytes });
   }
@@ -78,6 +83,15 @@ async function measure(
       payloadBytes,
     });
   }
+  if (only.has('exactly-once'))
+    measured.exactlyOnce = await runExactlyOnce(stack, {
+      events: options.drainEvents,
+      runs: options.runs,
+      payloadBytes,
+      ratePerSecond: options.latencyRatePerSecond,
+      seconds: options.latencySeconds,
+      say,
+    });
   if (only.has('idle')) {
     say('idle');
     measured.idle = await runIdle(stack, { seconds: options.idleSeconds });

@@ -57,7 +57,7 @@ export async function runDrainRound(
 ): Promise<DrainRound> {
   await using pipeline = await TestPipeline.create(stack);
   await prepareBacklog(pipeline);
-  await provisionOneRoute(pipeline);
+  await provisionUnder(pipeline, oneRoutePrefixOf(pipeline), oneRouteModule);
   const { sql, slot } = pipeline;
   const slots = { relay: slot, oneRoute: `${slot}_one`, walsender: `${slot}_bare` };
   await sql.query(`select pg_create_logical_replication_slot($1, 'pgoutput')`, [slot]);
@@ -109,7 +109,8 @@ export async function runDrainRound(
   return { walsender, relay, oneRoute };
 }
 
-interface Contender {
+/** Who drains: from which slot and up to where, to which topics, with which settings. */
+export interface Contender {
   readonly slot: string;
   readonly targetLsn: string;
   readonly topicPrefix: string;
@@ -117,7 +118,8 @@ interface Contender {
   readonly routes: 'all' | 1;
 }
 
-async function drain(
+/** Lets one relay drain a backlog, and judges what it has published. */
+export async function drain(
   pipeline: TestPipeline,
   { events, profile }: DrainOptions,
   { slot, targetLsn, topicPrefix, env, routes }: Contender,
@@ -151,12 +153,14 @@ async function drain(
 const oneRoutePrefixOf = ({ topicPrefix }: TestPipeline): string =>
   `${topicPrefix}${oneRoutePrefix}`;
 
-async function provisionOneRoute(pipeline: TestPipeline): Promise<void> {
-  const eventTypes = withTopicPrefix(
-    await loadEventTypes(oneRouteModule),
-    oneRoutePrefixOf(pipeline),
-  );
-  const { deadLetters, parkedKeys } = deadLetterTopics(oneRoutePrefixOf(pipeline));
+/** Makes the topics of a contender that publishes under a prefix of its own; `module` as RELAY_EVENT_TYPES. */
+export async function provisionUnder(
+  pipeline: TestPipeline,
+  prefix: string,
+  module?: string,
+): Promise<void> {
+  const eventTypes = withTopicPrefix(await loadEventTypes(module), prefix);
+  const { deadLetters, parkedKeys } = deadLetterTopics(prefix);
   await provisionTopics(
     {
       brokers: pipeline.stack.kafka.directBootstrap,

@@ -42,12 +42,19 @@ export async function runLatency(
     seconds,
     payloadBytes,
     profile,
-  }: { ratePerSecond: number; seconds: number; payloadBytes: number; profile?: string | undefined },
+    env = {},
+  }: {
+    ratePerSecond: number;
+    seconds: number;
+    payloadBytes: number;
+    profile?: string | undefined;
+    env?: Readonly<Record<string, string>>;
+  },
 ): Promise<LatencyRun> {
   await using pipeline = await TestPipeline.create(stack);
   await prepareBacklog(pipeline);
   const { slot } = pipeline;
-  const relay = await measureRelay(pipeline, { profile });
+  const relay = await measureRelay(pipeline, { profile, env });
   await relay.process.reached('streaming');
   const topic = pipeline.topic(benchRoutes(1)[0]?.topic ?? '');
   const consumer = await startConsumer(stack.kafka.bootstrap, topic);

@@ -1,6 +1,14 @@
 import { parseArgs } from 'node:util';
 
-export const parts = ['drain', 'latency', 'hugetx', 'idle', 'rebuild', 'reading'] as const;
+export const parts = [
+  'drain',
+  'latency',
+  'exactly-once',
+  'hugetx',
+  'idle',
+  'rebuild',
+  'reading',
+] as const;
 export type Part = (typeof parts)[number];
 
 /** What a benchmark measures and how often. */

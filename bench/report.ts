@@ -1,7 +1,9 @@
 import type { DrainRound, RelayDrain } from './drain.ts';
+import type { ExactlyOnceRun } from './exactly-once.ts';
 import { floorLine, floors } from './floors.ts';
 import { readingTable } from './reading/reading-table.ts';
 import type { RebuildRun } from './rebuild.ts';
+import type { LatencyRun } from './latency.ts';
 import { judgements, type BenchResult } from './result.ts';
 import { spread, type LatencySummary, type Spread } from './statistics.ts';
 
@@ -15,11 +17,12 @@ const megabytes = (bytes: number): string => whole(bytes / mebibyte);
 
 /** The result as Markdown: cells are medians, with the extremes where there was more than one run. */
 export function report(result: BenchResult): string {
-  const { drain, latency, hugeTransaction, idle, rebuild, reading } = result;
+  const { drain, latency, exactlyOnce, hugeTransaction, idle, rebuild, reading } = result;
   const sections = [
     heading(result),
     ...(drain.length > 0 ? [drainTable(result)] : []),
     ...(latency ? [latencyTable(result)] : []),
+    ...(exactlyOnce ? [exactlyOnceTable(exactlyOnce, result)] : []),
     ...(hugeTransaction ? [hugeTransactionTable(result)] : []),
     ...(idle
       ? [
@@ -119,6 +122,50 @@ function latencyTable({ latency, payloadBytes }: BenchResult): string {
     '',
     `${whole(latency.receipt.count)} events timed. Relay: ${megabytes(latency.usage.relay.peakResidentBytes)} MB at the peak, ` +
       `${fixed(1)(latency.usage.relay.cpuSeconds)} s of processor time. Stolen cores: ${fixed(2)(latency.stolenCores)}.`,
+  ].join('\n');
+}
+
+function exactlyOnceTable(
+  { drains, plain, exact }: ExactlyOnceRun,
+  { drainEvents, payloadBytes }: BenchResult,
+): string {
+  const line = (
+    name: string,
+    pick: (round: ExactlyOnceRun['drains'][number]) => RelayDrain,
+    { receipt, append }: LatencyRun,
+  ): string => {
+    const of = (value: (drain: RelayDrain) => number, print = whole): string =>
+      cell(spread(drains.map((round) => value(pick(round)))), drains.length, print);
+    return row(
+      name,
+      of(({ eventsPerSecond }) => eventsPerSecond),
+      of(({ usage }) => per100k(usage.relay.cpuSeconds, drainEvents), fixed(1)),
+      of(({ usage }) => per100k(usage.brokerCpuSeconds, drainEvents), fixed(1)),
+      of(({ usage }) => usage.relay.peakResidentBytes, megabytes),
+      ...[receipt.p50, receipt.p95, receipt.p99, receipt.max].map(fixed(1)),
+      fixed(0)(append.p50),
+    );
+  };
+  return [
+    `## Exactly once: a backlog of ${whole(drainEvents)}, ${drains.length} interleaved run(s); then ${plain.ratePerSecond} events/s for ${plain.seconds} s; payload ${payloadBytes} B`,
+    '',
+    row(
+      'two topics',
+      'events/s',
+      'relay CPU s per 100k',
+      'broker CPU s per 100k',
+      'peak MB',
+      'receipt p50 ms',
+      'p95',
+      'p99',
+      'max',
+      'append p50',
+    ),
+    rule(10),
+    line('at least once', (round) => round.plain, plain),
+    line('exactly once', (round) => round.exact, exact),
+    '',
+    'The consumer reads committed records in both rows: it gets a record when its transaction is committed, the append is before.',
   ].join('\n');
 }
 

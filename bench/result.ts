@@ -1,4 +1,5 @@
 import type { DrainRound } from './drain.ts';
+import type { ExactlyOnceRun } from './exactly-once.ts';
 import type { HugeTransactionRun } from './huge-transaction.ts';
 import type { IdleRun } from './idle.ts';
 import type { Judgement } from './judge.ts';
@@ -18,6 +19,7 @@ export interface BenchResult {
   readonly loadPerCoreAtStart: number;
   readonly drain: readonly DrainRound[];
   readonly latency?: LatencyRun;
+  readonly exactlyOnce?: ExactlyOnceRun;
   readonly hugeTransaction?: HugeTransactionRun;
   readonly idle?: IdleRun;
   readonly rebuild?: RebuildRun;
@@ -28,13 +30,23 @@ export interface BenchResult {
 export function judgements(
   result: BenchResult,
 ): readonly { readonly of: string; readonly judgement: Judgement }[] {
-  const { drain, latency, hugeTransaction, rebuild } = result;
+  const { drain, latency, exactlyOnce, hugeTransaction, rebuild } = result;
   return [
     ...drain.flatMap((round, index) => [
       { of: `drain ${index + 1}, two topics`, judgement: round.relay.judgement },
       { of: `drain ${index + 1}, one topic`, judgement: round.oneRoute.judgement },
     ]),
     ...(latency ? [{ of: 'latency', judgement: latency.judgement }] : []),
+    ...(exactlyOnce
+      ? [
+          ...exactlyOnce.drains.flatMap(({ plain, exact }, index) => [
+            { of: `drain ${index + 1}, at least once`, judgement: plain.judgement },
+            { of: `drain ${index + 1}, exactly once`, judgement: exact.judgement },
+          ]),
+          { of: 'latency, at least once', judgement: exactlyOnce.plain.judgement },
+          { of: 'latency, exactly once', judgement: exactlyOnce.exact.judgement },
+        ]
+      : []),
     ...(hugeTransaction ? [{ of: 'huge transaction', judgement: hugeTransaction.judgement }] : []),
     ...(rebuild ? [{ of: 'live, beside the rebuild', judgement: rebuild.judgement }] : []),
   ];

@@ -4,8 +4,8 @@ import {
   anyEventType,
   anySource,
   provisioned,
-  readTopic,
 } from '../../services/relay/src/kafka/test-support/kafka-rig.ts';
+import { readTopics } from '../support/read-topics.ts';
 import { publisherConformance } from './publisher.ts';
 
 let kafka: KafkaCluster;
@@ -14,17 +14,21 @@ beforeAll(async () => {
 });
 afterAll(async () => kafka.close());
 
-publisherConformance('Kafka', () => {
-  const eventType = anyEventType(2);
-  return Promise.resolve({
-    eventType,
-    identity: anySource(),
-    publisher: () => provisioned(kafka, [eventType]),
-    keys: async (topic, partition) =>
-      (await readTopic(kafka.bootstrap, topic))
-        .filter((record) => record.partition === partition)
-        .map(({ key }) => key?.toString() ?? null),
-    settle: (promise) => promise,
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+for (const delivery of ['at-least-once', 'exactly-once'] as const)
+  publisherConformance(`Kafka, ${delivery}`, () => {
+    const eventType = anyEventType(2);
+    return Promise.resolve({
+      eventType,
+      identity: anySource(),
+      publisher: () => provisioned(kafka, [eventType], { delivery }),
+      keys: async (topic, partition) => {
+        const keys: (string | null)[] = [];
+        await readTopics(kafka.bootstrap, [topic], (record) => {
+          if (record.partition === partition) keys.push(record.key);
+        });
+        return keys;
+      },
+      settle: (promise) => promise,
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    });
   });
-});

@@ -6,13 +6,18 @@ export interface ProducedBatch {
   readonly producer: ProducerIdentity;
   readonly firstSequence: number;
   readonly records: readonly OutboundRecord[];
+  /** Takes what the batch adds, if it is of a transaction: nobody sees it before the commit. */
+  readonly hidden?: LoggedRecord[] | undefined;
 }
 
-/** A record in the log, with the epoch that wrote it; `foreign` ones were written by somebody else. */
+/**
+ * A record in the log, with the epoch that wrote it; `foreign` ones were written by somebody else, or are of a transaction that is not committed.
+ */
 export interface LoggedRecord {
   readonly record: OutboundRecord;
   readonly epoch: number;
-  readonly isForeign: boolean;
+  isForeign: boolean;
+  readonly isTransactional: boolean;
 }
 
 export type AppendResult =
@@ -46,7 +51,7 @@ export class PartitionLog {
     return this.records.length;
   }
 
-  append({ producer, firstSequence, records }: ProducedBatch): AppendResult {
+  append({ producer, firstSequence, records, hidden }: ProducedBatch): AppendResult {
     const { producerId, producerEpoch } = producer;
     const state = this.#producers.get(producerId);
     const lastSequence = firstSequence + records.length - 1;
@@ -61,8 +66,12 @@ export class PartitionLog {
       if (firstSequence !== state.nextSequence) return 'OUT_OF_ORDER_SEQUENCE_NUMBER';
     }
     const baseOffset = this.records.length;
-    for (const record of records)
-      this.records.push({ record, epoch: producerEpoch, isForeign: false });
+    for (const record of records) {
+      const isTransactional = hidden !== undefined;
+      const entry = { record, epoch: producerEpoch, isForeign: isTransactional, isTransactional };
+      this.records.push(entry);
+      hidden?.push(entry);
+    }
     const isNewEpoch = !state || state.epoch !== producerEpoch;
     const recent = isNewEpoch ? [] : state.recent;
     recent.push({ firstSequence, lastSequence, baseOffset });
@@ -75,8 +84,15 @@ export class PartitionLog {
     return { baseOffset, isDuplicate: false };
   }
 
+  /** The marker of a transaction's end: refuses older epochs as a batch of this one does (Kafka's `ProducerAppendInfo.appendEndTxnMarker`). */
+  mark({ producerId, producerEpoch }: ProducerIdentity): void {
+    const state = this.#producers.get(producerId);
+    if (state && state.epoch >= producerEpoch) return;
+    this.#producers.set(producerId, { epoch: producerEpoch, nextSequence: 0, recent: [] });
+  }
+
   /** A record of somebody else, without numbers. */
   appendForeign(record: OutboundRecord): void {
-    this.records.push({ record, epoch: -1, isForeign: true });
+    this.records.push({ record, epoch: -1, isForeign: true, isTransactional: false });
   }
 }

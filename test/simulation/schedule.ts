@@ -48,6 +48,8 @@ export interface ScheduleOptions {
   readonly plant?: Plant | undefined;
   /** Keeps what happened, with its time. */
   readonly isTraced?: boolean;
+  /** How relays deliver; `mixed`: each as it was started. Default: at least once. */
+  readonly delivery?: 'exactly-once' | 'mixed' | undefined;
 }
 
 export interface ScheduleResult {
@@ -85,7 +87,7 @@ const settleWithinMs = 120_000;
 /** Runs one schedule: production core, simulated world, faults, and the verdict. The seed decides everything. */
 export async function runSchedule(
   seed: string,
-  { plant, isTraced = false }: ScheduleOptions = {},
+  { plant, isTraced = false, delivery }: ScheduleOptions = {},
 ): Promise<ScheduleResult> {
   const chance = new Chance(seed);
   const scheduler = new Scheduler();
@@ -129,6 +131,9 @@ export async function runSchedule(
   };
   if (foreign.happens(0.5)) for (let i = 0; i < 6; i += 1) writeForeign();
 
+  const mode = chance.fork('delivery');
+  const isExact = (): boolean =>
+    delivery === 'exactly-once' || (delivery === 'mixed' && mode.happens(0.5));
   const encoder = new PgoutputEncoder();
   const assemble = (life: Life): RelayParts => {
     // What goes to the dead letters is not what the ledger counts by.
@@ -142,6 +147,7 @@ export async function runSchedule(
         kafka,
         life,
         parkedKeys: poison && parkedKeys,
+        delivery: isExact() ? 'exactly-once' : 'at-least-once',
         onTailRead: (lane, epoch, isKnown) => duplicates.tailRead(lane, epoch, isKnown),
         ...plant?.publisher,
       }),
@@ -238,11 +244,15 @@ export async function runSchedule(
   await scheduler.run(activeMs);
   nemesis.healAll();
   await scheduler.run(activeMs + 10_000, () => workload.isOver);
-  const settle = () =>
-    scheduler.run(
+  const settle = async (): Promise<boolean> => {
+    const isThere = await scheduler.run(
       scheduler.nowMs + settleWithinMs,
       () => postgres.confirmedLsn >= postgres.log.endLsn,
     );
+    // A commit is shown to readers a moment after it was confirmed.
+    if (delivery) await scheduler.run(scheduler.nowMs + 100);
+    return isThere;
+  };
   let isSettled = await settle();
   if (poison) {
     // The topics take everything now, and every relay that starts knows every type.
@@ -270,7 +280,9 @@ export async function runSchedule(
   failures.push(...lostBehindNew(kafka, workload));
   // Who finds that the database was brought back publishes everything again from the slot's position.
   // What one topic or one relay has taken, and another one parks, comes again, too.
-  const allowedDuplicates = copies.broughtBack > 0 || poison ? Infinity : duplicates.allowed;
+  const isUnbounded = copies.broughtBack > 0 || poison !== undefined || delivery === 'mixed';
+  const mayRepeat = delivery === 'exactly-once' ? 0 : duplicates.allowed;
+  const allowedDuplicates = isUnbounded ? Infinity : mayRepeat;
   const verdict = checkHistory({
     routes: new Map([itemChange, itemChangeNext].map(({ name }) => [name, routes])),
     allowedDuplicates,

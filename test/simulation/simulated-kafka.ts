@@ -1,8 +1,9 @@
 import { laneKey } from '../../services/relay/src/kafka/publisher.ts';
-import { recordBound, type ProducerIdentity } from '@outbound/kafka';
+import { recordBound } from '@outbound/kafka';
 import type { Chance } from './chance.ts';
 import { PartitionLog, type AppendResult, type ProducedBatch } from './partition-log.ts';
 import type { Scheduler } from './scheduler.ts';
+import { SimulatedCoordinator } from './simulated-coordinator.ts';
 
 /** Numbers of Kafka's errors that the simulation gives; their names are in the relay's `kafka-errors.ts`. */
 export const kafkaError = {
@@ -66,8 +67,7 @@ export class SimulatedKafka {
   readonly partitions = new Map<string, Partition>();
   weather: KafkaWeather = fairWeather;
   readonly #brokers = new Map<number, Broker>();
-  readonly #producers = new Map<string, ProducerIdentity>();
-  #nextProducerId = 1000n;
+  readonly coordinator: SimulatedCoordinator;
   /** The largest batch that a partition takes, as bytes on the wire (`max.message.bytes`). */
   maxBatchBytes = Infinity;
   /** Partitions that take more than that. */
@@ -82,6 +82,11 @@ export class SimulatedKafka {
   ) {
     this.scheduler = scheduler;
     this.chance = chance;
+    this.coordinator = new SimulatedCoordinator(
+      scheduler,
+      chance.fork('coordinator'),
+      (lane) => this.partition(lane).log,
+    );
     for (const id of brokerIds)
       this.#brokers.set(id, { isUp: true, isHung: false, slowMs: 0, waiting: [] });
     for (const { topic, partitions } of topics)
@@ -115,17 +120,6 @@ export class SimulatedKafka {
     return new Map(Array.from(this.partitions, ([lane, { log }]) => [lane, log.endOffset]));
   }
 
-  /** Asks the coordinator: the same producer under one name, with a higher epoch each time. */
-  initProducer(transactionalId: string): ProducerIdentity {
-    const known = this.#producers.get(transactionalId);
-    const producer = known
-      ? { ...known, producerEpoch: known.producerEpoch + 1 }
-      : { producerId: this.#nextProducerId, producerEpoch: 0 };
-    if (!known) this.#nextProducerId += 1n;
-    this.#producers.set(transactionalId, producer);
-    return producer;
-  }
-
   /** Runs `act` on the broker when it takes the request, later if it hangs; or `refused` if it is down. */
   atBroker(broker: number, act: () => void, refused: () => void): void {
     const state = this.#broker(broker);
@@ -139,8 +133,13 @@ export class SimulatedKafka {
     else act();
   }
 
-  /** What the broker makes of one partition's batch. */
-  produce(broker: number, lane: string, batch: ProducedBatch): PartitionAnswer {
+  /** What the broker makes of one partition's batch, which may be of a transaction. */
+  produce(
+    broker: number,
+    lane: string,
+    batch: Omit<ProducedBatch, 'hidden'>,
+    transactionalId?: string,
+  ): PartitionAnswer {
     const partition = this.partition(lane);
     const refused = (code: number): PartitionAnswer => ({ code, baseOffset: -1 });
     if (partition.leader !== broker) return refused(kafkaError.notLeader);
@@ -148,7 +147,12 @@ export class SimulatedKafka {
     const bytes = batch.records.reduce((sum, record) => sum + recordBound(record), 0);
     if (bytes > this.maxBatchBytes && !this.isRoomy(lane))
       return refused(kafkaError.messageTooLarge);
-    const result: AppendResult = partition.log.append(batch);
+    const open =
+      transactionalId === undefined ? undefined : this.coordinator.hiddenOf(transactionalId, lane);
+    const hidden = open ?? (transactionalId === undefined ? undefined : []);
+    const result: AppendResult = partition.log.append({ ...batch, hidden });
+    if (!open && hidden && hidden.length > 0)
+      throw new Error(`${lane} took records of a transaction that is not over it, and never ends`);
     if (result === 'INVALID_PRODUCER_EPOCH') return refused(kafkaError.invalidProducerEpoch);
     if (result === 'OUT_OF_ORDER_SEQUENCE_NUMBER') return refused(kafkaError.outOfOrderSequence);
     if (!result.isDuplicate)

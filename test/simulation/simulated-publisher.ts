@@ -1,6 +1,11 @@
+import type { ProducerIdentity } from '@outbound/kafka';
 import { RelayError } from '../../services/relay/src/errors.ts';
 import { transactionalIdOf } from '../../services/relay/src/kafka/transactional-id.ts';
-import type { Publisher, PublisherSession } from '../../services/relay/src/kafka/publisher.ts';
+import {
+  laneKey,
+  type Publisher,
+  type PublisherSession,
+} from '../../services/relay/src/kafka/publisher.ts';
 import { lastOwnRecord } from '../../services/relay/src/kafka/source-tail.ts';
 import type { Tail } from '../../services/relay/src/kafka/tail.ts';
 import {
@@ -12,16 +17,27 @@ import { journalRecord } from '../../services/relay/src/poison/journal-record.ts
 import { ParkedKeys } from '../../services/relay/src/poison/parked-keys.ts';
 import { fenceJournal } from '../../services/relay/src/kafka/parked-keys-reader.ts';
 import type { DeclaredTopic } from '@outbound/schemas';
+import type { Delivery } from '../../services/relay/src/kafka/kafka-publisher.ts';
+import {
+  TransactionalSession,
+  type TransactionalSessionParts,
+} from '../../services/relay/src/kafka/transactional-session.ts';
 import type { Life } from './life.ts';
-import type { LoggedRecord } from './partition-log.ts';
+import type { LoggedRecord, PartitionLog } from './partition-log.ts';
 import type { SimulatedKafka } from './simulated-kafka.ts';
-import { requestTimeoutMs, SimulatedSession } from './simulated-session.ts';
+import { SimulatedSession } from './simulated-session.ts';
+import { ask, SimulatedTransactions } from './simulated-transactions.ts';
 
 export interface SimulatedPublisherOptions {
   readonly kafka: SimulatedKafka;
   readonly life: Life;
   /** Where the parked keys are; undefined where poison stops the relay. */
   readonly parkedKeys?: DeclaredTopic | undefined;
+  /** Defaults to at least once. */
+  readonly delivery?: Delivery | undefined;
+  /** Defaults to the relay's own. A planted bug confirms before the commit, or reads what is not committed. */
+  readonly transactional?: (parts: TransactionalSessionParts) => PublisherSession;
+  readonly readsUncommitted?: boolean;
   /** Defaults to the relay's own: one name per slot. A planted bug gives each session another. */
   readonly transactionalId?: (identity: SourceIdentity) => string;
   /** Defaults to the relay's own. A planted bug believes every header. */
@@ -49,9 +65,15 @@ export class SimulatedPublisher implements Publisher {
   }
 
   async open(identity: SourceIdentity, startLsn?: Lsn): Promise<PublisherSession> {
-    const { kafka, life, onTailRead, tailOf = ownTail } = this.#options;
+    const { kafka, life, onTailRead, tailOf = ownTail, delivery } = this.#options;
     const transactionalId = (this.#options.transactionalId ?? transactionalIdOf)(identity);
-    const producer = await ask(this.#options, () => kafka.initProducer(transactionalId));
+    const isExact = delivery === 'exactly-once';
+    const transactions = new SimulatedTransactions(this.#options, transactionalId);
+    const producer = isExact
+      ? await fencedEverywhere(transactions, [...kafka.partitions.keys()])
+      : await ask(this.#options, () => kafka.coordinator.init(transactionalId));
+    if (!producer) throw new RelayError('SINK_UNAVAILABLE', 'an older transaction is being ended');
+    const { readsUncommitted = false } = this.#options;
     const tails = new Map<string, Tail>();
     const fingerprint = sourceFingerprint(identity);
     for (const lane of kafka.chance.shuffled([...kafka.partitions.keys()])) {
@@ -60,21 +82,56 @@ export class SimulatedPublisher implements Publisher {
       const position = await ask(this.#options, () => {
         const from = Math.max(log.startOffset, log.endOffset - lookBack);
         const canRead = kafka.isUp(leader) && !kafka.chance.happens(kafka.weather.hideTail);
-        const tail = canRead ? tailOf(log.records.slice(from), fingerprint) : undefined;
+        const records = isExact ? committed(log, readsUncommitted) : log.records.slice(from);
+        const tail = canRead ? tailOf(records, fingerprint) : undefined;
         const hasOwn = log.records.some(({ isForeign }) => !isForeign);
+        if (isExact && !canRead) return 'unknown';
         onTailRead?.(lane, producer.producerEpoch, tail !== undefined || !hasOwn);
         return tail;
       });
+      // At least once goes on, and repeats.
+      if (position === 'unknown')
+        throw new RelayError('SINK_PARTITION_UNAVAILABLE', `the tail of ${lane} cannot be read`);
       if (position) tails.set(lane, position);
     }
     const { parkedKeys } = this.#options;
     const parked = parkedKeys && new ParkedKeys(startLsn);
-    const session = new SimulatedSession(kafka, life, producer, tails, parked);
+    const inner = new SimulatedSession(
+      { kafka, life, transactionalId: isExact ? transactionalId : undefined },
+      producer,
+      tails,
+      parked,
+    );
+    const session = isExact ? this.#transactional(inner, transactions, producer) : inner;
     if (parkedKeys && parked) {
-      await fenceJournal(session, parkedKeys, life.clock.wallMs());
+      if (!isExact) await fenceJournal(session, parkedKeys, life.clock.wallMs());
       await this.#loadParkedKeys(parked, parkedKeys.topic, fingerprint);
     }
     return session;
+  }
+
+  #transactional(
+    session: PublisherSession,
+    transactions: SimulatedTransactions,
+    producer: ProducerIdentity,
+  ): PublisherSession {
+    const { life, transactional } = this.#options;
+    const parts: TransactionalSessionParts = {
+      session,
+      transactions: {
+        add: (partitions) =>
+          transactions.add(
+            producer,
+            partitions.map(({ topic, partition }) => laneKey(topic, partition)),
+          ),
+        commit: () => transactions.commit(producer),
+      },
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      clock: life.clock,
+      storeWithinMs: 15_000,
+      closing: new AbortController(),
+    };
+    return transactional ? transactional(parts) : new TransactionalSession(parts);
   }
 
   /** All of it, or an error: what the leader does not show cannot be guessed. */
@@ -83,7 +140,7 @@ export class SimulatedPublisher implements Publisher {
     for (const [lane, { log, leader }] of kafka.partitions) {
       if (!lane.startsWith(`${topic}/`)) continue;
       const records = await ask(this.#options, () =>
-        kafka.isUp(leader) ? [...log.records] : undefined,
+        kafka.isUp(leader) ? log.records.filter(({ isForeign }) => !isForeign) : undefined,
       );
       if (!records) throw new RelayError('SINK_PARTITION_UNAVAILABLE', `${lane} has no leader`);
       for (const { record } of records) {
@@ -94,33 +151,29 @@ export class SimulatedPublisher implements Publisher {
   }
 }
 
-/** A question to any living broker. */
-function ask<T>({ kafka, life }: SimulatedPublisherOptions, answer: () => T): Promise<T> {
-  const { scheduler, chance } = kafka;
-  return new Promise((resolve, reject) => {
-    if (!life.act()) return;
-    const later = (ms: number, run: () => void): void => {
-      scheduler.after(ms, () => life.deliver('kafka', run));
-    };
-    const refuse = (): void => reject(new RelayError('SINK_UNAVAILABLE', 'no broker answers'));
-    if (chance.happens(kafka.weather.loseRequest)) return later(requestTimeoutMs, refuse);
-    const delayMs = chance.happens(kafka.weather.delayRequest)
-      ? chance.unit() * requestTimeoutMs
-      : 3;
-    scheduler.after(chance.between(0.2, 1 + delayMs), () => {
-      if (!kafka.hasLivingBroker) return later(chance.between(1, requestTimeoutMs), refuse);
-      const answered = answer();
-      later(chance.between(0.2, 4), () => resolve(answered));
-    });
-  });
+/** As the real publisher does it: an empty transaction over everything, ended by the next epoch. */
+async function fencedEverywhere(
+  transactions: SimulatedTransactions,
+  lanes: readonly string[],
+): Promise<ProducerIdentity> {
+  await transactions.add(await transactions.init(), lanes);
+  return transactions.init();
 }
 
-/** What the real adapter reads back: headers and nothing else. */
+/** What a read-committed reader is shown; that it was in a transaction is no news to it. */
+function committed(log: PartitionLog, isAll: boolean): LoggedRecord[] {
+  return log.records
+    .filter(({ isForeign }) => isAll || !isForeign)
+    .map((each) => ({ ...each, isTransactional: false }));
+}
+
+/** What the real adapter of at-least-once reads back: headers, and whether it was in a transaction. */
 export function ownTail(records: readonly LoggedRecord[], fingerprint: string): Tail | undefined {
   return lastOwnRecord(
-    records.map(({ record }, offset) => ({
+    records.map(({ record, isTransactional }, offset) => ({
       offset: String(offset),
       isControlRecord: false,
+      batchContext: { inTransaction: isTransactional },
       headers: record.headers,
     })),
     fingerprint,

@@ -26,6 +26,7 @@ export class SimulatedSession implements PublisherSession {
   readonly parked: ParkedKeys | undefined;
   readonly #kafka: SimulatedKafka;
   readonly #life: Life;
+  readonly #transactionalId: string | undefined;
   readonly #producer: ProducerIdentity;
   readonly #sequences = new PartitionSequences();
   readonly #leaders = new Map<string, number>();
@@ -34,15 +35,20 @@ export class SimulatedSession implements PublisherSession {
   #isRefreshing = false;
   #isClosed = false;
 
+  /** `transactionalId`: every batch is of its transaction. */
   constructor(
-    kafka: SimulatedKafka,
-    life: Life,
+    {
+      kafka,
+      life,
+      transactionalId,
+    }: { kafka: SimulatedKafka; life: Life; transactionalId: string | undefined },
     producer: ProducerIdentity,
     tails: ReadonlyMap<string, Tail>,
     parked: ParkedKeys | undefined,
   ) {
     this.#kafka = kafka;
     this.#life = life;
+    this.#transactionalId = transactionalId;
     this.#producer = producer;
     this.tails = tails;
     this.parked = parked;
@@ -157,11 +163,12 @@ export class SimulatedSession implements PublisherSession {
             const answers = new Map<string, PartitionAnswer>();
             for (const { batch, lane, firstSequence } of numbered) {
               const { records } = batch;
-              const answer = this.#kafka.produce(leader, lane, {
-                producer,
-                firstSequence,
-                records,
-              });
+              const answer = this.#kafka.produce(
+                leader,
+                lane,
+                { producer, firstSequence, records },
+                this.#transactionalId,
+              );
               if (!chance.happens(weather.omitPartition)) answers.set(lane, answer);
             }
             if (chance.happens(weather.loseAnswer)) return back(failed('the connection was reset'));

@@ -29,6 +29,7 @@ const kafkaCodes: ReadonlyMap<number, KafkaCode> = new Map([
     NOT_COORDINATOR: 16,
     NOT_CONTROLLER: 41,
     CONCURRENT_TRANSACTIONS: 51,
+    OPERATION_NOT_ATTEMPTED: 55,
     FENCED_LEADER_EPOCH: 74,
     UNKNOWN_LEADER_EPOCH: 75,
     UNSTABLE_OFFSET_COMMIT: 88,
@@ -49,8 +50,10 @@ const kafkaCodes: ReadonlyMap<number, KafkaCode> = new Map([
   }),
   ...group('KAFKA_PRODUCER_LOST', {
     OUT_OF_ORDER_SEQUENCE_NUMBER: 45,
+    INVALID_TXN_STATE: 48,
     INVALID_PRODUCER_ID_MAPPING: 49,
     UNKNOWN_PRODUCER_ID: 59,
+    TRANSACTION_ABORTABLE: 120,
   }),
   ...group('KAFKA_FENCED', {
     INVALID_PRODUCER_EPOCH: 47,
@@ -81,6 +84,7 @@ const kafkaCodes: ReadonlyMap<number, KafkaCode> = new Map([
     INVALID_REQUEST: 42,
     UNSUPPORTED_FOR_MESSAGE_FORMAT: 43,
     POLICY_VIOLATION: 44,
+    INVALID_TRANSACTION_TIMEOUT: 50,
     GROUP_ID_NOT_FOUND: 69,
     UNSUPPORTED_COMPRESSION_TYPE: 76,
     MEMBER_ID_REQUIRED: 79,
@@ -92,6 +96,8 @@ const kafkaCodes: ReadonlyMap<number, KafkaCode> = new Map([
 /** The broker has the batch already and says so without its offset: as good as a confirmation. */
 export const duplicateSequenceNumber = 46;
 export const unknownTopicOrPartition = 3;
+/** Other partitions of the same request are why. */
+export const operationNotAttempted = 55;
 
 /** What brokers refuse a batch by for what is in it: others of its partition are taken, and nothing of it was stored. */
 const recordRefusals: ReadonlySet<number> = new Set([

@@ -47,6 +47,12 @@ export const configSchema = z.object({
     .enum(['none', 'gzip'], { error: 'expected none or gzip' })
     .default('none')
     .describe('Compression of record batches; gzip trades processor time for network.'),
+  delivery: z
+    .enum(['at-least-once', 'exactly-once'], { error: 'expected at-least-once or exactly-once' })
+    .default('at-least-once')
+    .describe(
+      'exactly-once sends in Kafka transactions, so that a reader with isolation.level=read_committed sees no record twice, at the price of latency; both ways lose nothing and keep the order',
+    ),
   eventTypes: z
     .string()
     .optional()

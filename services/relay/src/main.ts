@@ -201,6 +201,7 @@ await runUntilSignal(
             connection: kafka,
             eventTypes: eventTypes.values(),
             compression: config.kafkaCompression,
+            delivery: config.delivery,
             deadLetters,
             log: limitedKafkaLog(logger, { everyMs: 10_000, nowMs: () => systemClock.nowMs() }),
             onAsked: (error) => readiness.kafkaAsked(error),

@@ -26,6 +26,8 @@ export interface BatchProducerOptions {
   /** How long a broker waits for the replicas before it answers REQUEST_TIMED_OUT. */
   readonly replicationTimeoutMs: number;
   readonly compression?: BatchCompression | undefined;
+  /** Its batches are of this id's transaction; without it they are plain ones. */
+  readonly transactionalId?: string | undefined;
   /** First sequence of every partition; only a test of the wrap sets it. */
   readonly firstSequence?: number | undefined;
 }
@@ -60,7 +62,7 @@ export class BatchProducer {
     link: BrokerLink,
     batches: readonly Batch[],
   ): Promise<readonly BatchOutcome<Batch>[]> {
-    const { identity, replicationTimeoutMs, compression } = this.#options;
+    const { identity, replicationTimeoutMs, compression, transactionalId } = this.#options;
     const begun: Batch[] = [];
     try {
       const numbered = batches.map((batch) => {
@@ -71,7 +73,7 @@ export class BatchProducer {
       });
       const sink = this.#sinks.pop() ?? new ByteSink(newSinkBytes);
       sink.end = 0;
-      await writeProduceRequest(sink, numbered, replicationTimeoutMs, compression);
+      await writeProduceRequest(sink, numbered, replicationTimeoutMs, compression, transactionalId);
       const { answers } = await link.request(produceApi, sink.written());
       // The broker has answered, so the socket has let go of the bytes. After a failure it may not have: then they
       // are left to it.

@@ -32,13 +32,15 @@ export interface PartitionRecords {
 /**
  * Writes the body of a Produce request (version 7 or 8, which are alike), acks = all, behind what the sink holds:
  * each batch straight into the request, without a copy. `timeoutMs`: how long the broker itself waits for the
- * replicas before it answers REQUEST_TIMED_OUT. Order: each topic once, its partitions as given.
+ * replicas before it answers REQUEST_TIMED_OUT. `transactionalId`: the batches are of its transaction, or plain ones
+ * where it is null. Order: each topic once, its partitions as given.
  */
 export async function writeProduceRequest(
   sink: ByteSink,
   batches: readonly PartitionRecords[],
   timeoutMs: number,
   compression?: BatchCompression,
+  transactionalId: string | null = null,
 ): Promise<void> {
   const byTopic = new Map<string, PartitionRecords[]>();
   for (const batch of batches) {
@@ -46,8 +48,12 @@ export async function writeProduceRequest(
     if (group) group.push(batch);
     else byTopic.set(batch.topic, [batch]);
   }
-  sink.ensureRoom(12);
-  sink.end = sink.bytes.writeInt16BE(-1, sink.end); // no transactional id: these are plain idempotent batches
+  const form = { compression, isTransactional: transactionalId !== null };
+  sink.ensureRoom(12 + (transactionalId?.length ?? 0) * 3);
+  if (transactionalId !== null) {
+    const length = sink.bytes.write(transactionalId, sink.end + 2);
+    sink.end = sink.bytes.writeInt16BE(length, sink.end) + length;
+  } else sink.end = sink.bytes.writeInt16BE(-1, sink.end);
   sink.end = sink.bytes.writeInt16BE(-1, sink.end);
   sink.end = sink.bytes.writeInt32BE(timeoutMs, sink.end);
   sink.end = sink.bytes.writeInt32BE(byTopic.size, sink.end);
@@ -61,7 +67,7 @@ export async function writeProduceRequest(
       sink.end = sink.bytes.writeInt32BE(partition, sink.end);
       const lengthAt = sink.end;
       sink.end += 4;
-      await writeRecordBatch(sink, records, identity, compression);
+      await writeRecordBatch(sink, records, identity, form);
       sink.bytes.writeInt32BE(sink.end - lengthAt - 4, lengthAt);
     }
   }

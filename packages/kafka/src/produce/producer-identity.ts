@@ -21,7 +21,9 @@ interface IdentityAnswer {
 
 const transactionCoordinator = 1;
 const pauseMs = 100;
-/** What passes by itself. */
+/** The broker wants it below its `transaction.max.timeout.ms` (15 min) also of whoever begins no transaction. */
+const defaultTransactionTimeoutMs = 60_000;
+/** What passes by itself; CONCURRENT_TRANSACTIONS too: the transaction of an earlier epoch is being ended. */
 const passing: ReadonlySet<string> = new Set([
   'KAFKA_UNAVAILABLE',
   'KAFKA_PARTITION_UNAVAILABLE',
@@ -30,10 +32,11 @@ const passing: ReadonlySet<string> = new Set([
 
 /**
  * Takes a new epoch from the coordinator (trap 10e): from the first batch that is written with it to a partition,
- * every batch of an older epoch is refused there with INVALID_PRODUCER_EPOCH. No transaction is ever begun, so
- * readers need not be read-committed. Not fenced are a producer that has been silent for more than
+ * every batch of an older epoch is refused there with INVALID_PRODUCER_EPOCH. What an earlier epoch has left open as
+ * a transaction is aborted, and its partitions have refused that epoch when this resolves. No transaction is begun.
+ * Not fenced are a producer that has been silent for more than
  * `transactional.id.expiration.ms` (7 days; ask again well before), and one epoch in 32,767, when Kafka gives the
- * name a new producer id.
+ * name a new producer id. `transactionTimeoutMs`: after so long the coordinator itself aborts a transaction.
  * @throws KafkaError KAFKA_UNAVAILABLE if the coordinator can't be reached within `withinMs`; KAFKA_AUTH_FAILED,
  * KAFKA_FORBIDDEN.
  */
@@ -41,8 +44,11 @@ export async function fence(
   cluster: Cluster,
   transactionalId: string,
   withinMs: number,
+  transactionTimeoutMs = defaultTransactionTimeoutMs,
 ): Promise<ProducerIdentity> {
-  return askedUntil(withinMs, cluster, () => askForEpoch(cluster, transactionalId));
+  return askedUntil(withinMs, cluster, () =>
+    askForEpoch(cluster, transactionalId, transactionTimeoutMs),
+  );
 }
 
 /**
@@ -55,7 +61,7 @@ export async function newProducer(cluster: Cluster, withinMs: number): Promise<P
     const answer = await cluster.askOne('InitProducerId', (link) =>
       link.ask<IdentityAnswer>('InitProducerId', {
         transactionalId: null,
-        transactionTimeout: 60_000,
+        transactionTimeout: defaultTransactionTimeoutMs,
       }),
     );
     if (answer.errorCode !== 0) throw errorFromCode(answer.errorCode, 'a new producer id');
@@ -83,18 +89,32 @@ async function askedUntil(
   }
 }
 
-async function askForEpoch(cluster: Cluster, transactionalId: string): Promise<ProducerIdentity> {
-  const { errorCode: lost, coordinator } = await cluster.askOne('GroupCoordinator', (link) =>
+/**
+ * The broker that coordinates a transactional id, by its node id.
+ * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_FORBIDDEN
+ */
+export async function transactionCoordinatorOf(
+  cluster: Cluster,
+  transactionalId: string,
+): Promise<number> {
+  const { errorCode, coordinator } = await cluster.askOne('GroupCoordinator', (link) =>
     link.ask<CoordinatorAnswer>('GroupCoordinator', {
       groupId: transactionalId,
       coordinatorType: transactionCoordinator,
     }),
   );
-  if (lost !== 0) throw errorFromCode(lost, `coordinator of ${transactionalId}`);
+  if (errorCode !== 0) throw errorFromCode(errorCode, `coordinator of ${transactionalId}`);
+  return coordinator.nodeId;
+}
+
+async function askForEpoch(
+  cluster: Cluster,
+  transactionalId: string,
+  transactionTimeout: number,
+): Promise<ProducerIdentity> {
   const answer = await cluster
-    .link(coordinator.nodeId)
-    // No transaction is begun, so this time never runs; the broker wants it below `transaction.max.timeout.ms`.
-    .ask<IdentityAnswer>('InitProducerId', { transactionalId, transactionTimeout: 60_000 });
+    .link(await transactionCoordinatorOf(cluster, transactionalId))
+    .ask<IdentityAnswer>('InitProducerId', { transactionalId, transactionTimeout });
   if (answer.errorCode !== 0)
     throw errorFromCode(answer.errorCode, `transactional id ${transactionalId}`);
   return identityOf(answer);

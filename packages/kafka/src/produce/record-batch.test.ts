@@ -71,7 +71,7 @@ async function encoded(
   const sink = new ByteSink(200);
   sink.bytes.fill(0xa5);
   sink.end = 7;
-  await writeRecordBatch(sink, records, identity, compression);
+  await writeRecordBatch(sink, records, identity, { compression });
   expect(sink.bytes.subarray(0, 7).every((byte) => byte === 0xa5)).toBe(true);
   return sink.written().subarray(7);
 }

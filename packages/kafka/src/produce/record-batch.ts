@@ -19,6 +19,15 @@ export interface BatchCompression {
   readonly compress: (records: Buffer) => Promise<Buffer>;
 }
 
+/** What a batch is beside its records. */
+export interface BatchForm {
+  readonly compression?: BatchCompression | undefined;
+  /** It is part of its producer's open transaction. */
+  readonly isTransactional?: boolean;
+}
+
+const transactionalFlag = 0x10;
+
 /** Bytes of a batch before its first record. */
 export const batchOverhead = 61;
 
@@ -33,7 +42,7 @@ export function sequenceAfter(sequence: number, count: number): number {
 }
 
 /**
- * Writes a record batch (format 2, not transactional) behind what the sink holds. The same records and identity give
+ * Writes a record batch (format 2) behind what the sink holds. The same records and identity give
  * the same bytes, so a repeated send is recognised as such. Own code because the encoder of kafkajs allocates a
  * buffer for every header of every record: it costs ten times as much processor time, and it was the limit of the
  * whole relay. Source: https://kafka.apache.org/documentation/#recordbatch
@@ -42,7 +51,7 @@ export async function writeRecordBatch(
   sink: ByteSink,
   records: readonly RecordToWrite[],
   identity: BatchIdentity,
-  compression?: BatchCompression,
+  { compression, isTransactional = false }: BatchForm = {},
 ): Promise<void> {
   const baseTimestamp = records[0]?.timestampMs ?? 0;
   let maxTimestamp = baseTimestamp;
@@ -56,12 +65,12 @@ export async function writeRecordBatch(
     sink.end = writeRecord(sink.bytes, sink.end, record, index, record.timestampMs - baseTimestamp);
     index += 1;
   }
-  let attributes = 0;
+  let attributes = isTransactional ? transactionalFlag : 0;
   if (compression) {
     const squeezed = await compression.compress(
       sink.bytes.subarray(start + batchOverhead, sink.end),
     );
-    attributes = compression.codec;
+    attributes |= compression.codec;
     sink.end = start + batchOverhead;
     sink.ensureRoom(squeezed.length);
     sink.end += squeezed.copy(sink.bytes, sink.end);

@@ -79,4 +79,9 @@ export class BrokerTopicLog implements TopicLog {
       );
     return partitions;
   }
+
+  /** Ends the connections for fetches; call it where the cluster lives on. */
+  close(): void {
+    this.#cluster.closeLinks(this.#fetchLinks);
+  }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Cluster } from '../cluster/cluster.ts';
 import { decodeRecords } from '../fetch/decode-records.ts';
 import { KafkaError } from '../kafka-error.ts';
@@ -7,10 +8,18 @@ import type { KafkaRecord } from '../records/kafka-record.ts';
 import { BrokerTopicLog } from './broker-topic-log.ts';
 
 const fetchBytes = 1024 * 1024;
+const transactionPauseMs = 20;
+
+export interface ReadingOfEnd {
+  readonly last?: bigint | undefined;
+  readonly waitMs?: number;
+}
 
 /**
  * Reads one partition from its first record to the end that it has now, all of it or an error: for what must be known
- * whole before something begins. `leader` is who leads it, as last heard. Nothing is tried again here.
+ * whole before something begins. With `last`, only that many offsets before the end. What was aborted is not among
+ * the records. For transactions that are open before the end `waitMs` are waited, by default not at all. `leader` is
+ * who leads it, as last heard. Nothing else is tried again here. Gives whether that was the whole partition.
  * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_PARTITION_UNAVAILABLE where the end cannot be told or not be reached
  * (no leader, a new leader that does not know its end yet, somebody's open transaction); KAFKA_FORBIDDEN;
  * KAFKA_RECORDS_UNREADABLE.
@@ -20,22 +29,47 @@ export async function readPartition(
   leader: number,
   at: TopicPartition,
   onRecords: (records: readonly KafkaRecord[]) => void,
-): Promise<void> {
+  how: ReadingOfEnd = {},
+): Promise<boolean> {
   const name = `partition ${partitionKey(at)}`;
   if (leader < 0) throw new KafkaError('KAFKA_PARTITION_UNAVAILABLE', `${name} has no leader`);
   const log = new BrokerTopicLog(cluster);
+  try {
+    return await readToEnd(log, leader, at, { onRecords, ...how });
+  } finally {
+    log.close();
+  }
+}
+
+async function readToEnd(
+  log: BrokerTopicLog,
+  leader: number,
+  at: TopicPartition,
+  {
+    onRecords,
+    last,
+    waitMs = 0,
+  }: ReadingOfEnd & { readonly onRecords: (records: readonly KafkaRecord[]) => void },
+): Promise<boolean> {
+  const name = `partition ${partitionKey(at)}`;
   const offsetAt = async (which: 'earliest' | 'end' | 'stable-end'): Promise<bigint> => {
     const [answer] = await log.offsets(leader, [at], which);
     if (!answer || answer.errorCode !== 0) throw errorFromCode(answer?.errorCode ?? -1, name);
     return answer.offset;
   };
   const end = await offsetAt('end');
-  if ((await offsetAt('stable-end')) < end)
-    throw new KafkaError(
-      'KAFKA_PARTITION_UNAVAILABLE',
-      `${name} cannot be read to its end: somebody's transaction is open in it`,
-    );
-  for (let offset = await offsetAt('earliest'); offset < end;) {
+  const deadlineMs = performance.now() + waitMs;
+  while ((await offsetAt('stable-end')) < end) {
+    if (performance.now() >= deadlineMs)
+      throw new KafkaError(
+        'KAFKA_PARTITION_UNAVAILABLE',
+        `${name} cannot be read to its end: somebody's transaction is open in it`,
+      );
+    await delay(transactionPauseMs);
+  }
+  const first = await offsetAt('earliest');
+  const isWhole = last === undefined || end - last <= first;
+  for (let offset = isWhole ? first : end - last; offset < end;) {
     const [fetched] = await log.fetch(leader, {
       positions: [{ ...at, offset, leaderEpoch: -1 }],
       maxWaitMs: 500,
@@ -55,4 +89,5 @@ export async function readPartition(
     onRecords(records);
     offset = next;
   }
+  return isWhole;
 }

@@ -1,6 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cluster, fence, gzipCompression, TopicDirectory } from '@outbound/kafka';
-import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
+import {
+  Cluster,
+  fence,
+  gzipCompression,
+  TopicDirectory,
+  Transactions,
+  type ProducerIdentity,
+  type TopicPartition,
+} from '@outbound/kafka';
+import { systemClock, type KafkaConnection, type KafkaLog } from '@outbound/service-kit';
 import {
   declaredTopics,
   topicDrift,
@@ -15,15 +23,20 @@ import { KafkaSession, sessionTiming, type SessionTiming } from './kafka-session
 import type { Publisher, PublisherSession } from './publisher.ts';
 import { ParkedKeys } from '../poison/parked-keys.ts';
 import { loadParkedKeys } from './parked-keys-reader.ts';
+import { readCommittedTails } from './committed-tails.ts';
 import { readTails } from './tail-reader.ts';
+import type { Tail } from './tail.ts';
 import { readTopics, refuseBreaking } from './topic-state.ts';
 import { transactionalIdOf } from './transactional-id.ts';
+import { TransactionalSession } from './transactional-session.ts';
 
 export interface KafkaPublisherOptions {
   readonly connection: KafkaConnection;
   /** Their routes name the topics, prefix included. */
   readonly eventTypes: Iterable<EventType>;
   readonly compression: 'none' | 'gzip';
+  /** Default: at least once. */
+  readonly delivery?: Delivery;
   /** Where poison goes; they are checked as the other topics are. */
   readonly deadLetters?: DeadLetterTopics | undefined;
   readonly log: KafkaLog;
@@ -34,9 +47,15 @@ export interface KafkaPublisherOptions {
   readonly firstSequence?: number;
 }
 
+/** `exactly-once`: a read-committed reader sees no record twice, whatever becomes of relays (ADR 5). */
+export type Delivery = 'at-least-once' | 'exactly-once';
+
 /** How long a topic may be unknown at the start before it is missing: a broker that has just come up hears of topics a moment later. */
 const topicGraceMs = 3000;
 const coordinatorWithinMs = 10_000;
+/** After this the coordinator aborts a transaction of a relay that is gone; until then its readers wait, if no other relay comes. */
+const transactionTimeoutMs = 30_000;
+const storeWithinMs = 15_000;
 
 /** The real `Publisher`: opens sessions to a Kafka cluster. */
 export class KafkaPublisher implements Publisher {
@@ -59,28 +78,29 @@ export class KafkaPublisher implements Publisher {
    * so that what an older session still appends can only come before our own first record of a partition.
    */
   async open(identity: SourceIdentity, startLsn: Lsn = noLsn): Promise<PublisherSession> {
-    const { connection, log, compression, timing = sessionTiming, firstSequence } = this.#options;
+    const { connection, log, delivery = 'at-least-once' } = this.#options;
     const topics = this.#declared.map(({ topic }) => topic);
     const directory = new TopicDirectory(new Cluster(connection, log), topics);
     try {
       await this.#checkTopics(directory);
       const transactionalId = transactionalIdOf(identity);
-      const producer = await fence(directory.cluster, transactionalId, coordinatorWithinMs);
-      const tails = await readTails(
-        directory,
-        // Not of the dead letters, which are sent again after a restart: an event that is parked for another reason than before must get there.
-        this.#routed.flatMap(({ topic, partitions }) =>
-          Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
-        ),
-        sourceFingerprint(identity),
-        log,
-      );
+      const fingerprint = sourceFingerprint(identity);
+      // Not of the dead letters, which are sent again after a restart: an event that is parked for another reason than before must get there.
+      const tailed = partitionsOf(this.#routed);
+      const isExact = delivery === 'exactly-once';
+      const producer = isExact
+        ? await this.#fenceEverywhere(directory.cluster, transactionalId)
+        : await fence(directory.cluster, transactionalId, coordinatorWithinMs);
+      const tails = isExact
+        ? await readCommittedTails(directory, tailed, fingerprint)
+        : await readTails(directory, tailed, fingerprint, log);
       const { deadLetters } = this.#options;
       const parked = deadLetters && new ParkedKeys(startLsn);
       log.info(
         {
           component: 'kafka',
           transactionalId,
+          delivery,
           producerId: String(producer.producerId),
           producerEpoch: producer.producerEpoch,
           brokers: directory.cluster.brokerCount,
@@ -88,24 +108,12 @@ export class KafkaPublisher implements Publisher {
         },
         'producer open, older ones fenced',
       );
-      const session = new KafkaSession({
-        directory,
-        identity: producer,
-        tails,
-        parked,
-        partitionCounts: new Map(
-          this.#declared.map(({ topic, partitions }) => [topic, partitions]),
-        ),
-        timing,
-        log,
-        onAsked: this.#options.onAsked ?? (() => undefined),
-        compression: compression === 'gzip' ? gzipCompression : undefined,
-        ...(firstSequence === undefined ? {} : { firstSequence }),
-      });
+      const session = this.#session(directory, { transactionalId, producer, tails, parked });
       if (deadLetters && parked)
         await loadParkedKeys(session, directory, deadLetters.parkedKeys, {
           parked,
-          fingerprint: sourceFingerprint(identity),
+          fingerprint,
+          isFenced: isExact,
         }).catch(async (thrown: unknown) => {
           await session.close();
           throw thrown;
@@ -115,6 +123,70 @@ export class KafkaPublisher implements Publisher {
       directory.cluster.close();
       throw toRelayError(thrown);
     }
+  }
+
+  /**
+   * Every partition of ours has refused all older producers when this resolves, before our first write: an empty transaction over all of them
+   * is aborted by the next epoch, whose markers say so. So nothing can be appended behind a tail that was read, also by a relay that sends
+   * plain batches. (A coordinator tells that an abort is through, and not that a commit is.)
+   */
+  async #fenceEverywhere(cluster: Cluster, transactionalId: string): Promise<ProducerIdentity> {
+    const take = async (): Promise<ProducerIdentity> =>
+      fence(cluster, transactionalId, coordinatorWithinMs, transactionTimeoutMs);
+    const first = await take();
+    await new Transactions({
+      cluster,
+      transactionalId,
+      identity: first,
+      withinMs: coordinatorWithinMs,
+      signal: new AbortController().signal,
+    }).add(partitionsOf(this.#declared));
+    return take();
+  }
+
+  #session(
+    directory: TopicDirectory,
+    {
+      transactionalId,
+      producer,
+      ...read
+    }: {
+      readonly transactionalId: string;
+      readonly producer: ProducerIdentity;
+      readonly tails: ReadonlyMap<string, Tail>;
+      readonly parked: ParkedKeys | undefined;
+    },
+  ): PublisherSession {
+    const { log, compression, delivery, timing = sessionTiming, firstSequence } = this.#options;
+    const isExact = delivery === 'exactly-once';
+    const session = new KafkaSession({
+      directory,
+      identity: producer,
+      ...read,
+      partitionCounts: new Map(this.#declared.map(({ topic, partitions }) => [topic, partitions])),
+      timing,
+      log,
+      onAsked: this.#options.onAsked ?? (() => undefined),
+      compression: compression === 'gzip' ? gzipCompression : undefined,
+      ...(isExact ? { transactionalId } : {}),
+      ...(firstSequence === undefined ? {} : { firstSequence }),
+    });
+    if (!isExact) return session;
+    const closing = new AbortController();
+    return new TransactionalSession({
+      session,
+      transactions: new Transactions({
+        cluster: directory.cluster,
+        transactionalId,
+        identity: producer,
+        withinMs: storeWithinMs,
+        signal: closing.signal,
+      }),
+      log,
+      clock: systemClock,
+      storeWithinMs,
+      closing,
+    });
   }
 
   async #checkTopics(directory: TopicDirectory): Promise<void> {
@@ -141,4 +213,10 @@ export class KafkaPublisher implements Publisher {
         log.warn({ component: 'kafka', ...fields }, 'a topic differs from its declaration');
     refuseBreaking(drift);
   }
+}
+
+function partitionsOf(topics: readonly DeclaredTopic[]): TopicPartition[] {
+  return topics.flatMap(({ topic, partitions }) =>
+    Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+  );
 }

@@ -47,6 +47,8 @@ export interface KafkaSessionParts {
   /** Told after each question to the cluster: why nobody answered, or undefined. */
   readonly onAsked: (error: RelayError | undefined) => void;
   readonly compression: BatchCompression | undefined;
+  /** Every batch is of this id's transaction, which whoever sends has begun and ends (`TransactionalSession`). */
+  readonly transactionalId?: string | undefined;
   /** First sequence of every partition; only a test of the wrap sets it. */
   readonly firstSequence?: number;
 }
@@ -77,6 +79,7 @@ export class KafkaSession implements PublisherSession {
       identity: parts.identity,
       replicationTimeoutMs: parts.timing.replicationTimeoutMs,
       compression: parts.compression,
+      transactionalId: parts.transactionalId,
       firstSequence: parts.firstSequence,
     });
     this.#refresher = setInterval(() => this.#refreshLeaders(), parts.timing.metadataRefreshMs);

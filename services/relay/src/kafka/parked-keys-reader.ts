@@ -7,7 +7,7 @@ import type { ParkedKeys } from '../poison/parked-keys.ts';
 import type { PublisherSession } from './publisher.ts';
 
 /**
- * Fences older sessions on the topic of parked keys, by a first write, and then loads the whole topic into `parked`.
+ * Fences older sessions on the topic of parked keys, by a first write if they are not, and then loads the whole topic into `parked`.
  * Unlike a tail it must be known: a parked key that was overlooked would let later events pass the one that waits. So
  * what cannot be written or read is an error, and the session opens later.
  * @throws RelayError SINK_*; KafkaError as `readPartition`.
@@ -16,10 +16,19 @@ export async function loadParkedKeys(
   session: PublisherSession,
   directory: TopicDirectory,
   declared: DeclaredTopic,
-  { parked, fingerprint }: { readonly parked: ParkedKeys; readonly fingerprint: string },
+  {
+    parked,
+    fingerprint,
+    isFenced,
+  }: {
+    readonly parked: ParkedKeys;
+    readonly fingerprint: string;
+    /** The partitions refuse older sessions already. */
+    readonly isFenced: boolean;
+  },
 ): Promise<void> {
   const { topic, partitions } = declared;
-  await fenceJournal(session, declared, Date.now());
+  if (!isFenced) await fenceJournal(session, declared, Date.now());
   for (let partition = 0; partition < partitions; partition += 1)
     await readPartition(
       directory.cluster,

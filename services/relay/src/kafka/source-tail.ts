@@ -25,13 +25,26 @@ export function lastOwnRecord(
   for (let index = records.length - 1; index >= 0; index -= 1) {
     const record = records[index];
     if (!record || record.isControlRecord || record.batchContext?.inTransaction) continue;
-    const sourceLsn = textOf(record, recordHeader.sourceLsn);
-    const eid = textOf(record, recordHeader.id);
-    if (sourceLsn === undefined || eid === undefined) continue;
-    const position = sourcePositionFromText(sourceLsn, fingerprint);
-    if (position) return { position, eid };
+    const tail = tailOf(
+      {
+        sourceLsn: textOf(record, recordHeader.sourceLsn),
+        eid: textOf(record, recordHeader.id),
+      },
+      fingerprint,
+    );
+    if (tail) return tail;
   }
   return undefined;
+}
+
+/** What a record's two headers say of where it came from; undefined if it is not of this source. */
+export function tailOf(
+  { sourceLsn, eid }: { readonly sourceLsn: string | undefined; readonly eid: string | undefined },
+  fingerprint: string,
+): Tail | undefined {
+  if (sourceLsn === undefined || eid === undefined) return undefined;
+  const position = sourcePositionFromText(sourceLsn, fingerprint);
+  return position && { position, eid };
 }
 
 /** A header that is there once, as text. */

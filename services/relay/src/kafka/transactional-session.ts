@@ -1,0 +1,152 @@
+import type { Transactions } from '@outbound/kafka';
+import type { Clock, KafkaLog } from '@outbound/service-kit';
+import { RelayError, toRelayError } from '../errors.ts';
+import type { ParkedKeys } from '../poison/parked-keys.ts';
+import { laneKey, type LaneAnswer, type LaneBatch, type PublisherSession } from './publisher.ts';
+import type { Tail } from './tail.ts';
+
+export interface TransactionalSessionParts {
+  /** Sends batches of the transaction. */
+  readonly session: PublisherSession;
+  readonly transactions: Pick<Transactions, 'add' | 'commit'>;
+  readonly log: KafkaLog;
+  readonly clock: Clock;
+  /** For how long a transaction may wait for a partition: below the coordinator's own limit, by which it is aborted. */
+  readonly storeWithinMs: number;
+  /** Ends what waits when the session closes; aborted by `close`. */
+  readonly closing: AbortController;
+}
+
+/** A call of `send` that has not been answered. */
+interface Waiting {
+  readonly batches: readonly LaneBatch[];
+  readonly resolve: (answers: readonly LaneAnswer[]) => void;
+  readonly reject: (error: RelayError) => void;
+}
+
+const firstPauseMs = 50;
+const longestPauseMs = 1000;
+
+/**
+ * A session whose batches are confirmed by the commit of the transaction that they are in, and not before. Transactions follow one another; what is sent
+ * while one is under way is the next one. Each record carries its position and its event's id, and the tail of a partition is its last *committed* record: so
+ * records and position are committed by one act, and whoever comes after goes on exactly behind them (ADR 5).
+ *
+ * A transaction is committed when every batch of it is known to be stored or refused. One that cannot be is left open, and this session is of no
+ * more use: the next one, taking a new epoch, aborts it and reads what there is.
+ */
+export class TransactionalSession implements PublisherSession {
+  readonly #parts: TransactionalSessionParts;
+  #waiting: Waiting[] = [];
+  #isRunning = false;
+  #running: Promise<void> | undefined;
+  #broken: RelayError | undefined;
+
+  constructor(parts: TransactionalSessionParts) {
+    this.#parts = parts;
+  }
+
+  get tails(): ReadonlyMap<string, Tail> {
+    return this.#parts.session.tails;
+  }
+
+  get parked(): ParkedKeys | undefined {
+    return this.#parts.session.parked;
+  }
+
+  leaderOf(topic: string, partition: number): number {
+    return this.#parts.session.leaderOf(topic, partition);
+  }
+
+  mustRenew(): boolean {
+    return this.#parts.session.mustRenew();
+  }
+
+  async send(batches: readonly LaneBatch[]): Promise<readonly LaneAnswer[]> {
+    if (this.#broken) throw this.#broken;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ batches, resolve, reject });
+      if (this.#isRunning) return;
+      this.#isRunning = true;
+      // Never rejects: whoever waits is told.
+      this.#running = this.#run();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#parts.closing.abort();
+    await this.#parts.session.close();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      // The lanes of other brokers send in this turn, too, and shall be in the same transaction.
+      await Promise.resolve();
+      const members = this.#waiting.splice(0);
+      try {
+        const answers = await this.#transaction(members.flatMap(({ batches }) => batches));
+        for (const { batches, resolve } of members)
+          resolve(
+            batches.flatMap((batch) => answers.get(laneKey(batch.topic, batch.partition)) ?? []),
+          );
+      } catch (thrown) {
+        this.#broken = broken(toRelayError(thrown));
+        for (const { reject } of [...members, ...this.#waiting.splice(0)]) reject(this.#broken);
+      }
+    }
+    // In the same turn as the last look: what is sent from now on starts anew.
+    this.#isRunning = false;
+  }
+
+  async #transaction(batches: readonly LaneBatch[]): Promise<ReadonlyMap<string, LaneAnswer>> {
+    const { transactions } = this.#parts;
+    await transactions.add(batches);
+    const answers = await this.#stored(batches);
+    await transactions.commit();
+    return answers;
+  }
+
+  /** Sends until every batch is stored or refused, always the same ones. */
+  async #stored(batches: readonly LaneBatch[]): Promise<ReadonlyMap<string, LaneAnswer>> {
+    const { session, log, clock, storeWithinMs, closing } = this.#parts;
+    const deadlineMs = clock.nowMs() + storeWithinMs;
+    const answers = new Map<string, LaneAnswer>();
+    let left = batches;
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      let why = 'its answer left them out';
+      try {
+        for (const answer of await session.send(left))
+          answers.set(laneKey(answer.topic, answer.partition), answer);
+      } catch (thrown) {
+        const error = toRelayError(thrown);
+        if (!passing.has(error.code)) throw error;
+        why = error.message;
+      }
+      left = left.filter(({ topic, partition }) => !answers.has(laneKey(topic, partition)));
+      const [first] = left;
+      if (!first) return answers;
+      const lane = laneKey(first.topic, first.partition);
+      if (closing.signal.aborted || clock.nowMs() > deadlineMs)
+        throw new RelayError(
+          'SINK_SESSION_BROKEN',
+          `a transaction cannot be committed: ${left.length} partitions, ${lane} first, have not taken their part of it (${why})`,
+        );
+      log.warn(
+        { component: 'kafka', partitions: left.length, lane, error: why },
+        'a transaction waits for a partition',
+      );
+      await clock.sleep(pauseMs, closing.signal);
+    }
+  }
+}
+
+const passing: ReadonlySet<string> = new Set(['SINK_UNAVAILABLE', 'SINK_PARTITION_UNAVAILABLE']);
+
+/** The transaction's end is not known, so that its batches must not go into another one of this session: no code that says "send them again". */
+function broken(error: RelayError): RelayError {
+  if (!passing.has(error.code)) return error;
+  return new RelayError('SINK_SESSION_BROKEN', `a transaction was given up: ${error.message}`, {
+    cause: error,
+  });
+}

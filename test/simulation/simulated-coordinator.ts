@@ -1,0 +1,132 @@
+import type { ProducerIdentity } from '@outbound/kafka';
+import type { Chance } from './chance.ts';
+import type { LoggedRecord, PartitionLog } from './partition-log.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** Numbers of Kafka's errors that the coordinator gives. */
+export const coordinatorError = {
+  none: 0,
+  invalidProducerEpoch: 47,
+  invalidTxnState: 48,
+  concurrentTransactions: 51,
+} as const;
+
+interface Transaction {
+  /** Partitions that have no marker yet, with what was appended to them. */
+  readonly open: Map<string, LoggedRecord[]>;
+  state: 'open' | 'commits' | 'aborts';
+}
+
+interface Owner {
+  identity: ProducerIdentity;
+  transaction: Transaction | undefined;
+  /** The epoch whose commit was the last thing that was asked and carried out. */
+  committedEpoch: number;
+}
+
+const transactionTimeoutMs = 30_000;
+
+/**
+ * The coordinator of producers with a name, by Kafka's rules up to EndTxn 4 (`TransactionCoordinator`): an epoch for each who asks, not before the
+ * transaction of the one before is through; what was decided is written to the partitions one by one.
+ */
+export class SimulatedCoordinator {
+  readonly #scheduler: Scheduler;
+  readonly #chance: Chance;
+  readonly #logOf: (lane: string) => PartitionLog;
+  readonly #owners = new Map<string, Owner>();
+  #nextProducerId = 1000n;
+
+  constructor(scheduler: Scheduler, chance: Chance, logOf: (lane: string) => PartitionLog) {
+    this.#scheduler = scheduler;
+    this.#chance = chance;
+    this.#logOf = logOf;
+  }
+
+  /** A higher epoch each time; undefined while a transaction is being ended (CONCURRENT_TRANSACTIONS), which this begins if one is open. */
+  init(transactionalId: string): ProducerIdentity | undefined {
+    const owner = this.#owners.get(transactionalId);
+    if (!owner) {
+      const identity = { producerId: this.#nextProducerId, producerEpoch: 0 };
+      this.#nextProducerId += 1n;
+      this.#owners.set(transactionalId, { identity, transaction: undefined, committedEpoch: -1 });
+      return identity;
+    }
+    if (owner.transaction?.state === 'open') this.#abort(owner);
+    if (owner.transaction) return undefined;
+    raise(owner);
+    return owner.identity;
+  }
+
+  /** The partitions become part of the owner's transaction, which begins if none is open. */
+  add(transactionalId: string, producer: ProducerIdentity, lanes: readonly string[]): number {
+    const owner = this.#ownerOf(transactionalId, producer);
+    if (!owner) return coordinatorError.invalidProducerEpoch;
+    if (owner.transaction && owner.transaction.state !== 'open')
+      return coordinatorError.concurrentTransactions;
+    const transaction = owner.transaction ?? this.#begin(owner);
+    for (const lane of lanes) if (!transaction.open.has(lane)) transaction.open.set(lane, []);
+    return coordinatorError.none;
+  }
+
+  commit(transactionalId: string, producer: ProducerIdentity): number {
+    const owner = this.#ownerOf(transactionalId, producer);
+    if (!owner) return coordinatorError.invalidProducerEpoch;
+    const { transaction } = owner;
+    if (!transaction)
+      return owner.committedEpoch === producer.producerEpoch
+        ? coordinatorError.none
+        : coordinatorError.invalidTxnState;
+    if (transaction.state !== 'open') return coordinatorError.concurrentTransactions;
+    owner.committedEpoch = producer.producerEpoch;
+    this.#end(owner, transaction, 'commits');
+    return coordinatorError.none;
+  }
+
+  /** Where a partition keeps what a transactional batch adds to it; undefined if the transaction is not over that partition, or no longer. */
+  hiddenOf(transactionalId: string, lane: string): LoggedRecord[] | undefined {
+    return this.#owners.get(transactionalId)?.transaction?.open.get(lane);
+  }
+
+  #ownerOf(transactionalId: string, { producerEpoch }: ProducerIdentity): Owner | undefined {
+    const owner = this.#owners.get(transactionalId);
+    return owner?.identity.producerEpoch === producerEpoch ? owner : undefined;
+  }
+
+  #begin(owner: Owner): Transaction {
+    const transaction: Transaction = { open: new Map(), state: 'open' };
+    owner.transaction = transaction;
+    owner.committedEpoch = -1;
+    this.#scheduler.after(transactionTimeoutMs, () => {
+      if (owner.transaction === transaction && transaction.state === 'open') this.#abort(owner);
+    });
+    return transaction;
+  }
+
+  #abort(owner: Owner): void {
+    if (!owner.transaction) return;
+    raise(owner);
+    this.#end(owner, owner.transaction, 'aborts');
+  }
+
+  #end(owner: Owner, transaction: Transaction, state: 'commits' | 'aborts'): void {
+    transaction.state = state;
+    const { identity } = owner;
+    const isThrough = (): void => {
+      if (transaction.open.size === 0) owner.transaction = undefined;
+    };
+    for (const lane of [...transaction.open.keys()])
+      this.#scheduler.after(this.#chance.between(0.2, 40), () => {
+        for (const entry of transaction.open.get(lane) ?? []) entry.isForeign = state !== 'commits';
+        transaction.open.delete(lane);
+        this.#logOf(lane).mark(identity);
+        isThrough();
+      });
+    isThrough();
+  }
+}
+
+function raise(owner: Owner): void {
+  const { producerId, producerEpoch } = owner.identity;
+  owner.identity = { producerId, producerEpoch: producerEpoch + 1 };
+}
