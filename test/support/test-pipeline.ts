@@ -92,13 +92,18 @@ export class TestPipeline implements AsyncDisposable {
   /** Starts the catalog API on a free port. @returns its base URL too. */
   async startApi(
     env: Readonly<Record<string, string>> = {},
+    nodeArgs: readonly string[] = [],
   ): Promise<{ api: ServiceProcess; url: string }> {
-    const api = new ServiceProcess('services/catalog-api/dist/main.js', {
-      CATALOG_API_DATABASE_URL: urlAs(this.databaseUrl, 'outbound_api'),
-      CATALOG_API_PORT: '0',
-      CATALOG_API_ADMIN_PORT: '0',
-      ...env,
-    });
+    const api = new ServiceProcess(
+      'services/catalog-api/dist/main.js',
+      {
+        CATALOG_API_DATABASE_URL: urlAs(this.databaseUrl, 'outbound_api'),
+        CATALOG_API_PORT: '0',
+        CATALOG_API_ADMIN_PORT: '0',
+        ...env,
+      },
+      nodeArgs,
+    );
     this.#processes.push(api);
     const line = await api.log(
       'listening',

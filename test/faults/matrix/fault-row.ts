@@ -22,12 +22,12 @@ export interface FaultRound {
   /** Seeded by it. */
   readonly chance: Chance;
   /** Prints a line of what is done. */
-  say(line: string): void;
+  readonly say: (line: string) => void;
   /**
    * Postgres and Kafka, started when they are first asked for and kept for rounds and rows that choose the same: a round leaves them running, and takes a pipeline of its own.
    * A row that ruins them, or gives functions as options, starts its own by `startTestStack`.
    */
-  stack(choice?: StackChoice): Promise<TestStack>;
+  readonly stack: (choice?: StackChoice) => Promise<TestStack>;
 }
 
 /** What was found for one promise. */
