@@ -29,15 +29,26 @@ export async function judgeProgress(pipeline: TestPipeline): Promise<Judgement> 
   await readTopics(pipeline.stack.kafka.directBootstrap, topics, ({ topic, eid }) => {
     if (eid !== undefined) found.get(topic)?.add(eid);
   });
-  const acknowledged = committed.filter(({ id }) => !kept.has(id));
-  const early = acknowledged.filter(({ id }) =>
-    [...found.values()].some((published) => !published.has(id)),
+  return judgeAcknowledged(
+    committed.map(({ id }) => id),
+    kept,
+    [...found.values()],
   );
+}
+
+/** What was committed and is not kept by the slot is acknowledged, and has to be in every one of the topics. Pure. */
+export function judgeAcknowledged(
+  committed: readonly string[],
+  kept: ReadonlySet<string>,
+  topics: readonly ReadonlySet<string>[],
+): Judgement {
+  const acknowledged = committed.filter((id) => !kept.has(id));
+  const early = acknowledged.filter((id) => topics.some((published) => !published.has(id)));
   return judged(
     'I6',
     early.length === 0,
     early.length === 0
       ? `${acknowledged.length} acknowledged, each in its topics; ${kept.size} kept by the slot`
-      : `${early.length} events were acknowledged and are not in their topics, such as ${early[0]?.id}`,
+      : `${early.length} events were acknowledged and are not in their topics, such as ${early[0] ?? ''}`,
   );
 }
