@@ -43,7 +43,8 @@ export async function startTestStack({
   };
 }
 
-async function migrateTemplate(postgres: PostgresServer): Promise<void> {
+/** The template that each test’s database is copied from. */
+export async function migrateTemplate(postgres: PostgresServer): Promise<void> {
   await migrateDatabase({
     databaseUrl: await postgres.createDatabase(template),
     directory: 'migrations',
