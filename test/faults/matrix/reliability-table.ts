@@ -36,6 +36,8 @@ export function reliabilityTable(
   return [
     `${sound.length} of ${lines.length} rows ran and kept every promise, ${results.length - sound.length} did not, ${lines.length - results.length} were not run; ${rounds} rounds in all.`,
     '',
+    // Aligned, every line would change with the widest cell, and every merge would meet another.
+    '<!-- prettier-ignore -->',
     '| row | fault | rounds | what proves that it bit | promises judged | run |',
     '| --: | --- | --: | --- | --- | --- |',
     ...lines.map(({ number, cells }) => `| ${[number, ...cells.map(escaped)].join(' | ')} |`),

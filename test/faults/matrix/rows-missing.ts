@@ -11,8 +11,6 @@ export const missingRows: readonly MissingRow[] = (
   [
     [5, 'relay SIGSTOP > wal_sender_timeout, 2nd relay takes over, SIGCONT'],
     [6, 'two relays started together'],
-    [9, 'PG kill -9 postmaster under load'],
-    [12, 'PG SIGSTOP 90 s (all backends)'],
     [13, 'PG disk full: WAL; and spill (pg_replslot)'],
     [16, 'publication dropped+recreated, PG15 and PG18'],
     [17, 'outbox column added / type changed / table TRUNCATEd'],
