@@ -6,6 +6,7 @@ import type { KafkaReads } from './ports/kafka-reads.ts';
 import { openKafkaReads } from './reads/open-kafka-reads.ts';
 import { startOlderKafka, type OlderKafka } from './test-support/older-kafka.ts';
 import { anyName, connectionTo, silentLog } from './test-support/test-topics.ts';
+import { transactionalRig } from './test-support/transactional-rig.ts';
 import { ByteWriter } from './wire/byte-writer.ts';
 
 const broughtBy36 = 'message.timestamp.after.max.ms';
@@ -72,6 +73,21 @@ describe.each([
     });
     expect(fetched).toMatchObject({ errorCode: 0, highWatermark: 1n, logStartOffset: 0n });
     expect(fetched?.recordSet.includes('the value')).toBe(true);
+  });
+
+  it('a transaction is committed, and what an older producer left open is not there', async () => {
+    const { at, producer, read } = await transactionalRig(kafka.bootstrap, await newTopic());
+    const older = await producer();
+    await older.transactions.add([at]);
+    await older.write('never');
+    const newer = await producer();
+    for (const key of ['a', 'b']) {
+      await newer.transactions.add([at]);
+      await newer.write(key);
+      await newer.transactions.commit();
+    }
+    await expect(older.transactions.commit()).rejects.toMatchObject({ code: 'KAFKA_FENCED' });
+    expect((await eventually(() => read())).keys).toEqual(['a', 'b']);
   });
 
   it('a static member joins, commits and is found again', async () => {

@@ -99,7 +99,7 @@ export const recoveries = {
   ),
   SINK_AUTH_FAILED: halt(
     30,
-    'Check the Kafka credentials and the ACLs: write and describe on the topics, describe and write on the transactional id.',
+    'Check the Kafka credentials and the ACLs: write, describe and read on the topics, describe and write on the transactional id.',
   ),
   SINK_TOPIC_MISSING: halt(
     31,

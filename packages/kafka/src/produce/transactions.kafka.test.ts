@@ -1,15 +1,9 @@
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
-import { TopicDirectory } from '../cluster/topic-directory.ts';
-import { Cluster } from '../cluster/cluster.ts';
-import { readPartition } from '../reads/read-partition.ts';
-import { anyName, connectionTo, silentLog, Stranger } from '../test-support/test-topics.ts';
-import { BatchProducer } from './batch-producer.ts';
-import { fence } from './producer-identity.ts';
-import { Transactions } from './transactions.ts';
+import { Stranger } from '../test-support/test-topics.ts';
+import { transactionalRig } from '../test-support/transactional-rig.ts';
 
-const notLeader = 6;
 const invalidProducerEpoch = 47;
 
 let kafka: KafkaCluster;
@@ -23,55 +17,7 @@ afterAll(async () => {
   await kafka.close();
 });
 
-/** A topic of one partition, a transactional id, and producers under it, each with a new epoch. */
-async function rig() {
-  const topic = await stranger.topic();
-  const transactionalId = anyName('writer');
-  const at = { topic, partition: 0 };
-  const cluster = new Cluster(connectionTo(kafka.bootstrap), silentLog);
-  onTestFinished(() => cluster.close());
-  const directory = new TopicDirectory(cluster, [topic]);
-  await eventually(async () => {
-    await directory.refresh();
-    return directory.leaderOf(topic, 0) >= 0;
-  });
-  const leader = directory.leaderOf(topic, 0);
-  return {
-    at,
-    producer: async () => {
-      const identity = await fence(cluster, transactionalId, 30_000);
-      const transactions = new Transactions({
-        ...{ cluster, transactionalId, identity, withinMs: 10_000 },
-        signal: new AbortController().signal,
-      });
-      const batches = new BatchProducer({ identity, replicationTimeoutMs: 3000, transactionalId });
-      return {
-        transactions,
-        write: async (key: string) => {
-          const record = { key, value: null, headers: {}, timestampMs: Date.now() };
-          const batch = { ...at, records: [record] };
-          // A partition that was just made may have no leader yet.
-          return eventually(async () => {
-            const [outcome] = await batches.send(cluster.link(leader), [batch]);
-            const code = outcome?.answer?.code ?? notLeader;
-            return code !== notLeader && { code };
-          });
-        },
-      };
-    },
-    read: async (last?: bigint) => {
-      const keys: string[] = [];
-      const isWhole = await readPartition(
-        cluster,
-        leader,
-        at,
-        (records) => keys.push(...records.map(({ key }) => String(key))),
-        { last },
-      );
-      return { keys, isWhole };
-    },
-  };
-}
+const rig = async () => transactionalRig(kafka.bootstrap, await stranger.topic());
 
 it('shows a reader nothing before the commit, and everything after it', async () => {
   const { producer, read, at } = await rig();
