@@ -33,8 +33,21 @@ export {
   type ParkedEvent,
   type ParkedKeys,
   type ParkedPlace,
+  type ParkOwner,
   type ParkScope,
 } from './dead-letters/parked-keys.ts';
+export { deadLetterOf, type DeadLetter } from './dead-letters/dead-letter.ts';
+export { openKafkaRedrive, type KafkaRedrive } from './dead-letters/kafka-redrive.ts';
+export {
+  queueName,
+  redriveTopic,
+  type LetterOffsets,
+  type LetterQueue,
+  type RedriveBook,
+  type RedriveProgress,
+  type RedriveRequest,
+} from './dead-letters/redrive-journal.ts';
+export type { RedrivePort } from './dead-letters/redrive-port.ts';
 export { createPgParkedKeys, parkedKeyDdl } from './dead-letters/pg-parked-keys.ts';
 export type { BatchLimits } from './subscribe/batch-due.ts';
 export type { HandleBatch, HandleEvent, HandlerContext, RetryPolicy } from './subscribe/handler.ts';

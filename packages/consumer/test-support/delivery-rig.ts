@@ -50,6 +50,7 @@ export function setUp(
     topicId?: string;
     /** Whether the dead-letter topic takes a record now. */
     isTaken?: () => boolean;
+    onLetter?: (letter: DeadLetterRecord) => void;
   } = {},
 ) {
   const letters: string[] = [];
@@ -72,12 +73,14 @@ export function setUp(
           ? { then: 'dead-letter', topic: 'dead', laterEvents: { policy } }
           : policy,
     sender: {
-      send: ({ key, headers }: DeadLetterRecord) => {
+      send: (letter: DeadLetterRecord) => {
+        const { key, headers } = letter;
         if (options.isTaken?.() === false)
           return Promise.reject(new ConsumerError('DEAD_LETTER_FAILED', 'not taken'));
         const told = (name: string) => String(headers.find((each) => each.name === name)?.value);
         letters.push(`${String(key)}@${told('dead_letter_offset')} ${told('dead_letter_reason')}`);
         messages.push(told('dead_letter_message'));
+        options.onLetter?.(letter);
         return Promise.resolve();
       },
       close: () => Promise.resolve(),

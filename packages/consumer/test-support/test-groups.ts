@@ -15,6 +15,7 @@ import {
 import { makeTopic } from '../../../test/support/make-topic.ts';
 import { note, noteValue, type Note, type NoteEvent } from './notes.ts';
 
+export { gate } from './gate.ts';
 export type { NoteEvent } from './notes.ts';
 
 interface LogLine {
@@ -129,13 +130,4 @@ export async function startTestGroups(): Promise<TestGroups> {
 /** The versions of one key, in the order of their delivery. */
 export function versionsOf(events: readonly NoteEvent[], key: string): (number | undefined)[] {
   return events.filter((each) => each.key === key).map(({ version }) => version);
-}
-
-/** A promise, and what resolves it. */
-export function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
-  let open: () => void = () => undefined;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open };
 }

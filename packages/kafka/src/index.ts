@@ -42,6 +42,7 @@ export type {
 export type { KafkaRecord, RecordHeader } from './records/kafka-record.ts';
 export { keyBytes, keyText } from './records/key-text.ts';
 export { openKafkaReads } from './reads/open-kafka-reads.ts';
+export { readOn } from './reads/read-on.ts';
 export { readPartition } from './reads/read-partition.ts';
 export { Cluster } from './cluster/cluster.ts';
 export { TopicDirectory, type TopicSummary } from './cluster/topic-directory.ts';

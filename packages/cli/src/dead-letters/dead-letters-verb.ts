@@ -9,6 +9,7 @@ import { recorded } from '../operations/operation.ts';
 import { emitSnapshots } from '../snapshots/emit-snapshots.ts';
 import type { AddVerb } from '../verb.ts';
 import { awaitRelay } from './await-relay.ts';
+import { askConsumers, listConsumerLetters, showConsumerLetters } from './consumer-letters.ts';
 import { keysJson, keysText, lettersText } from './letters-text.ts';
 import { discardAllRow, redrivePlan } from './letter-plan.ts';
 import {
@@ -20,28 +21,43 @@ import {
 import { rowsAtOnce, writeOutboxRows } from './write-rows.ts';
 
 interface Options extends LetterFilter {
+  readonly topic?: string;
+  readonly group?: string;
+  readonly payload?: boolean;
   readonly all?: boolean;
   readonly yes?: boolean;
   readonly dryRun?: boolean;
 }
 
-/** `outbound dead-letters list|show|redrive|discard`: what the relay could not publish, and the way back. */
+/**
+ * `outbound dead-letters list|show|redrive|discard`: what the relay could not publish, or with `--topic` what consumers
+ * could not handle, and the way back.
+ */
 export const addDeadLetters: AddVerb = (program, bind) => {
   const verb = program
     .command('dead-letters')
-    .description('what the relay could not publish: see it, publish it in order, or give it up');
+    .description(
+      'what the relay could not publish, or a consumer not handle (--topic): see it, send it again in order, or give it up',
+    );
   const filtered = (name: string, description: string) =>
     verb
       .command(name)
       .description(description)
       .option('--eid <id>', 'the key of this event')
       .option('--key <key>', 'this key')
-      .option('--type <name>', 'keys that have a waiting event of this type');
+      .option('--type <name>', 'keys that have a waiting event of this type')
+      .option(
+        '--topic <name>',
+        "a consumer's dead-letter topic, in full, in the place of the relay's",
+      )
+      .option('--group <id>', 'with --topic: of this consumer group only');
   filtered('list', 'the parked keys, and what waits').action(bind(list));
-  filtered('show', 'every letter that waits, in its order; no payload').action(bind(show));
+  filtered('show', 'every letter that waits, in its order')
+    .option('--payload', 'with what is in it')
+    .action(bind(show));
   filtered(
     'redrive',
-    'write the letters of a key into the outbox again, from the first one; the relay publishes them before anything else of the key, and frees it',
+    'send the letters of a key again, from the first one: the relay publishes them before anything else of the key, a consumer hands them to its handler; then the key is free',
   )
     .option('--all', 'every parked key')
     .option('--dry-run', 'show what would be done')
@@ -49,7 +65,7 @@ export const addDeadLetters: AddVerb = (program, bind) => {
     .action(bind(redrive));
   filtered(
     'discard',
-    'give the letters of a key up, and publish the state that the entity has now instead (S, or D for a deleted row)',
+    'give the letters of a key up, and publish the state that the entity has now instead (S, or D for a deleted row); of a consumer nothing is published, and with --eid only the letters up to that event are given up',
   )
     .option('--all', 'every parked key')
     .option('--dry-run', 'show what would be done')
@@ -57,26 +73,32 @@ export const addDeadLetters: AddVerb = (program, bind) => {
     .action(bind(discard));
 };
 
-async function list(context: CliContext, filter: LetterFilter): Promise<ExitCode> {
+async function list(context: CliContext, filter: Options): Promise<ExitCode> {
+  if (isOfConsumer(filter)) return listConsumerLetters(context, filter);
   const keys = await waiting(context, filter);
   context.output.answer({ keys: keysJson(keys) }, () => keysText(context.output, keys));
   return exitCodes.done;
 }
 
-async function show(context: CliContext, filter: LetterFilter): Promise<ExitCode> {
+async function show(context: CliContext, filter: Options): Promise<ExitCode> {
+  if (isOfConsumer(filter)) return showConsumerLetters(context, filter);
+  const { payload: withPayload = false } = filter;
   const keys = await waiting(context, filter);
   const letters = keys.flatMap((key) =>
     key.letters.map(({ payload, headers: _, ...letter }) => ({
       ...letter,
       bytes: payload?.length ?? letter.leftOutBytes ?? 0,
+      ...(withPayload ? { payload: payload?.toString() ?? null } : {}),
     })),
   );
-  context.output.answer({ letters }, () => lettersText(context.output, keys));
+  context.output.answer({ letters }, () => lettersText(context.output, keys, { withPayload }));
   return exitCodes.done;
 }
 
 async function redrive(context: CliContext, options: Options): Promise<ExitCode> {
-  const source = await openSource(context, options);
+  requireNamed(options);
+  if (isOfConsumer(options)) return askConsumers(context, 'redrive', options);
+  const source = await openSource(context);
   const pool = await context.database();
   return oneAtATime(pool, 'work on dead letters', async () => {
     const plans = (await readWaitingKeys(source, options)).map(redrivePlan);
@@ -114,7 +136,9 @@ async function redrive(context: CliContext, options: Options): Promise<ExitCode>
 }
 
 async function discard(context: CliContext, options: Options): Promise<ExitCode> {
-  const source = await openSource(context, options);
+  requireNamed(options);
+  if (isOfConsumer(options)) return askConsumers(context, 'discard', options);
+  const source = await openSource(context);
   const pool = await context.database();
   return oneAtATime(pool, 'work on dead letters', async () => {
     const keys = await readWaitingKeys(source, options);
@@ -180,16 +204,29 @@ function confirmed({ yes }: Options): { yes: boolean } {
 }
 
 async function waiting(context: CliContext, filter: LetterFilter): Promise<readonly WaitingKey[]> {
-  return readWaitingKeys(await openSource(context, { ...filter, all: true }), filter);
+  return readWaitingKeys(await openSource(context), filter);
+}
+
+/** Whether a dead-letter topic of consumers is meant. @throws CliError USAGE for a group without a topic. */
+function isOfConsumer<Given extends Options>(
+  options: Given,
+): options is Given & { readonly topic: string } {
+  if (options.topic === undefined && options.group !== undefined)
+    throw new CliError('USAGE', '--group is for the letters of consumers: name their --topic', {
+      exitCode: exitCodes.usage,
+    });
+  return options.topic !== undefined;
 }
 
 /** @throws CliError DEAD_LETTERS_UNNAMED if nothing says which keys are meant. */
-async function openSource(context: CliContext, options: Options): Promise<LetterSource> {
-  const { all, eid, key, type } = options;
+function requireNamed({ all, eid, key, type }: Options): void {
   if (all !== true && eid === undefined && key === undefined && type === undefined)
     throw new CliError('DEAD_LETTERS_UNNAMED', 'say which keys: --eid, --key, --type or --all', {
       exitCode: exitCodes.usage,
     });
+}
+
+async function openSource(context: CliContext): Promise<LetterSource> {
   const connection = context.kafka();
   const admin = await openKafkaAdmin(connection);
   context.onClose(() => admin.close());

@@ -25,11 +25,15 @@ export function keysText(output: Output, keys: readonly WaitingKey[]): string {
   );
 }
 
-/** A line for each letter. */
-export function lettersText(output: Output, keys: readonly WaitingKey[]): string {
+/** A line for each letter; with `withPayload` what is in each behind all of them. */
+export function lettersText(
+  output: Output,
+  keys: readonly WaitingKey[],
+  { withPayload }: { readonly withPayload: boolean },
+): string {
   const letters = keys.flatMap((key) => key.letters);
   if (letters.length === 0) return 'no letter waits';
-  return output.table(
+  const table = output.table(
     ['key', 'no.', 'event', 'type', 'version', 'op', 'bytes', 'cause', 'message'],
     letters.map((letter) => [
       letter.aggregateId,
@@ -43,4 +47,8 @@ export function lettersText(output: Output, keys: readonly WaitingKey[]): string
       letter.message.slice(0, 100),
     ]),
   );
+  const payloads = withPayload
+    ? letters.flatMap(({ eid, payload }) => [`event ${eid}:`, payload?.toString() ?? '(none)'])
+    : [];
+  return [table, ...payloads].join('\n');
 }

@@ -65,7 +65,7 @@ export function deadLetterRecord(
 }
 
 /** Code and message of an error, by the rule of the logs: what drivers paste in of row values is left out. One line, bounded. */
-function causeOf(error: unknown): { code: string; message: string } {
+export function causeOf(error: unknown): { code: string; message: string } {
   const safe = errorForLog(error);
   if (typeof safe !== 'object' || safe === null)
     return { code: 'FAILED', message: oneLine(String(safe)) };

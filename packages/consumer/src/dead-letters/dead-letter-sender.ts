@@ -22,8 +22,13 @@ export function createDeadLetterSender(options: {
   readonly connection: KafkaConnection;
   readonly topic: string;
   readonly log: KafkaLog;
+  /** What a rejection says. */
+  readonly refusal?: string;
 }): DeadLetterSender {
   const { topic } = options;
+  const refusal =
+    options.refusal ??
+    `dead-letter topic ${topic} did not take a record: check that it can be written to; the event is not committed and comes again`;
   let opened: Promise<RecordSender> | undefined;
   let last: Promise<void> = Promise.resolve();
 
@@ -39,11 +44,7 @@ export function createDeadLetterSender(options: {
       await sender.send([record]);
     } catch (error) {
       await giveUp();
-      throw new ConsumerError(
-        'DEAD_LETTER_FAILED',
-        `dead-letter topic ${topic} did not take a record: check that it can be written to; the event is not committed and comes again`,
-        { cause: error },
-      );
+      throw new ConsumerError('DEAD_LETTER_FAILED', refusal, { cause: error });
     }
   };
   return {

@@ -68,6 +68,40 @@ describe.each<[string, () => ParkedKeys]>([
     await keys.park(scope, 'a', other);
     expect((await keys.parkedFor(scope, 'a'))?.eid).toBe(first);
   });
+
+  it('are written by the member that was given the partition last, and by none before it', async () => {
+    const keys = create();
+    const scope = { group: 'g', topic: 'fenced' };
+    const before = await keys.own?.(scope, 0);
+    const other = await keys.own?.(scope, 1);
+    await keys.park(scope, 'a', parkedEvent('e1', 5n), before);
+    const after = await keys.own?.(scope, 0);
+    const refused = {
+      code: 'DEAD_LETTER_FAILED',
+      message: expect.stringContaining('another member') as string,
+    };
+    await expect(keys.park(scope, 'b', parkedEvent('e2', 6n), before)).rejects.toMatchObject(
+      refused,
+    );
+    await expect(keys.park(scope, 'a', parkedEvent('e0', 4n), before)).rejects.toMatchObject(
+      refused,
+    );
+    await expect(keys.release(scope, 'a', before)).rejects.toMatchObject(refused);
+    expect(await keys.list(scope)).toEqual(new Set(['a']));
+    expect((await keys.parkedFor(scope, 'a'))?.eid).toBe('e1');
+    await keys.park(scope, 'a', parkedEvent('e0', 4n), after);
+    await keys.park(
+      scope,
+      'c',
+      { ...parkedEvent('e3', 1n), place: { partition: 1, offset: 1n, timestampMs: 1 } },
+      other,
+    );
+    expect((await keys.parkedFor(scope, 'a'))?.eid).toBe('e0');
+    expect(await keys.release(scope, 'a', after)).toBe(true);
+    expect(await keys.release(scope, 'a', after)).toBe(false);
+    expect(await keys.list(scope)).toEqual(new Set(['c']));
+    await keys.release(scope, 'c');
+  });
 });
 
 it('knows the event of a key that an earlier release has parked by its id', async () => {

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { ConsumerError } from '../errors.ts';
-import type { ParkedEvent, ParkedKeys } from './parked-keys.ts';
+import { partitionTaken, type ParkedEvent, type ParkedKeys } from './parked-keys.ts';
 
 /**
- * The statements that make the table `parked_key`, to be put into a migration of the consumer's database; run twice they change nothing.
+ * The statements that make the tables `parked_key` and `parked_owner`, to be put into a migration of the consumer's database; run twice they change nothing.
  * A table of before gets the columns that say where the event is for which a key was parked; its rows know the event's id only.
  * **Order**: before members of this version start, which could not park without them; older members go on as they did.
  */
@@ -23,6 +24,13 @@ export function parkedKeyDdl({ schema = 'public' }: { readonly schema?: string }
 alter table ${tableName(schema)} add column if not exists first_partition integer,
   add column if not exists first_offset bigint, add column if not exists first_timestamp_ms bigint,
   add column if not exists first_topic_id text;
+create table if not exists ${ownerTable(schema)} (
+  consumer_group text not null,
+  topic text not null,
+  partition integer not null,
+  token uuid not null,
+  primary key (consumer_group, topic, partition)
+);
 `;
 }
 
@@ -32,6 +40,9 @@ export function createPgParkedKeys(
   { schema = 'public' }: { readonly schema?: string } = {},
 ): ParkedKeys {
   const table = tableName(schema);
+  // Locked until the statement is over: a successor waits for it, and then sees what it has written.
+  const owner = `owner as (select from ${ownerTable(schema)}
+    where consumer_group = $1 and topic = $2 and partition = $4 and token = $5 for share)`;
   return {
     async list({ group, topic }) {
       const { rows } = await pool.query<{ key: string }>(
@@ -48,34 +59,53 @@ export function createPgParkedKeys(
       );
       return rows[0] && eventOf(rows[0]);
     },
-    async park({ group, topic }, key, { eid, place }) {
-      // The rule of `isBefore`; false where either has no place.
+    async own({ group, topic }, partition) {
+      const token = randomUUID();
       await pool.query(
-        `insert into ${table} as parked
+        `insert into ${ownerTable(schema)} (consumer_group, topic, partition, token) values ($1, $2, $3, $4)
+         on conflict (consumer_group, topic, partition) do update set token = excluded.token`,
+        [group, topic, partition, token],
+      );
+      return { partition, token };
+    },
+    async park(scope, key, { eid, place }, mine) {
+      // The rule of `isBefore`; false where either has no place.
+      const { rows } = await pool.query<{ owners: string }>(
+        `with ${mine ? owner : unfenced}, written as (
+         insert into ${table} as parked
            (consumer_group, topic, key, first_eid, first_partition, first_offset, first_timestamp_ms,
             first_topic_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         select $1, $2, $3, $6, $7::integer, $8::bigint, $9::bigint, $10 from owner
          on conflict (consumer_group, topic, key) do update set first_eid = excluded.first_eid,
            first_offset = excluded.first_offset, first_timestamp_ms = excluded.first_timestamp_ms,
            first_topic_id = excluded.first_topic_id
          where excluded.first_partition = parked.first_partition and excluded.first_offset < parked.first_offset
            and coalesce(excluded.first_topic_id = parked.first_topic_id,
-             excluded.first_timestamp_ms <= parked.first_timestamp_ms)`,
+             excluded.first_timestamp_ms <= parked.first_timestamp_ms))
+         select count(*) as owners from owner`,
         [
-          ...[group, topic, key, eid],
+          ...[scope.group, scope.topic, key, mine?.partition, mine?.token, eid],
           ...[place?.partition, place?.offset, place?.timestampMs, place?.topicId],
         ],
       );
+      if (mine && rows[0]?.owners === '0') throw partitionTaken(scope, mine);
     },
-    async release({ group, topic }, key) {
-      const { rowCount } = await pool.query(
-        `delete from ${table} where consumer_group = $1 and topic = $2 and key = $3`,
-        [group, topic, key],
+    async release(scope, key, mine) {
+      const { rows } = await pool.query<{ owners: string; released: string }>(
+        `with ${mine ? owner : unfenced}, released as (
+           delete from ${table} using owner
+           where consumer_group = $1 and topic = $2 and key = $3 returning key)
+         select (select count(*) from owner) as owners, (select count(*) from released) as released`,
+        [scope.group, scope.topic, key, mine?.partition, mine?.token],
       );
-      return rowCount === 1;
+      if (mine && rows[0]?.owners === '0') throw partitionTaken(scope, mine);
+      return rows[0]?.released === '1';
     },
   };
 }
+
+/** Of whoever says of no partition that it is theirs. */
+const unfenced = 'owner as (select where $4::integer is null and $5::uuid is null)';
 
 interface Row {
   readonly first_eid: string;
@@ -108,4 +138,8 @@ function tableName(schema: string): string {
       `the schema "${schema}" of parked_key must be of lower-case letters, digits and "_"`,
     );
   return `${schema}.parked_key`;
+}
+
+function ownerTable(schema: string): string {
+  return tableName(schema).replace(/parked_key$/, 'parked_owner');
 }

@@ -4,7 +4,7 @@ import type { KafkaLog } from '@outbound/service-kit';
 import type { ConsumedEvent } from '../events/consumed-event.ts';
 import { parseRecord, type ParsedRecord } from '../events/parse-record.ts';
 import { recordEid } from '../events/place-id.ts';
-import type { Attempts, Failure, Invoke } from './attempts.ts';
+import type { Attempts, Failure, Invoke, Outcome } from './attempts.ts';
 import type { Life } from './life.ts';
 import type { PoisonDesk } from './poison-desk.ts';
 import type { TopicHandling } from './topic-handling.ts';
@@ -118,6 +118,16 @@ export class Delivery {
       return true;
     }
     return this.#settle(records, part, result, life, finish);
+  }
+
+  /** Hands a dead letter, as the record it was, to the handler once. **Order**: while nothing else of its partition runs. */
+  async letter(record: KafkaRecord, life: Life): Promise<Outcome> {
+    const parsed = this.#parse(record);
+    if (parsed.is === 'invalid') return { attempts: 1, error: parsed.error };
+    if (parsed.is === 'ignored') return 'handled';
+    const outcome = await this.#attempts.once([parsed.event], this.#invoke, life);
+    if (outcome === 'handled') this.#counts.handled += 1;
+    return outcome;
   }
 
   #parse(record: KafkaRecord): ParsedRecord<EventType> {

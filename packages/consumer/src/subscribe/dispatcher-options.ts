@@ -26,7 +26,7 @@ export interface DispatcherOptions {
     { readonly batch: BatchLimits | undefined; readonly deliver: Deliver }
   >;
   /** Done once for each assigned partition, before its first record is delivered. */
-  readonly prepare: (topic: string) => Promise<void>;
+  readonly prepare: (partition: TopicPartition) => Promise<void>;
   readonly fetch: FetchPort;
   readonly committer: Committer;
   /** Whether an event of the partition may be handed out now; may call `lose`. */

@@ -67,7 +67,7 @@ export class Dispatcher {
     if (this.#isClosed) life.end();
     this.#works.begin(work);
     this.#options
-      .prepare(topic)
+      .prepare({ topic, partition })
       .then(() => {
         work.isPrepared = true;
         this.#pumpSoon();
@@ -180,6 +180,24 @@ export class Dispatcher {
     this.#goOn(work);
   }
 
+  /**
+   * Runs `task` while nothing else of the partition does, as one of the handlers; the partition goes on behind it.
+   * Undefined without a call if the partition is not ours, or goes before it could begin. One at a time for each.
+   */
+  async alone<Result>(
+    at: TopicPartition,
+    task: (life: Life) => Promise<Result>,
+  ): Promise<Result | undefined> {
+    const work = this.find(at);
+    if (!work || work.alone !== undefined || !(await this.#turn(work))) return undefined;
+    try {
+      return await task(work.life);
+    } finally {
+      work.alone = undefined;
+      this.#ended(work);
+    }
+  }
+
   /** These partitions are not ours any more: what runs does not count, what waits is forgotten, nothing is committed. */
   lose(partitions: readonly TopicPartition[]): void {
     for (const partition of partitions) {
@@ -198,6 +216,25 @@ export class Dispatcher {
   close(): void {
     this.#isClosed = true;
     for (const { life } of this.#works.all) life.end();
+  }
+
+  /** Resolves when the work is ours alone; false if its life ended first. */
+  async #turn(work: PartitionWork): Promise<boolean> {
+    const { ending } = work.life;
+    if (ending.aborted) return false;
+    return new Promise((resolve) => {
+      const giveUp = (): void => {
+        work.alone = undefined;
+        resolve(false);
+      };
+      ending.addEventListener('abort', giveUp, { once: true });
+      const begin = (): void => {
+        ending.removeEventListener('abort', giveUp);
+        resolve(true);
+      };
+      work.alone = { begin };
+      this.#pumpSoon();
+    });
   }
 
   #topic(topic: string): { readonly batch: BatchLimits | undefined; readonly deliver: Deliver } {
@@ -226,8 +263,7 @@ export class Dispatcher {
       if (this.#isPaused || this.#isClosed) return;
       if (this.#slice.isOver) return this.#slice.goOnAfter();
       const work = this.#works.next();
-      const isServed =
-        work?.isReady === true && (work.batch ? this.#batch(work) : this.#ones(work));
+      const isServed = work?.isReady === true && this.#serve(work);
       withoutWork = isServed ? 0 : withoutWork + 1;
       if (work && isServed) this.#goOn(work);
     }
@@ -235,6 +271,17 @@ export class Dispatcher {
   }
 
   /** Gives whether anything was begun. */
+  #serve(work: PartitionWork): boolean {
+    const { alone } = work;
+    if (alone === undefined) return work.batch ? this.#batch(work) : this.#ones(work);
+    if (alone === 'runs' || work.out > 0 || work.isPaused || !work.life.mayBegin) return false;
+    work.alone = 'runs';
+    this.#running.begin();
+    work.out += 1;
+    alone.begin();
+    return true;
+  }
+
   #ones(work: PartitionWork): boolean {
     const { deliver } = this.#topic(work.topic);
     const { life, tracker } = work;

@@ -174,6 +174,7 @@ export class GroupSubscription implements Subscription {
     this.#runs = Promise.all([
       run(this.#fetcher.run(this.#fetchOver.signal)),
       run(this.#member.run(this.#leaving.signal)),
+      run(this.#handling.redrive(this.#fetchOver.signal)),
     ]);
     const { signal } = this.#options;
     if (signal?.aborted) this.#onAbort();

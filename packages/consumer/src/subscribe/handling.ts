@@ -6,6 +6,7 @@ import { Dispatcher } from './dispatcher.ts';
 import type { FetchPort } from './dispatcher-options.ts';
 import { defaultRetry } from './handler.ts';
 import { PoisonDesk } from './poison-desk.ts';
+import { Redriver } from './redriver.ts';
 import type { GroupOptions } from './subscribe-options.ts';
 import type { SubscriptionCounts } from './subscription.ts';
 import type { SubscriptionPorts } from './subscription-ports.ts';
@@ -18,6 +19,7 @@ export class Handling {
   readonly #committer: Committer;
   readonly #attempts: Attempts;
   readonly #desk: PoisonDesk;
+  readonly #redriver: Redriver | undefined;
   readonly #counts: DeliveryCounts = { handled: 0, ignored: 0, versionGaps: 0 };
 
   constructor(parts: {
@@ -60,24 +62,28 @@ export class Handling {
       ours: () => this.dispatcher.works,
       onRefused: onFailure,
     });
-    const deliver = (handling: TopicHandling): Delivery =>
-      new Delivery({
-        handling,
-        attempts: this.#attempts,
-        desk: this.#desk,
-        onVersionGap: options.onVersionGap,
-        counts: this.#counts,
-        log,
-      });
+    const deliveries = new Map(
+      topics.map((handling) => [
+        handling.topic,
+        new Delivery({
+          handling,
+          attempts: this.#attempts,
+          desk: this.#desk,
+          onVersionGap: options.onVersionGap,
+          counts: this.#counts,
+          log,
+        }),
+      ]),
+    );
     this.dispatcher = new Dispatcher({
       ...common,
       topics: new Map(
-        topics.map((handling) => [
-          handling.topic,
-          { batch: handling.batch, deliver: deliver(handling) },
-        ]),
+        topics.flatMap(({ topic, batch }) => {
+          const deliver = deliveries.get(topic);
+          return deliver ? [[topic, { batch, deliver }]] : [];
+        }),
       ),
-      prepare: async (topic) => this.#desk.load(topic),
+      prepare: async (at) => this.#desk.load(at),
       fetch: parts.fetch,
       committer: this.#committer,
       mayHandle: parts.mayHandle,
@@ -85,6 +91,22 @@ export class Handling {
       limits: { ...defaultWaitingLimits, ...options.maxWaiting },
       onFailure,
     });
+    const { redrive } = parts.ports;
+    this.#redriver =
+      redrive &&
+      new Redriver({
+        ...{ group: groupId, port: redrive, clock, log },
+        find: (at) => this.dispatcher.find(at),
+        alone: (at, task) => this.dispatcher.alone(at, task),
+        deliver: (letter, life) =>
+          deliveries.get(letter.topic)?.letter(letter.record, life) ?? Promise.resolve('given-up'),
+        release: (at, key) => this.#desk.release(at, key),
+      });
+  }
+
+  /** Does what people want to be done with dead letters, until the signal. */
+  async redrive(signal: AbortSignal): Promise<void> {
+    await this.#redriver?.run(signal);
   }
 
   get counts(): Omit<SubscriptionCounts, 'rebalances' | 'losses' | 'gaps'> {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { gate } from '../../test-support/gate.ts';
 import { notesTopic as topic, record, setUp } from '../../test-support/delivery-rig.ts';
 import { createMemoryParkedKeys, type ParkedKeys } from '../dead-letters/parked-keys.ts';
 import { standingOf } from '../dead-letters/parked-standing.ts';
@@ -41,7 +42,7 @@ describe('a parked key after a restart', () => {
           },
       { keys, isTaken },
     );
-    await rig.desk.load(topic);
+    await rig.desk.load({ topic, partition: 0 });
     try {
       if (form === 'batch') await rig.batch(each);
       else for (const next of each) await rig.delivery.one(next, rig.life);
@@ -107,10 +108,37 @@ describe('a parked key after a restart', () => {
     expect(await keys.release(scope, 'a')).toBe(true);
   });
 
+  it('is not parked by a process that was suspended and has lost the partition meanwhile', async () => {
+    const { opened, open } = gate();
+    const stored = keys;
+    let isSuspended: () => void = () => undefined;
+    const suspended = new Promise<void>((resolve) => {
+      isSuspended = resolve;
+    });
+    keys = {
+      ...stored,
+      park: async (...park) => {
+        isSuspended();
+        await opened;
+        await stored.park(...park);
+      },
+    };
+    const first = start('one', records());
+    await suspended;
+    // Another process has the partition, and can handle the event.
+    keys = stored;
+    poison = [];
+    expect((await start('one', records(2))).letters).toEqual([]);
+    open();
+    expect(await first).toMatchObject({ letters: [], error: { code: 'DEAD_LETTER_FAILED' } });
+    expect(await stored.list(scope)).toEqual(new Set());
+    expect(handled).toEqual([1, 2, 3, 4]);
+  });
+
   it('says for which event a record waits', async () => {
     await keys.park(scope, 'a', { eid: 'e-first', place: undefined });
     const rig = setUp({ handle: () => undefined }, { keys });
-    await rig.desk.load(topic);
+    await rig.desk.load({ topic, partition: 0 });
     await rig.delivery.one(record(9, 'a', 9), rig.life);
     expect(rig.messages).toEqual([
       'its key is parked since event e-first could not be handled, so it waits behind that one',
@@ -132,7 +160,7 @@ it('handles what was before the parked event again, although a clock was set bac
       handled.push(version);
     };
     const rig = setUp({ handle }, { keys, topicId: 'id' });
-    await rig.desk.load(topic);
+    await rig.desk.load({ topic, partition: 0 });
     for (const next of each) await rig.delivery.one(next, rig.life);
     expect(rig.letters).toEqual(['a@2 failed', 'a@3 parked']);
   }

@@ -1,8 +1,8 @@
-import { keyText, type KafkaRecord } from '@outbound/kafka';
+import { keyText, partitionKey, type KafkaRecord, type TopicPartition } from '@outbound/kafka';
 import type { Clock, KafkaLog } from '@outbound/service-kit';
 import { deadLetterRecord } from '../dead-letters/dead-letter-record.ts';
 import type { DeadLetterSender } from '../dead-letters/dead-letter-sender.ts';
-import type { ParkedKeys } from '../dead-letters/parked-keys.ts';
+import type { ParkedKeys, ParkOwner } from '../dead-letters/parked-keys.ts';
 import { standingOf } from '../dead-letters/parked-standing.ts';
 import { ConsumerError } from '../errors.ts';
 
@@ -35,6 +35,8 @@ export class PoisonDesk {
   readonly #topicId: (topic: string) => string | undefined;
   /** Parked keys by topic. Only the owner of a partition parks its keys, so what is not here is not parked, from `load` on. */
   readonly #parked = new Map<string, Set<string>>();
+  /** Of the partitions that are ours. */
+  readonly #owners = new Map<string, ParkOwner>();
   #failed = 0;
   #behind = 0;
 
@@ -65,9 +67,17 @@ export class PoisonDesk {
     return this.#behind;
   }
 
-  /** Reads which keys are parked; **order**: after each assignment, before the first event of it. */
-  async load(topic: string): Promise<void> {
+  /**
+   * Makes the partition's parked keys ours to write, and reads which there are; **order**: after each assignment,
+   * before the first event of it.
+   */
+  async load({ topic, partition }: TopicPartition): Promise<void> {
     const keys = this.#keys();
+    // Before they are read: what an earlier owner writes afterwards is refused.
+    const owner = await asked(
+      keys?.own?.({ group: this.#group, topic }, partition) ?? Promise.resolve(undefined),
+    );
+    if (owner) this.#owners.set(partitionKey({ topic, partition }), owner);
     const listed = keys && (await asked(keys.list({ group: this.#group, topic })));
     // Added to what is known, not put in its place: another partition of the topic may have parked a key meanwhile.
     if (listed) this.#parked.set(topic, new Set([...(this.#parked.get(topic) ?? []), ...listed]));
@@ -122,11 +132,20 @@ export class PoisonDesk {
       const { topic, partition, offset, timestampMs } = record;
       const place = { topicId: this.#topicId(topic), partition, offset, timestampMs };
       const event = { eid, place };
-      await asked(keys.park({ group: this.#group, topic }, key, event));
+      const owner = this.#owners.get(partitionKey(record));
+      await asked(keys.park({ group: this.#group, topic }, key, event, owner));
       const known = this.#parked.get(record.topic) ?? new Set();
       this.#parked.set(record.topic, known.add(key));
     }
     await this.#send(record, { eid, reason: 'failed', attempts, error });
+  }
+
+  /** Lets the key be handled again. **Order**: while nothing of its partition runs, and no letter of it waits. */
+  async release(at: TopicPartition, key: string): Promise<void> {
+    const owner = this.#owners.get(partitionKey(at));
+    const scope = { group: this.#group, topic: at.topic };
+    const keys = this.#keys();
+    if (keys) await asked(keys.release(scope, key, owner));
   }
 
   #keys(): ParkedKeys | undefined {
@@ -169,6 +188,7 @@ async function asked<Answer>(answer: Promise<Answer>): Promise<Answer> {
   try {
     return await answer;
   } catch (error) {
+    if (error instanceof ConsumerError) throw error;
     throw new ConsumerError(
       'DEAD_LETTER_FAILED',
       'the parked keys could not be read or written: check their database; what was not committed comes again',

@@ -2,6 +2,7 @@ import { openKafkaReads } from '@outbound/kafka';
 import type { EventType } from '@outbound/schemas';
 import { systemClock } from '@outbound/service-kit';
 import { createDeadLetterSender } from '../dead-letters/dead-letter-sender.ts';
+import { openKafkaRedrive } from '../dead-letters/kafka-redrive.ts';
 import type { SubscribeOptions } from './subscribe-options.ts';
 import { checkOptions, subscribeWith } from './subscribe-with.ts';
 import type { Subscription } from './subscription.ts';
@@ -24,8 +25,12 @@ export async function subscribe<Type extends EventType>(
     onPoison.then === 'dead-letter'
       ? createDeadLetterSender({ connection, topic: onPoison.topic, log })
       : undefined;
+  const redrive =
+    onPoison.then === 'dead-letter'
+      ? await openKafkaRedrive({ connection, topic: onPoison.topic, log })
+      : undefined;
   const close = async (): Promise<void> => {
-    await Promise.all([kafka.close(), sender?.close()]);
+    await Promise.all([kafka.close(), sender?.close(), redrive?.close()]);
   };
   try {
     return await subscribeWith(
@@ -34,6 +39,7 @@ export async function subscribe<Type extends EventType>(
         clock: systemClock,
         random: Math.random,
         ...(sender ? { deadLetters: sender } : {}),
+        ...(redrive ? { redrive } : {}),
         close,
       },
       options,

@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Cluster } from '../cluster/cluster.ts';
-import { decodeRecords } from '../fetch/decode-records.ts';
 import { KafkaError } from '../kafka-error.ts';
 import { errorFromCode } from '../kafka-errors.ts';
 import { partitionKey, type TopicPartition } from '../ports/partition.ts';
 import type { KafkaRecord } from '../records/kafka-record.ts';
 import { BrokerTopicLog } from './broker-topic-log.ts';
+import { readRange } from './read-on.ts';
 
-const fetchBytes = 1024 * 1024;
 const transactionPauseMs = 20;
 
 export interface ReadingOfEnd {
@@ -69,25 +68,9 @@ async function readToEnd(
   }
   const first = await offsetAt('earliest');
   const isWhole = last === undefined || end - last <= first;
-  for (let offset = isWhole ? first : end - last; offset < end;) {
-    const [fetched] = await log.fetch(leader, {
-      positions: [{ ...at, offset, leaderEpoch: -1 }],
-      maxWaitMs: 500,
-      minBytes: 1,
-      maxBytes: fetchBytes,
-      maxBytesPerPartition: fetchBytes,
-    });
-    // A quota speaks: asked again, it answers when it likes.
-    if (!fetched) continue;
-    if (fetched.errorCode !== 0) throw errorFromCode(fetched.errorCode, name);
-    const { records, next } = decodeRecords(fetched, offset);
-    if (next <= offset)
-      throw new KafkaError(
-        'KAFKA_PARTITION_UNAVAILABLE',
-        `${name} gives nothing at offset ${offset}, though its end is ${end}`,
-      );
+  await readRange(log, leader, { ...at, from: isWhole ? first : end - last, end }, (records) => {
     onRecords(records);
-    offset = next;
-  }
+    return true;
+  });
   return isWhole;
 }
