@@ -129,27 +129,105 @@ const missingSql = `
   where d.version is null or o.version > d.version
     or (o.version = d.version and not exists (select from recover_complete c where c.id = o.id))`;
 
+const columns = 'id, aggregatetype, aggregateid, type, version, data_op, payload, headers';
+
 /**
- * Writes every missing event into the outbox once more, as it is: same id, same bytes; gives how many. The new rows
- * come in an order in which each
- * entity's versions rise, and apart from that in the order in which they were created.
+ * The missing rows, in an order in which each entity's versions rise, and apart from that in the order in which they
+ * were created.
+ */
+const orderedSql = `
+  select ${columns
+    .split(', ')
+    .map((column) => `o.${column}`)
+    .join(', ')}
+  from (
+    select *, max(first_at) over (
+      partition by aggregatetype, aggregateid order by version, data_op = 'S', first_at rows unbounded preceding
+    ) as at
+    from (${missingSql}) missing
+  ) m
+  join outbox o on o.created_at = m.created_at and o.id = m.id
+  order by m.at, m.version, m.data_op = 'S', m.first_at`;
+
+/** What became of the missing events. */
+export interface Emitted {
+  readonly emitted: number;
+  /** Of these the ids of those of which headers had to be left out: no relay could have published it. */
+  readonly mended: readonly string[];
+  /** Ids of those that the outbox does not take (any more), so that they are left out. */
+  readonly refused: readonly string[];
+}
+
+/**
+ * Writes every missing event into the outbox once more, as it is: same id, same bytes. Old rows may break a check that
+ * is younger than they are: a header that is no text is left out then, and what the outbox does not take even so is
+ * named, and left out. Order: in a transaction.
  */
 export async function emitMissingAgain(
   session: RecoverySession,
   { since }: Pick<Backlog, 'since'>,
-): Promise<number> {
-  const { rowCount } = await session.query(
-    `insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers)
-     select o.id, o.aggregatetype, o.aggregateid, o.type, o.version, o.data_op, o.payload, o.headers
-     from (
-       select *, max(first_at) over (
-         partition by aggregatetype, aggregateid order by version, data_op = 'S', first_at rows unbounded preceding
-       ) as at
-       from (${missingSql}) missing
-     ) m
-     join outbox o on o.created_at = m.created_at and o.id = m.id
-     order by m.at, m.version, m.data_op = 'S', m.first_at`,
+): Promise<Emitted> {
+  await session.query(emitMissingSql);
+  const { rows } = await session.query<{ eid: string | null; outcome: string; events: string }>(
+    'select eid, outcome, events from pg_temp.recover_emit_missing($1)',
     [since],
   );
-  return rowCount ?? 0;
+  const idsOf = (outcome: string): string[] =>
+    rows.flatMap((row) => (row.outcome === outcome ? (row.eid ?? []) : []));
+  const emitted = rows.reduce((sum, { events }) => sum + Number(events), 0);
+  return { emitted, mended: idsOf('mended'), refused: idsOf('refused') };
 }
+
+/**
+ * All at once, or row by row if one of them is refused. A function of this session, gone with it: an error that leaves
+ * a statement takes the session's temporary slot away, even behind a savepoint, and one that is caught here does not.
+ */
+const emitMissingSql = `
+create or replace function pg_temp.recover_emit_missing(since timestamptz)
+  returns table (eid uuid, outcome text, events bigint)
+  language plpgsql
+as $$
+declare
+  missing record;
+  texts json;
+begin
+  begin
+    insert into public.outbox (${columns}) ${orderedSql.replaceAll('$1', 'since')};
+    get diagnostics events = row_count;
+    outcome := 'written';
+    return next;
+    return;
+  exception when check_violation or untranslatable_character then
+    null;
+  end;
+  for missing in ${orderedSql.replaceAll('$1', 'since')}
+  loop
+    eid := missing.id;
+    outcome := 'written';
+    events := 1;
+    begin
+      insert into public.outbox (${columns})
+      values (missing.id, missing.aggregatetype, missing.aggregateid, missing.type, missing.version, missing.data_op,
+        missing.payload, missing.headers);
+    exception when check_violation or untranslatable_character then
+      outcome := 'mended';
+      begin
+        begin
+          select coalesce(json_object_agg(key, value) filter (where json_typeof(value) = 'string'), '{}') into texts
+          from json_each(missing.headers) as header (key, value);
+        exception when untranslatable_character then
+          -- A NUL in one of them: Postgres cannot take them apart.
+          texts := '{}';
+        end;
+        insert into public.outbox (${columns})
+        values (missing.id, missing.aggregatetype, missing.aggregateid, missing.type, missing.version, missing.data_op,
+          missing.payload, texts);
+      exception when check_violation or untranslatable_character then
+        outcome := 'refused';
+        events := 0;
+      end;
+    end;
+    return next;
+  end loop;
+end
+$$`;

@@ -2,8 +2,8 @@ import pg from 'pg';
 import { CliError, exitCodes } from '../exit-codes.ts';
 
 /** What a recovery did between the old life of the slot and the new one. */
-export interface Bridge {
-  readonly emitted: number;
+export interface Bridge<Emitted> {
+  readonly emitted: Emitted;
   /** Where the new slot begins; what was emitted is the first thing after it. */
   readonly slotLsn: string;
   /** How long writers had to wait, milliseconds. */
@@ -79,14 +79,14 @@ const blockerSql = `
 /**
  * Cuts the log in two, with the missing events at the head of the second part: see `recover-verb.ts` for why.
  * @param flush makes the server write everything to disk that is committed: a slot cannot be moved further than that.
- * @param emit writes the missing events with `session`; gives how many.
+ * @param emit writes the missing events with `session`; gives what became of them.
  * @throws CliError OUTBOX_BUSY (exit 6) if a transaction keeps the outbox for more than five seconds: nothing was done.
  */
-export async function bridge(
+export async function bridge<Emitted>(
   session: pg.ClientBase,
   slot: string,
-  { flush, emit }: { flush: () => Promise<void>; emit: () => Promise<number> },
-): Promise<Bridge> {
+  { flush, emit }: { flush: () => Promise<void>; emit: () => Promise<Emitted> },
+): Promise<Bridge<Emitted>> {
   await session.query('begin');
   try {
     const startedMs = performance.now();

@@ -196,12 +196,17 @@ async function rebuild(
     onBlocked: (blocker) =>
       output.note(`the new slot waits for a transaction that is writing: ${blocker}`),
   });
-  const { emitted, slotLsn, heldMs } = await bridge(session, settings.slot, {
+  const {
+    emitted: { emitted, mended, refused },
+    slotLsn,
+    heldMs,
+  } = await bridge(session, settings.slot, {
     // Any commit of another session flushes everything before it.
     flush: () => operation.progress({ step: 'held' }),
     emit: () => emitMissingAgain(session, backlog),
   });
-  await operation.progress({ step: 'emitted', emitted, slotLsn });
+  const told = { mended: mended.join(' '), refused: refused.join(' ') };
+  await operation.progress({ step: 'emitted', emitted, slotLsn, ...told });
   let filled = 0;
   for (const each of uncovered) filled += await emitUncovered(db, each);
   await installSlot(session, settings.slot, { slotLsn, mustDrop: verdict.mustDrop });
@@ -211,6 +216,8 @@ async function rebuild(
     operation: operation.id,
     slotLsn,
     emitted,
+    mended,
+    refused,
     filled,
     heldMs: Math.round(heldMs),
   };
@@ -219,13 +226,23 @@ async function rebuild(
     [
       `slot "${settings.slot}" is new and begins at ${slotLsn}`,
       `${emitted} events that are not in Kafka were written into the outbox again; writers waited ${durationText(heldMs / 1000)} for it`,
+      ...(mended.length === 0
+        ? []
+        : [
+            `of ${mended.length} headers that are no text, which no relay could publish, were left out: ${mended.join(', ')}`,
+          ]),
+      ...(refused.length === 0
+        ? []
+        : [
+            `${refused.length} events break the table's checks, so they are not published: ${refused.join(', ')}; emit the present state of their entities (outbound backfill)`,
+          ]),
       filled === 0
         ? 'the outbox covered everything'
         : `${filled} entities had a change whose event the outbox no longer has: what they are now was emitted; versions in between are lost to the change topics`,
       'start the relay; when it has caught up (outbound status), outbound verify proves that nothing is missing',
     ].join('\n'),
   );
-  return exitCodes.done;
+  return refused.length === 0 ? exitCodes.done : exitCodes.differs;
 }
 
 async function countAll(db: Database, uncovered: readonly Uncovered[]): Promise<number> {

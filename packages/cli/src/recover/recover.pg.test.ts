@@ -89,7 +89,7 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
       emit: () => emitMissingAgain(session, backlog),
     });
     await installSlot(session, slot, { slotLsn, mustDrop: false });
-    return { backlog, emitted };
+    return { backlog, ...emitted };
   }
 
   /** Ids in the order in which a relay would get them from the new slot. */
@@ -166,6 +166,47 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
     await commit(1, 1, 'S');
     await recover();
     expect(await streamed()).toEqual([eidOf(1, 1, 'S')]);
+  });
+
+  test('old rows that break a younger check go out without the header that breaks it, or are named; the others as they are', async () => {
+    const old = async (key: number, version: number, { headers = '{}', aggregate = state }) => {
+      await admin.query(
+        `insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers)
+         values ($1, $2, $3, $4, $5, 'U', '{"n": 1.50}', $6)`,
+        [eidOf(key, version), aggregate, `key-${key}`, changes, version, headers],
+      );
+    };
+    // As they were written before the checks were made.
+    const checks = ['outbox_headers_text_check', 'outbox_aggregatetype_length_check'];
+    const definitions = await admin.query<{ conname: string; definition: string }>(
+      `select conname, pg_get_constraintdef(oid) as definition from pg_constraint
+       where conname = any($1) and conrelid = 'outbox'::regclass`,
+      [checks],
+    );
+    expect(definitions.rows).toHaveLength(2);
+    for (const name of checks) await admin.query(`alter table outbox drop constraint ${name}`);
+    await commit(1, 1);
+    await old(1, 2, { headers: '{"traceparent":null,"flow_id":"f","n":1}' });
+    await commit(1, 3);
+    await old(2, 1, { headers: '{"flow_id":"\\u0000"}' });
+    await old(3, 1, { aggregate: 'x'.repeat(300) });
+    for (const { conname, definition } of definitions.rows)
+      await admin.query(
+        `alter table outbox add constraint ${conname} ${definition.replace(/ NOT VALID$/, '')} not valid`,
+      );
+    const { emitted, mended, refused } = await recover();
+    const named = { mended: [...mended].sort(), refused };
+    expect(named).toEqual({ mended: [eidOf(1, 2), eidOf(2, 1)], refused: [eidOf(3, 1)] });
+    expect(emitted).toBe(4);
+    const ids = await streamed();
+    expect(ids.filter((id) => id.slice(-4).startsWith('1'))).toEqual(
+      [1, 2, 3].map((version) => eidOf(1, version)),
+    );
+    const { rows } = await admin.query<{ payload: string; headers: string }>(
+      'select payload::text, headers::text from outbox where id = $1 order by created_at desc limit 1',
+      [eidOf(1, 2)],
+    );
+    expect(rows).toEqual([{ payload: '{"n": 1.50}', headers: '{ "flow_id" : "f" }' }]);
   });
 
   test('a second recovery writes nothing twice that the topics have by then, and each event once', async () => {
