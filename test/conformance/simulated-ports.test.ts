@@ -56,7 +56,8 @@ changeSourceConformance('simulated', () => {
   return Promise.resolve({
     source: () => {
       lives += 1;
-      return new SimulatedSource(postgres, new Life(`life ${lives}`, scheduler, chance), encoder);
+      const life = new Life(`life ${lives}`, scheduler, chance);
+      return new SimulatedSource({ postgres, life, encoder });
     },
     commit: (rows) => Promise.resolve(log(rows)),
     rollBack: (rows) => Promise.resolve(elsewhere(rows * 64)),

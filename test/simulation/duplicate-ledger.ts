@@ -11,12 +11,14 @@ export class DuplicateLedger {
     return this.#allowed;
   }
 
-  tailRead(lane: string, epoch: number, isKnown: boolean): void {
-    this.#newestTail.set(lane, Math.max(epoch, this.#newestTail.get(lane) ?? -1));
+  /** `hidden`: so many records of the partition were not replicated yet, and not shown. */
+  tailRead(lane: string, session: number, isKnown: boolean, hidden: number): void {
+    this.#newestTail.set(lane, Math.max(session, this.#newestTail.get(lane) ?? -1));
+    this.#allowed += hidden;
     if (!isKnown) this.#allowed = Infinity;
   }
 
-  appended(lane: string, epoch: number, count: number): void {
-    if (epoch < (this.#newestTail.get(lane) ?? -1)) this.#allowed += count;
+  appended(lane: string, session: number, count: number): void {
+    if (session < (this.#newestTail.get(lane) ?? -1)) this.#allowed += count;
   }
 }

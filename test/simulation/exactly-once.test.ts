@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { TransactionalSession } from '../../services/relay/src/kafka/transactional-session.ts';
-import { runSchedule, type Plant } from './schedule.ts';
+import type { Plant } from './relay-assembly.ts';
+import { runSchedule } from './schedule.ts';
 
 const count = Number(process.env['SIMULATION_SCHEDULES'] ?? 60);
 const only = process.env['SIMULATION_ONLY'];

@@ -3,14 +3,19 @@ const sourceFaultNames = [
   'kill relay',
   'kill relay between two acts',
   'stop relay',
+  'suspend relay',
+  'set the clock',
   'terminate relay',
   'cut connection',
   'blackhole connection',
   'half-open connection',
   'half-open connection while opening',
+  'be overtaken while opening',
   'crash postgres',
+  'postgres in recovery',
   'bring back a copy',
   'cut a repetition short',
+  'sleep on a row',
 ] as const;
 
 /** Faults of brokers and of the network before them. */
@@ -27,6 +32,9 @@ const kafkaFaultNames = [
   'omit partitions',
   'hide tails',
   'foreign record',
+  'followers behind',
+  'retention',
+  'trouble the coordinator',
 ] as const;
 
 export const faultNames = [...sourceFaultNames, ...kafkaFaultNames] as const;
@@ -42,6 +50,8 @@ export function isKafkaFault(fault: FaultName): fault is KafkaFaultName {
 
 /** Faults that go badly together: two relays of which neither knows that the other has the slot, and requests that come late. */
 export const takeoverFaults = [
+  'be overtaken while opening',
+  'be overtaken while opening',
   'half-open connection while opening',
   'half-open connection while opening',
   'blackhole connection',
@@ -65,4 +75,46 @@ export const repetitionFaults = [
   'cut a repetition short',
   'kill relay between two acts',
   'foreign record',
+] as const satisfies readonly FaultName[];
+
+/** Faults by which a topic does not show what it has, or has it no more. */
+export const topicFaults = [
+  'followers behind',
+  'followers behind',
+  'followers behind',
+  'retention',
+  'move leaders',
+  'kill relay between two acts',
+  'kill relay',
+  'trouble the coordinator',
+] as const satisfies readonly FaultName[];
+
+/** Faults by which a machine sleeps for so long that all the others have forgotten it. */
+export const sleepFaults = [
+  'sleep on a row',
+  'sleep on a row',
+  'set the clock',
+  'kill relay',
+] as const satisfies readonly FaultName[];
+
+/** Faults by which the slot is gone while all the rest breaks too; it is lost apart from them. */
+export const slotFaults = [
+  'kill relay',
+  'kill relay between two acts',
+  'kafka outage',
+  'crash postgres',
+  'cut connection',
+  'followers behind',
+  'lose answers',
+] as const satisfies readonly FaultName[];
+
+/** Faults between a decision to park and its being known. */
+export const poisonFaults = [
+  'kill relay between two acts',
+  'kill relay between two acts',
+  'kill relay',
+  'terminate relay',
+  'kafka outage',
+  'move leaders',
+  'too few replicas',
 ] as const satisfies readonly FaultName[];

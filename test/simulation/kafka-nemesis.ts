@@ -1,6 +1,7 @@
 import type { Chance } from './chance.ts';
 import type { KafkaFaultName } from './fault-names.ts';
 import { fairWeather, type SimulatedKafka } from './simulated-kafka.ts';
+import { isDeadLetterLane } from './simulated-publisher.ts';
 
 interface KafkaWorld {
   readonly kafka: SimulatedKafka;
@@ -82,9 +83,40 @@ export class KafkaNemesis {
         return weather({ omitPartition: chance.between(0.1, 0.6) });
       case 'hide tails':
         return weather({ hideTail: chance.between(0.2, 1) });
+      case 'followers behind': {
+        const lane = chance.pick([...kafka.partitions.keys()]);
+        trace(`the followers of ${lane} do not follow`);
+        kafka.partition(lane).log.leaveFollowersBehind();
+        return this.#world.later(ms, () => {
+          if (chance.happens(0.5)) {
+            trace(`another leads ${lane}, with what it has`);
+            kafka.moveLeader(lane);
+          } else kafka.partition(lane).log.catchUp();
+        });
+      }
+      case 'retention':
+        if (chance.happens(0.4)) return this.#retain();
+        trace('retention waits for somebody who reads the ends of partitions');
+        kafka.onRangesGiven = () => {
+          kafka.onRangesGiven = () => undefined;
+          this.#retain();
+        };
+        return;
+      case 'trouble the coordinator':
+        return weather({ troubleCoordinator: chance.between(0.3, 1) });
       case 'foreign record':
         trace('another source writes a record');
         return writeForeign();
+    }
+  }
+
+  #retain(): void {
+    const { kafka, trace } = this.#world;
+    const lanes = [...kafka.partitions.keys()].filter((each) => !isDeadLetterLane(each));
+    for (const lane of lanes.filter(() => this.#chance.happens(0.5))) {
+      const { log } = kafka.partition(lane);
+      log.startOffset = this.#chance.int(log.startOffset, log.highWatermark);
+      trace(`retention leaves of ${lane} what is from offset ${log.startOffset} on`);
     }
   }
 }

@@ -22,6 +22,10 @@ export class Life {
   #held: { channel: Channel; run: () => void }[] = [];
   #isCatchingUp = false;
   #actsLeft = Infinity;
+  /** By how much the monotonic clock is behind: it stands still while the machine is suspended. */
+  #suspendedMs = 0;
+  #suspendedSinceMs: number | undefined;
+  #wallShiftMs = 0;
 
   constructor(name: string, scheduler: Scheduler, chance: Chance) {
     this.name = name;
@@ -58,9 +62,24 @@ export class Life {
     if (this.#state === 'running') this.#state = 'stopped';
   }
 
+  /** The machine is suspended: as `stop`, and its monotonic clock stands still too. */
+  suspend(): void {
+    if (this.#state !== 'running') return;
+    this.stop();
+    this.#suspendedSinceMs = this.#scheduler.nowMs;
+  }
+
+  /** Somebody sets the machine's clock. */
+  shiftWall(ms: number): void {
+    this.#wallShiftMs += ms;
+  }
+
   continue(): void {
     if (this.#state !== 'stopped') return;
     this.#state = 'running';
+    const { nowMs } = this.#scheduler;
+    this.#suspendedMs += nowMs - (this.#suspendedSinceMs ?? nowMs);
+    this.#suspendedSinceMs = undefined;
     this.#held = interleave(this.#held, this.#chance);
     this.#catchUp();
   }
@@ -83,13 +102,19 @@ export class Life {
     run();
   }
 
+  /** By the process's monotonic clock. */
   after(ms: number, run: () => void, channel: Channel = 'timer'): Timer {
     let isCancelled = false;
-    const timer = this.#scheduler.after(ms, () =>
+    const dueMs = this.#nowMs + ms;
+    const fire = (): void =>
       this.deliver(channel, () => {
-        if (!isCancelled) run();
-      }),
-    );
+        if (isCancelled) return;
+        const leftMs = dueMs - this.#nowMs;
+        // A suspended machine has not counted on.
+        if (this.#suspendedMs > 0 && leftMs > 1e-6) timer = this.#scheduler.after(leftMs, fire);
+        else run();
+      });
+    let timer = this.#scheduler.after(ms, fire);
     return {
       cancel: () => {
         isCancelled = true;
@@ -98,11 +123,15 @@ export class Life {
     };
   }
 
-  /** The process's clock: it goes on while the process is stopped, as a monotonic clock does. */
+  get #nowMs(): number {
+    return this.#scheduler.nowMs - this.#suspendedMs;
+  }
+
+  /** The process's clocks: the monotonic one goes on while the process is stopped, and stands still while the machine is suspended. */
   get clock(): Clock {
     return {
-      nowMs: () => this.#scheduler.nowMs,
-      wallMs: () => beginningMs + this.#scheduler.nowMs,
+      nowMs: () => this.#nowMs,
+      wallMs: () => beginningMs + this.#scheduler.nowMs + this.#wallShiftMs,
       sleep: (ms, signal) =>
         new Promise((resolve) => {
           if (signal?.aborted) return resolve();

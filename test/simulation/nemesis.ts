@@ -4,7 +4,8 @@ import { KafkaNemesis } from './kafka-nemesis.ts';
 import type { RelayHost } from './relay-host.ts';
 import type { Scheduler } from './scheduler.ts';
 import { fairWeather, type SimulatedKafka } from './simulated-kafka.ts';
-import { walSenderTimeoutMs, type SimulatedPostgres } from './simulated-postgres.ts';
+import type { SimulatedPostgres } from './simulated-postgres.ts';
+import { walSenderTimeoutMs } from './wal-sender.ts';
 
 interface World {
   readonly scheduler: Scheduler;
@@ -24,6 +25,9 @@ export interface NemesisPlan {
   readonly gapMs: number;
   readonly untilMs: number;
 }
+
+/** Longer than anything that was sent can be under way here. */
+const forgottenMs = 15_000;
 
 /** Breaks things at random times, and heals everything at the end. */
 export class Nemesis {
@@ -56,11 +60,18 @@ export class Nemesis {
     const { kafka, postgres, hosts, trace } = this.#world;
     this.#isHealed = true;
     postgres.onTaken = () => undefined;
+    postgres.onRowsSent = () => undefined;
     trace('everything is healed');
     kafka.weather = fairWeather;
+    kafka.cutOff.clear();
+    kafka.blind.clear();
     for (const broker of kafka.brokerIds) kafka.heal(broker);
-    for (const partition of kafka.partitions.values()) partition.hasReplicas = true;
+    for (const partition of kafka.partitions.values()) {
+      partition.hasReplicas = true;
+      partition.log.catchUp();
+    }
     for (const host of hosts) host.life.continue();
+    postgres.isStandby = false;
     postgres.start();
   }
 
@@ -90,6 +101,23 @@ export class Nemesis {
           life.continue();
         });
       }
+      case 'suspend relay': {
+        const ms = chance.between(500, 3 * walSenderTimeoutMs);
+        trace(`the machine of ${host.name} is suspended for ${Math.round(ms)} ms`);
+        const { life } = host;
+        life.suspend();
+        return this.#later(ms, () => {
+          trace(`the machine of ${host.name} goes on`);
+          life.continue();
+        });
+      }
+      case 'set the clock': {
+        const ms = chance.pick([-1, 1]) * chance.pick([1500, 60_000, 3_600_000]);
+        trace(`the clock of ${host.name} is set by ${ms} ms`);
+        return host.life.shiftWall(ms);
+      }
+      case 'sleep on a row':
+        return this.#sleepOnRow();
       case 'terminate relay':
         trace(`${host.name} is asked to stop`);
         return host.terminate();
@@ -108,6 +136,8 @@ export class Nemesis {
       }
       case 'half-open connection while opening':
         return this.#loseSlotWhileOpening();
+      case 'be overtaken while opening':
+        return this.#beOvertaken();
       case 'crash postgres':
         trace('Postgres crashes');
         postgres.crash();
@@ -115,6 +145,16 @@ export class Nemesis {
           trace('Postgres is up again');
           postgres.start();
         });
+      case 'postgres in recovery': {
+        trace('Postgres crashes, and is in recovery');
+        postgres.crash();
+        postgres.isStandby = true;
+        this.#later(chance.between(50, 500), () => postgres.start());
+        return this.#later(chance.between(500, 5000), () => {
+          trace('Postgres is a primary again');
+          postgres.isStandby = false;
+        });
+      }
       case 'bring back a copy':
         return this.#bringBackCopy();
       case 'cut a repetition short':
@@ -151,6 +191,67 @@ export class Nemesis {
     }
     trace('the replication connection is cut, and the next one will be lost unawares');
     postgres.holder?.end(true);
+  }
+
+  /**
+   * The next relay that takes the slot reads what there is, and then reaches no broker. It loses the slot unawares, another one
+   * publishes all of it, and only then the brokers answer it: it has the newest epoch, and may see nothing of what is there.
+   */
+  #beOvertaken(): void {
+    const { kafka, postgres, trace } = this.#world;
+    const chance = this.#chance;
+    trace('the next relay will be overtaken while it opens Kafka');
+    postgres.onTaken = (sender) => {
+      postgres.onTaken = () => undefined;
+      const { life } = sender;
+      kafka.cutOff.add(life);
+      const overtakenFrom = postgres.confirmedLsn;
+      this.#later(chance.between(30, 500), () => {
+        trace(`the server drops ${life.name}, who hears nothing`);
+        sender.isBlackholed = true;
+        sender.end(false);
+      });
+      const look = (leftMs: number): void =>
+        this.#later(200, () => {
+          const isOvertaken =
+            sender.isDead &&
+            postgres.confirmedLsn > overtakenFrom &&
+            postgres.confirmedLsn >= postgres.log.lastCommitEndLsn;
+          if (!isOvertaken && leftMs > 0) return look(leftMs - 200);
+          trace(`${life.name} reaches the brokers`);
+          kafka.cutOff.delete(life);
+          if (chance.happens(0.7)) kafka.blind.add(life);
+          this.#later(chance.between(3000, 5000), () => kafka.blind.delete(life));
+        });
+      look(9000);
+    };
+    postgres.holder?.end(true);
+  }
+
+  /**
+   * The machine of the relay that has the slot is suspended just when rows reach it. The server hears nothing and lets go, others
+   * take over, and what the brokers knew of producers is forgotten where it was quiet: nothing but the relay itself keeps it from sending then.
+   */
+  #sleepOnRow(): void {
+    const { kafka, postgres, trace } = this.#world;
+    const chance = this.#chance;
+    postgres.onRowsSent = (sender) => {
+      postgres.onRowsSent = () => undefined;
+      const { life } = sender;
+      trace(`the machine of ${life.name} is suspended, with rows before it`);
+      life.suspend();
+      // The rows are in the kernel's buffer by then.
+      if (chance.happens(0.7))
+        this.#later(50, () => {
+          sender.isBlackholed = true;
+        });
+      this.#later(chance.between(22_000, 32_000), () => {
+        trace(`the machine of ${life.name} goes on; the brokers have forgotten producers`);
+        kafka.forgetQuietProducers(forgottenMs);
+        life.continue();
+      });
+    };
+    trace('whoever gets the next rows will sleep on them');
   }
 
   /** The slot goes back, the next relay cannot see what is there already, and dies while it publishes that again. */

@@ -59,7 +59,7 @@ export class Operator {
     const { scheduler } = this.#postgres;
     scheduler.after(this.#chance.gap(1500), () => {
       if (scheduler.nowMs > untilMs) return;
-      if (this.#postgres.isUp) this.redrive(this.#chance.happens(0.5));
+      if (this.#postgres.canWrite) this.redrive(this.#chance.happens(0.5));
       this.start(untilMs);
     });
   }
@@ -94,7 +94,8 @@ export class Operator {
   *#records(topic: string) {
     for (const [lane, { log }] of this.#kafka.partitions)
       if (lane.startsWith(`${topic}/`))
-        for (const { record, isForeign } of log.records) if (!isForeign) yield record;
+        for (const { record, isForeign } of log.records.slice(0, log.highWatermark))
+          if (!isForeign) yield record;
   }
 }
 

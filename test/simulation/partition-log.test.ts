@@ -61,4 +61,27 @@ describe('the simulated partition follows Kafka’s rules', () => {
   it('lets an unknown producer begin at any sequence', () => {
     expect(new PartitionLog().append(batch(0, 9, 'a'))).toMatchObject({ baseOffset: 0 });
   });
+
+  it('shows nothing that its followers do not have', () => {
+    const log = new PartitionLog();
+    log.append(batch(0, 0, 'a'));
+    log.leaveFollowersBehind();
+    log.append(batch(0, 1, 'b'));
+    expect([log.highWatermark, log.endOffset]).toEqual([1, 2]);
+    log.catchUp();
+    expect(log.highWatermark).toBe(2);
+  });
+
+  it('loses what the next leader does not have, and takes it again from the producer that knows it unconfirmed', () => {
+    const log = new PartitionLog();
+    log.append(batch(0, 0, 'a'));
+    log.leaveFollowersBehind();
+    log.append(batch(0, 1, 'b'));
+    log.append(batch(0, 2, 'c', 'd'));
+    log.truncate(() => 1);
+    expect(keys(log)).toBe('ab');
+    expect(log.append(batch(0, 1, 'b'))).toMatchObject({ isDuplicate: true });
+    expect(log.append(batch(0, 2, 'c', 'd'))).toMatchObject({ isDuplicate: false });
+    expect(keys(log)).toBe('abcd');
+  });
 });

@@ -32,6 +32,14 @@ interface ProducerState {
   recent: { firstSequence: number; lastSequence: number; baseOffset: number }[];
 }
 
+/** A partition whose followers do not follow. */
+interface FollowersBehind {
+  readonly highWatermark: number;
+  /** As the followers know them. */
+  readonly producers: ReadonlyMap<bigint, ProducerState>;
+  readonly since: (ProducedBatch | OutboundRecord)[];
+}
+
 const rememberedBatches = 5;
 
 /**
@@ -46,9 +54,48 @@ export class PartitionLog {
   readonly #producers = new Map<bigint, ProducerState>();
   /** First offset that retention has left. */
   startOffset = 0;
+  /** Set while the followers do not follow: what was replicated, and what has come since. */
+  #behind: FollowersBehind | undefined;
 
   get endOffset(): number {
     return this.records.length;
+  }
+
+  /** What every replica in sync has ends here: further no reader sees, and nothing further is confirmed. */
+  get highWatermark(): number {
+    return this.#behind?.highWatermark ?? this.records.length;
+  }
+
+  /** From now on the followers fetch nothing. */
+  leaveFollowersBehind(): void {
+    this.#behind ??= {
+      highWatermark: this.records.length,
+      producers: copied(this.#producers),
+      since: [],
+    };
+  }
+
+  /** The followers have everything again. */
+  catchUp(): void {
+    this.#behind = undefined;
+  }
+
+  /** A follower leads, who has the first `kept` batches of those that were not replicated everywhere; nobody has the others any more. */
+  truncate(kept: (batches: number) => number): void {
+    const behind = this.#behind;
+    if (!behind) return;
+    this.#behind = undefined;
+    this.records.length = behind.highWatermark;
+    this.#producers.clear();
+    for (const [id, state] of behind.producers) this.#producers.set(id, state);
+    for (const each of behind.since.slice(0, kept(behind.since.length)))
+      if ('producer' in each) this.append(each);
+      else this.appendForeign(each);
+  }
+
+  /** Nothing is known of producers any more, as when they have been silent for longer than `producer.id.expiration.ms`. */
+  forgetProducers(): void {
+    this.#producers.clear();
   }
 
   append({ producer, firstSequence, records, hidden }: ProducedBatch): AppendResult {
@@ -66,6 +113,7 @@ export class PartitionLog {
       if (firstSequence !== state.nextSequence) return 'OUT_OF_ORDER_SEQUENCE_NUMBER';
     }
     const baseOffset = this.records.length;
+    this.#behind?.since.push({ producer, firstSequence, records });
     for (const record of records) {
       const isTransactional = hidden !== undefined;
       const entry = { record, epoch: producerEpoch, isForeign: isTransactional, isTransactional };
@@ -93,6 +141,13 @@ export class PartitionLog {
 
   /** A record of somebody else, without numbers. */
   appendForeign(record: OutboundRecord): void {
+    this.#behind?.since.push(record);
     this.records.push({ record, epoch: -1, isForeign: true, isTransactional: false });
   }
+}
+
+function copied(producers: ReadonlyMap<bigint, ProducerState>): Map<bigint, ProducerState> {
+  return new Map(
+    Array.from(producers, ([id, state]) => [id, { ...state, recent: [...state.recent] }]),
+  );
 }

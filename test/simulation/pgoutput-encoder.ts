@@ -1,3 +1,4 @@
+import type { ServerMessage } from './wal-sender.ts';
 import { outboxColumns, typeOid } from '../../services/relay/src/wal/outbox-table.ts';
 import { postgresEpochMs } from '../../services/relay/src/wal/pgoutput.ts';
 import type { LoggedTransaction, OutboxRow } from './wal-log.ts';
@@ -22,6 +23,24 @@ const columnOids: Readonly<Record<string, number>> = {
 export class PgoutputEncoder {
   #bytes = Buffer.alloc(64 * 1024);
   #at = 0;
+
+  /** A message of a simulated server as bytes. */
+  encoded(message: Exclude<ServerMessage, { kind: 'keepalive' }>): Buffer {
+    switch (message.kind) {
+      case 'begin':
+        return this.begin(message.transaction);
+      case 'commit':
+        return this.commit(message.transaction);
+      case 'row':
+        return this.outboxRow(message.row);
+      case 'outbox-relation':
+        return this.outboxRelation();
+      case 'foreign-relation':
+        return this.foreignRelation();
+      case 'foreign-row':
+        return this.foreignRow();
+    }
+  }
 
   begin(transaction: LoggedTransaction): Buffer {
     this.#start('B', 21);

@@ -10,7 +10,7 @@ import type {
   ChangeSource,
   ChangeStream,
 } from '../../services/relay/src/wal/change-source.ts';
-import type { Plant } from './schedule.ts';
+import type { Plant } from './relay-assembly.ts';
 
 /** Puts something in the place of a part of the assembly. */
 export type AssemblyChange = NonNullable<Plant['parts']>;

@@ -11,13 +11,15 @@ describe('the simulation finds', () => {
     try {
       const others = new Set<string>();
       for (let schedule = 1; schedule <= limit; schedule += 1) {
-        const run = () => runSchedule(`planted-${schedule}`, { plant: bug });
+        const about = bug.plot ? `${bug.plot}:` : '';
+        const seed = `${about}planted-${schedule}`;
+        const run = () => runSchedule(seed, { plant: bug });
         const { failures } = await (bug.within ? bug.within(run) : run());
         const found = failures.find((failure) =>
           bug.breaks.some((promise) => failure.startsWith(promise)),
         );
         if (found) {
-          console.log(`found by seed planted-${schedule}: ${found}`);
+          console.log(`found by seed ${seed}: ${found}`);
           return;
         }
         for (const failure of failures) others.add(failure.slice(0, 2));

@@ -14,19 +14,11 @@ import {
   refutedForgotten,
   viewsKept,
   withheldAcknowledged,
-  type Within,
 } from './planted-inside.ts';
 import { delivered, relayed, streamed, withSession, withStream } from './planted-around.ts';
-import type { Plant } from './schedule.ts';
+import type { PlantedBug } from './planted-bug.ts';
+import { plantedWorldBugs } from './planted-world-bugs.ts';
 import { ownTail } from './simulated-publisher.ts';
-
-/** A defect that somebody could make in the relay, put in from outside, and the promise whose breach shows it. */
-export interface PlantedBug extends Plant {
-  /** Numbers of promises; the first failure of a schedule that names one of them counts as found. */
-  readonly breaks: readonly string[];
-  /** Where the defect is inside the relay's own code. */
-  readonly within?: Within;
-}
 
 let sessions = 0;
 
@@ -112,6 +104,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'does not fence its predecessors',
+    plot: 'takeover',
     breaks: ['I3', 'I4'],
     publisher: {
       transactionalId: () => {
@@ -208,6 +201,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'believes that it still holds the slot after a stall, and does not fence',
+    plot: 'takeover',
     breaks: ['I3', 'I4', 'I7'],
     parts: withStream(
       (listener) => listener,
@@ -220,15 +214,17 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
     },
   },
-  { name: 'believes any tail', breaks: ['I1', 'I6'], within: anyTailBelieved },
+  { name: 'believes any tail', plot: 'restore', breaks: ['I1', 'I6'], within: anyTailBelieved },
   {
     name: 'believes a tail by its position alone',
     breaks: ['I1', 'I6'],
     within: positionBelieved,
+    plot: 'restore',
   },
   {
     name: 'takes the furthest tail instead of the last',
     breaks: ['I4'],
+    plot: 'repetition',
     publisher: {
       tailOf: (records, fingerprint) =>
         records
@@ -241,7 +237,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     breaks: ['I1', 'I6'],
     within: withheldAcknowledged,
   },
-  { name: 'forgets which tails it has refuted', breaks: ['I8'], within: refutedForgotten },
+  {
+    name: 'forgets which tails it has refuted',
+    plot: 'restore',
+    breaks: ['I8'],
+    within: refutedForgotten,
+  },
   {
     name: 'acknowledges over a hole where it joins what is delivered',
     breaks: ['I1', 'I6'],
@@ -249,11 +250,13 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'forgets at a restart which keys are parked',
+    plot: 'poison',
     breaks: ['I3', 'I1'],
     parts: withSession((session) => ({ parked: session.parked && new ParkedKeys() })),
   },
   {
     name: 'decides again after a restart, by what it knows now',
+    plot: 'poison',
     breaks: ['I1', 'I3'],
     parts: withSession(({ parked }) => {
       if (!parked) return {};
@@ -264,6 +267,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'takes the journal of parked keys for written when it was only sent',
+    plot: 'poison',
     breaks: ['I1', 'I3', 'I6', 'I8'],
     parts: withSession((session) => ({
       send: async (batches) => {
@@ -275,4 +279,5 @@ export const plantedBugs: readonly PlantedBug[] = [
       },
     })),
   },
+  ...plantedWorldBugs,
 ];

@@ -1,4 +1,7 @@
 import { AckTracker } from '../../services/relay/src/ack/ack-tracker.ts';
+import { Lane } from '../../services/relay/src/kafka/lanes.ts';
+import { messageKind } from '../../services/relay/src/wal/pgoutput.ts';
+import { TransactionAssembler } from '../../services/relay/src/wal/transaction-assembler.ts';
 import { TailGate } from '../../services/relay/src/kafka/tail-gate.ts';
 import { RefutedTails, type Tail } from '../../services/relay/src/kafka/tail.ts';
 import { comparePositions } from '../../services/relay/src/wal/source-position.ts';
@@ -93,3 +96,46 @@ export const holeAcknowledged = patched(AckTracker.prototype, (own) => ({
       own.delivered.call(this, previous, previous.undelivered);
   },
 }));
+
+/** A stall is measured by the monotonic clock alone. */
+export const sleepOverlooked = patched(StallGuard.prototype, (own) => ({
+  observe(this: StallGuard, { nowMs }) {
+    own.observe.call(this, { nowMs, wallMs: nowMs });
+  },
+}));
+
+/** What a broker has refused goes again behind what came later. */
+export const refusedLast = patched(Lane.prototype, (own) => ({
+  refuse(this: Lane, batch) {
+    const isAlone = own.refuse.call(this, batch);
+    if (isAlone) return isAlone;
+    const later: Parameters<Lane['push']>[] = [];
+    own.sift.call(this, (record, transaction) => {
+      const isRefused = batch.records.includes(record);
+      if (isRefused) later.push([record, transaction]);
+      return !isRefused;
+    });
+    for (const each of later) own.push.call(this, ...each);
+    return isAlone;
+  },
+}));
+
+/** The rows of a transaction come out last first. */
+export const rowsReversed: Within = (run) => {
+  const rows = new WeakMap<TransactionAssembler, Buffer[]>();
+  return patched(TransactionAssembler.prototype, (own) => ({
+    read(this: TransactionAssembler, bytes: Buffer) {
+      const kind = messageKind(bytes);
+      const held = rows.get(this) ?? [];
+      if (kind === 'insert') {
+        rows.set(this, [Buffer.from(bytes), ...held]);
+        return;
+      }
+      if (kind === 'commit') {
+        rows.delete(this);
+        for (const row of held) own.read.call(this, row);
+      }
+      own.read.call(this, bytes);
+    },
+  }))(run);
+};

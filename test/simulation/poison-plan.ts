@@ -11,9 +11,9 @@ export interface Poison {
   heal(): void;
 }
 
-/** A third of the schedules have poison: types that some relays do not know, events that the topics do not take, or both. */
-export function poisonOf(chance: Chance): Poison | undefined {
-  if (!chance.happens(0.35)) return undefined;
+/** So large a share of the schedules has poison: types that some relays do not know, events that the topics do not take, or both. */
+export function poisonOf(chance: Chance, share: number): Poison | undefined {
+  if (!chance.happens(share)) return undefined;
   let isHealed = false;
   return {
     ...chance.pick([

@@ -29,8 +29,8 @@ export class World {
     () => undefined,
   );
   readonly encoder = new PgoutputEncoder();
-  /** Epochs that have written, in order of their first record. */
-  readonly epochs: number[] = [];
+  /** Sessions that have written, in order of their first record. */
+  readonly sessions: number[] = [];
   /** What a relay that stops for a person is judged by; a scenario that wants one says so. */
   onHalt: (name: string, thrown: unknown) => void = (name, thrown) =>
     expect.fail(`relay ${name} halted: ${String(thrown)}`);
@@ -43,8 +43,8 @@ export class World {
       ...itemChange.routes,
       ...(deadLetters ? [deadLetters.deadLetters, deadLetters.parkedKeys] : []),
     ]);
-    this.kafka.onAppended = (_lane, epoch) => {
-      if (!this.epochs.includes(epoch)) this.epochs.push(epoch);
+    this.kafka.onAppended = (_lane, session) => {
+      if (!this.sessions.includes(session)) this.sessions.push(session);
     };
   }
 
@@ -94,7 +94,7 @@ export class World {
     const life = new Life(name, this.scheduler, this.chance.fork(name));
     const states: RelayState[] = [];
     const parts: RelayParts = {
-      source: new SimulatedSource(this.postgres, life, this.encoder),
+      source: new SimulatedSource({ postgres: this.postgres, life, encoder: this.encoder }),
       publisher: new SimulatedPublisher({
         kafka: this.kafka,
         life,

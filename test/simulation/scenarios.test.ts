@@ -8,7 +8,7 @@ import { slotNotProven } from './planted-inside.ts';
 import { World } from './scenario-world.ts';
 
 describe('a takeover that the loser does not notice', () => {
-  /** The slot is lost while Kafka is being opened, and the loser has the newest epoch. Gives the epochs that have written. */
+  /** The slot is lost while Kafka is being opened, and the loser has the newest epoch. Gives the sessions that have written. */
   const takeover = async (): Promise<readonly number[]> => {
     const world = new World();
     // Else it would end for want of an answer.
@@ -46,7 +46,7 @@ describe('a takeover that the loser does not notice', () => {
     expect(winner.states).toContain('streaming');
     isKafkaOpen = true;
     await world.scheduler.run(world.scheduler.nowMs + 2500);
-    return world.epochs;
+    return world.sessions;
   };
 
   it('sends nothing, though its epoch is the newest, when the slot was lost while Kafka was being opened', async () => {

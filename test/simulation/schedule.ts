@@ -1,48 +1,25 @@
-import { defaultOutboxTable } from '../../services/relay/src/wal/outbox-table.ts';
-import { noFailPoint } from '../../services/relay/src/fail-points.ts';
-import { observers } from '../../services/relay/src/observers.ts';
-import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
 import { lsnToText } from '../../services/relay/src/wal/lsn.ts';
 import { deadLetterTopics } from '@outbound/schemas';
 import type { ConfirmedObservation } from '../history/history.ts';
 import { checkHistory, type Verdict } from '../history/history-checker.ts';
 import { Chance } from './chance.ts';
 import { DuplicateLedger } from './duplicate-ledger.ts';
-import type { Life } from './life.ts';
-import { MemoryLedger } from './memory-ledger.ts';
-import {
-  faultNames,
-  repetitionFaults,
-  restoreFaults,
-  takeoverFaults,
-  type FaultName,
-} from './fault-names.ts';
+import { toRelayError } from '../../services/relay/src/errors.ts';
+import { SlotLoss } from './slot-loss.ts';
+import { faultsOf, isForTransactions, plotOf, type Plot } from './plots.ts';
 import { Nemesis } from './nemesis.ts';
-import { known, poisonOf } from './poison-plan.ts';
+import { poisonOf } from './poison-plan.ts';
 import { foreignRecord, lostBehindNew, publishedRecords } from './published-records.ts';
 import { DatabaseCopies } from './database-copies.ts';
-import { PgoutputEncoder } from './pgoutput-encoder.ts';
 import { RelayHost, stopWithinMs } from './relay-host.ts';
 import { Scheduler } from './scheduler.ts';
 import { SimulatedKafka } from './simulated-kafka.ts';
 import { SimulatedPostgres } from './simulated-postgres.ts';
 import { Operator } from './operator.ts';
 import { acknowledgedEarly } from './parked-checker.ts';
-import {
-  isDeadLetterLane,
-  SimulatedPublisher,
-  type SimulatedPublisherOptions,
-} from './simulated-publisher.ts';
-import { SimulatedSource } from './simulated-source.ts';
-import { itemChange, itemChangeNext, largestPayloadBytes, Workload } from './workload.ts';
-
-/** How a schedule departs from the production assembly: only to plant a bug and see it found. */
-export interface Plant {
-  readonly name: string;
-  /** Replaces parts of the assembly. */
-  readonly parts?: (parts: RelayParts, life: Life) => RelayParts;
-  readonly publisher?: Partial<SimulatedPublisherOptions>;
-}
+import { relayAssembly, type Plant } from './relay-assembly.ts';
+import { isDeadLetterLane } from './simulated-publisher.ts';
+import { itemChange, itemChangeNext, Workload } from './workload.ts';
 
 export interface ScheduleOptions {
   readonly plant?: Plant | undefined;
@@ -69,20 +46,15 @@ export interface ScheduleResult {
   readonly trace: readonly string[];
 }
 
-/** What a schedule is about: faults that go badly together, or any. */
-const plots = [
-  ...Array.from({ length: 14 }, () => 'any' as const),
-  ...(['takeover', 'takeover', 'takeover', 'restore', 'restore', 'repetition'] as const),
-] as const;
-
-const plotFaults = {
-  takeover: takeoverFaults,
-  restore: restoreFaults,
-  repetition: repetitionFaults,
-} as const;
-
 /** Everything must be delivered and confirmed this long after the last fault has healed (I8). */
 const settleWithinMs = 120_000;
+
+/** How many of a plot's schedules have poison. */
+const poisonShares: ReadonlyMap<Plot, number> = new Map([
+  ['any', 0.35],
+  ['takeover', 0.35],
+  ['poison', 1],
+]);
 
 /** Runs one schedule: production core, simulated world, faults, and the verdict. The seed decides everything. */
 export async function runSchedule(
@@ -97,12 +69,13 @@ export async function runSchedule(
     if (isTraced) trace.push(`${(scheduler.nowMs / 1000).toFixed(3).padStart(9)} s  ${what}`);
   };
   const shape = chance.fork('shape');
-  const activeMs = shape.between(3000, 12_000);
   const maxInFlightBytes = shape.pick([6000, 40_000, 1_000_000]);
-  const plot = shape.pick(plots);
+  const plot = plotOf(seed, shape);
   const isTakeover = plot === 'takeover';
+  const isSlow = plot === 'sleep';
+  const activeMs = isSlow ? shape.between(40_000, 70_000) : shape.between(3000, 12_000);
   const routes = itemChange.routes;
-  const poison = plot === 'any' || isTakeover ? poisonOf(chance.fork('poison')) : undefined;
+  const poison = poisonOf(chance.fork('poison'), poisonShares.get(plot) ?? 0);
   const deadLetters = deadLetterTopics('sim.');
   const { deadLetters: letters, parkedKeys } = deadLetters;
 
@@ -120,9 +93,10 @@ export async function runSchedule(
     confirmed.push({ confirmedLsn, endOffsets: kafka.endOffsets() });
   });
   const duplicates = new DuplicateLedger();
-  kafka.onAppended = (lane, epoch, count) => {
-    tell(`${lane} takes ${count} records of epoch ${epoch}`);
-    if (!isDeadLetterLane(lane)) duplicates.appended(lane, epoch, count);
+  if (!delivery) kafka.coordinator.firstEpoch = chance.fork('epochs').pick([0, 0, 0, 32_764]);
+  kafka.onAppended = (lane, session, count) => {
+    tell(`${lane} takes ${count} records of session ${session}`);
+    if (!isDeadLetterLane(lane)) duplicates.appended(lane, session, count);
   };
   const foreign = chance.fork('foreign');
   const writeForeign = (): void => {
@@ -134,69 +108,35 @@ export async function runSchedule(
   const mode = chance.fork('delivery');
   const isExact = (): boolean =>
     delivery === 'exactly-once' || (delivery === 'mixed' && mode.happens(0.5));
-  const encoder = new PgoutputEncoder();
-  const assemble = (life: Life): RelayParts => {
-    // What goes to the dead letters is not what the ledger counts by.
-    const limit = poison ? Infinity : maxInFlightBytes;
-    const memory = new MemoryLedger(limit, largestPayloadBytes, (what) =>
-      failures.push(`I9 ${life.name}: ${what}`),
-    );
-    const parts: RelayParts = {
-      source: new SimulatedSource(postgres, life, encoder, memory),
-      publisher: new SimulatedPublisher({
-        kafka,
-        life,
-        parkedKeys: poison && parkedKeys,
-        delivery: isExact() ? 'exactly-once' : 'at-least-once',
-        onTailRead: (lane, epoch, isKnown) => duplicates.tailRead(lane, epoch, isKnown),
-        ...plant?.publisher,
-      }),
-      eventTypes: known(poison !== undefined && poison.knows()),
-      clock: life.clock,
-      random: chance.fork(`relay ${life.name} ${scheduler.nowMs}`).unit,
-      settings: {
-        outbox: defaultOutboxTable,
-        limits: {
-          recordsPerSend: shape.pick([3, 20, 2000]),
-          bytesPerBatch: shape.pick([1500, 900_000]),
-        },
-        maxInFlightBytes,
-        drainMs: 5000,
-        stallLimitMs: 3000,
-        skipEvents: new Set(),
-        deadLetters: poison && deadLetters,
-      },
-      observer: observers(memory.observer, {
-        stateChanged: (state) => tell(`${life.name} is ${state}`),
-        sessionEnded: (error) => tell(`${life.name}: session ended: ${error?.message ?? 'well'}`),
-        sendFailed: (error) => tell(`${life.name}: ${error.code} ${error.message}`),
-        tailsRefuted: (refuted) => {
-          tell(`${life.name}: ${refuted.length} tails are refuted`);
-          if (copies.broughtBack === 0)
-            failures.push(
-              `I11 ${life.name} says of ${refuted[0]?.lane} that the database went back`,
-            );
-        },
-        eventParked: ({ eid, version }, reason) =>
-          tell(`${life.name} parks ${eid} version ${version}: ${reason?.code ?? 'its key waits'}`),
-        letterTaken: ({ eid, version }, way, why) =>
-          tell(`${life.name}: letter ${eid} version ${version}: ${way} ${why}`),
-      }),
-      failPoint: (point) => {
-        if (life.act()) return;
-        tell(`${life.name} died at ${point}`);
-        noFailPoint(point);
-      },
-    };
-    return plant?.parts ? plant.parts(parts, life) : parts;
-  };
+  const assemble = relayAssembly({
+    chance,
+    shape,
+    scheduler,
+    kafka,
+    postgres,
+    duplicates,
+    poison,
+    deadLetters,
+    maxInFlightBytes,
+    plant,
+    isExact,
+    hasGoneBack: () => copies.broughtBack > 0,
+    tell,
+    fail: (failure) => failures.push(failure),
+  });
   const report = {
     trace: tell,
-    halted: (thrown: unknown) => failures.push(`I8 the relay halted: ${String(thrown)}`),
+    halted: (thrown: unknown) => {
+      if (!slotLoss.asksFor(toRelayError(thrown).code))
+        failures.push(`I8 the relay halted: ${String(thrown)}`);
+    },
     stuck: () => failures.push(`I8 a relay did not stop within ${stopWithinMs} ms`),
   };
+  const slow = chance.fork('slow').pick([0, 0, 0, 0, 0, 0, 0, 2]);
+  // One that is replaced while the server decodes makes it begin again.
+  if (slow > 0) kafka.renewWithinMs = [600_000, 900_000];
   const hosts = Array.from(
-    { length: isTakeover ? 2 : shape.int(1, 2) },
+    { length: isTakeover || isSlow ? 2 : shape.int(1, 2) },
     (_, index) =>
       new RelayHost(
         `relay-${'ab'[index] ?? '?'}`,
@@ -209,12 +149,14 @@ export async function runSchedule(
   const workload = new Workload(postgres, chance.fork('workload'), {
     // Of many items most are not changed again: what went wrong with them stays to be seen.
     items: plot === 'any' ? shape.int(2, 7) : shape.pick([2, 4, 7, 40]),
-    gapMs: shape.pick([80, 200, 600]),
+    gapMs: isSlow ? shape.pick([2000, 5000]) : shape.pick([80, 200, 600]),
     large: shape.pick([0, 0.03, 0.1]),
     unknown: poison?.unknown ?? 0,
     oversize: poison?.oversize ?? 0,
+    slow,
     untilMs: activeMs,
   });
+  const slotLoss = new SlotLoss(postgres, kafka, workload);
   const copies = new DatabaseCopies(postgres, workload, chance.fork('copies'), (endLsn) => {
     // What was confirmed beyond the copy's end was of the history that is lost.
     for (const [index, { confirmedLsn, endOffsets }] of confirmed.entries())
@@ -232,8 +174,10 @@ export async function runSchedule(
     },
     chance.fork('nemesis'),
     {
-      faults: plot === 'any' ? chosenFaults(shape) : plotFaults[plot],
-      gapMs: shape.pick([300, 1000, 3000]),
+      faults: faultsOf(plot, shape).filter(
+        (fault) => delivery === undefined || isForTransactions(fault),
+      ),
+      gapMs: isSlow ? shape.pick([5000, 15_000]) : shape.pick([300, 1000, 3000]),
       untilMs: activeMs,
     },
   );
@@ -241,6 +185,16 @@ export async function runSchedule(
   if (poison) operator.start(activeMs);
   workload.start();
   nemesis.start();
+  if (plot === 'slot') {
+    const loss = chance.fork('slot loss');
+    await scheduler.run(loss.between(500, activeMs));
+    tell('the slot is gone');
+    slotLoss.lose(loss.pick(['dropped', 'lost']));
+    await scheduler.run(scheduler.nowMs + loss.between(100, 8000));
+    if (!postgres.isUp) postgres.start();
+    tell('somebody recovers');
+    slotLoss.recover();
+  }
   await scheduler.run(activeMs);
   nemesis.healAll();
   await scheduler.run(activeMs + 10_000, () => workload.isOver);
@@ -266,6 +220,13 @@ export async function runSchedule(
     }
     if (operator.parked().size > 0) failures.push('I8 keys are parked for ever');
   }
+  if (plot === 'slot' && isSettled) {
+    slotLoss.lose('dropped');
+    if (!(await scheduler.run(scheduler.nowMs + 30_000, () => slotLoss.halts > 0)))
+      failures.push('I8 the slot is gone, and no relay halts for it');
+    slotLoss.recover();
+    isSettled = await settle();
+  }
   if (!isSettled)
     failures.push(
       `I8 not settled ${settleWithinMs} ms after the last fault: the slot is at ${lsnToText(postgres.confirmedLsn)}, the log at ${lsnToText(postgres.log.endLsn)}`,
@@ -280,7 +241,9 @@ export async function runSchedule(
   failures.push(...lostBehindNew(kafka, workload));
   // Who finds that the database was brought back publishes everything again from the slot's position.
   // What one topic or one relay has taken, and another one parks, comes again, too.
-  const isUnbounded = copies.broughtBack > 0 || poison !== undefined || delivery === 'mixed';
+  // So does what is written again where the slot was gone.
+  const isUnbounded =
+    copies.broughtBack > 0 || poison !== undefined || slotLoss.losses > 0 || delivery === 'mixed';
   const mayRepeat = delivery === 'exactly-once' ? 0 : duplicates.allowed;
   const allowedDuplicates = isUnbounded ? Infinity : mayRepeat;
   const verdict = checkHistory({
@@ -308,10 +271,4 @@ export async function runSchedule(
     steps: scheduler.steps,
     trace,
   };
-}
-
-/** Some schedules have one kind of fault, some many, one in ten none: what hides in a crowd shows alone. */
-function chosenFaults(chance: Chance): readonly FaultName[] {
-  if (chance.happens(0.1)) return [];
-  return chance.shuffled(faultNames).slice(0, chance.pick([1, 2, 4, 8, faultNames.length]));
 }

@@ -25,6 +25,8 @@ interface Owner {
 }
 
 const transactionTimeoutMs = 30_000;
+/** The last epoch that is given out; then the name has another producer id. Source: `TransactionMetadata.isEpochExhausted`. */
+const lastEpoch = 32_766;
 
 /**
  * The coordinator of producers with a name, by Kafka's rules up to EndTxn 4 (`TransactionCoordinator`): an epoch for each who asks, not before the
@@ -36,6 +38,11 @@ export class SimulatedCoordinator {
   readonly #logOf: (lane: string) => PartitionLog;
   readonly #owners = new Map<string, Owner>();
   #nextProducerId = 1000n;
+  /** Epoch of the first session. */
+  firstEpoch = 0;
+  readonly #sessions = new Map<string, number>();
+  /** When a producer id was replaced. */
+  readonly #replaced = new Map<bigint, number>();
 
   constructor(scheduler: Scheduler, chance: Chance, logOf: (lane: string) => PartitionLog) {
     this.#scheduler = scheduler;
@@ -47,15 +54,40 @@ export class SimulatedCoordinator {
   init(transactionalId: string): ProducerIdentity | undefined {
     const owner = this.#owners.get(transactionalId);
     if (!owner) {
-      const identity = { producerId: this.#nextProducerId, producerEpoch: 0 };
+      const identity = { producerId: this.#nextProducerId, producerEpoch: this.firstEpoch };
       this.#nextProducerId += 1n;
       this.#owners.set(transactionalId, { identity, transaction: undefined, committedEpoch: -1 });
-      return identity;
+      return this.#opened(identity);
     }
     if (owner.transaction?.state === 'open') this.#abort(owner);
     if (owner.transaction) return undefined;
-    raise(owner);
-    return owner.identity;
+    if (owner.identity.producerEpoch < lastEpoch) raise(owner);
+    else this.#replace(owner);
+    return this.#opened(owner.identity);
+  }
+
+  /**
+   * Whether a request that was sent then does not arrive: when the name gets another producer id, nothing fences what was sent
+   * under the old one, and the relay promises nothing then (`fence` says so). What is sent later is for the relay not to send.
+   */
+  isGone({ producerId }: ProducerIdentity, sentMs: number): boolean {
+    return (this.#replaced.get(producerId) ?? -Infinity) > sentMs;
+  }
+
+  /** The how manieth session it is. */
+  sessionOf(producer: ProducerIdentity): number {
+    return this.#sessions.get(nameOf(producer)) ?? -1;
+  }
+
+  #opened(identity: ProducerIdentity): ProducerIdentity {
+    this.#sessions.set(nameOf(identity), this.#sessions.size);
+    return identity;
+  }
+
+  #replace(owner: Owner): void {
+    this.#replaced.set(owner.identity.producerId, this.#scheduler.nowMs);
+    owner.identity = { producerId: this.#nextProducerId, producerEpoch: 0 };
+    this.#nextProducerId += 1n;
   }
 
   /** The partitions become part of the owner's transaction, which begins if none is open. */
@@ -129,4 +161,8 @@ export class SimulatedCoordinator {
 function raise(owner: Owner): void {
   const { producerId, producerEpoch } = owner.identity;
   owner.identity = { producerId, producerEpoch: producerEpoch + 1 };
+}
+
+function nameOf({ producerId, producerEpoch }: ProducerIdentity): string {
+  return `${producerId}/${producerEpoch}`;
 }

@@ -1,7 +1,8 @@
 import { laneKey } from '../../services/relay/src/kafka/publisher.ts';
-import { recordBound } from '@outbound/kafka';
+import { recordBound, type ProducerIdentity } from '@outbound/kafka';
 import type { Chance } from './chance.ts';
 import { PartitionLog, type AppendResult, type ProducedBatch } from './partition-log.ts';
+import type { Life } from './life.ts';
 import type { Scheduler } from './scheduler.ts';
 import { SimulatedCoordinator } from './simulated-coordinator.ts';
 
@@ -10,7 +11,12 @@ export const kafkaError = {
   none: 0,
   notLeader: 6,
   messageTooLarge: 10,
+  offsetOutOfRange: 1,
+  coordinatorLoading: 14,
+  notCoordinator: 16,
   notEnoughReplicas: 19,
+  notEnoughReplicasAfterAppend: 20,
+  concurrentTransactions: 51,
   outOfOrderSequence: 45,
   invalidProducerEpoch: 47,
 } as const;
@@ -30,6 +36,8 @@ interface Broker {
 
 interface Partition {
   readonly log: PartitionLog;
+  /** When a batch was last added. */
+  appendedMs: number;
   leader: number;
   hasReplicas: boolean;
 }
@@ -47,6 +55,8 @@ export interface KafkaWeather {
   omitPartition: number;
   /** Probability that the last records of a partition cannot be read at a start. */
   hideTail: number;
+  /** Probability that the coordinator of producers is moving, loading, or busy with the same name. */
+  troubleCoordinator: number;
 }
 
 export const fairWeather: KafkaWeather = {
@@ -56,6 +66,7 @@ export const fairWeather: KafkaWeather = {
   delayMs: 0,
   omitPartition: 0,
   hideTail: 0,
+  troubleCoordinator: 0,
 };
 
 const brokerIds = [1, 2, 3] as const;
@@ -72,8 +83,16 @@ export class SimulatedKafka {
   maxBatchBytes = Infinity;
   /** Partitions that take more than that. */
   isRoomy: (lane: string) => boolean = () => false;
-  /** Told of every record that a batch has added. */
-  onAppended: (lane: string, epoch: number, count: number) => void = () => undefined;
+  /** Told of every record that a batch has added, with the session that wrote it: the how manieth that was opened. */
+  onAppended: (lane: string, session: number, count: number) => void = () => undefined;
+  /** Told when a relay has asked where partitions begin and end. */
+  onRangesGiven: () => void = () => undefined;
+  /** When a session wants to be replaced, at the earliest and at the latest. */
+  renewWithinMs: readonly [number, number] = [4000, 120_000];
+  /** Relays that no broker can be reached from. */
+  readonly cutOff = new Set<Life>();
+  /** Relays to which no partition shows its last records at a start. */
+  readonly blind = new Set<Life>();
 
   constructor(
     scheduler: Scheduler,
@@ -93,6 +112,7 @@ export class SimulatedKafka {
       for (let partition = 0; partition < partitions; partition += 1)
         this.partitions.set(laneKey(topic, partition), {
           log: new PartitionLog(),
+          appendedMs: 0,
           leader: chance.pick(brokerIds),
           hasReplicas: true,
         });
@@ -116,8 +136,14 @@ export class SimulatedKafka {
     return partition;
   }
 
+  /** Where readers find the end of each partition. */
   endOffsets(): Map<string, number> {
-    return new Map(Array.from(this.partitions, ([lane, { log }]) => [lane, log.endOffset]));
+    return new Map(Array.from(this.partitions, ([lane, { log }]) => [lane, log.highWatermark]));
+  }
+
+  /** The how manieth session it is. */
+  sessionOf(producer: ProducerIdentity): number {
+    return this.coordinator.sessionOf(producer);
   }
 
   /** Runs `act` on the broker when it takes the request, later if it hangs; or `refused` if it is down. */
@@ -155,9 +181,19 @@ export class SimulatedKafka {
       throw new Error(`${lane} took records of a transaction that is not over it, and never ends`);
     if (result === 'INVALID_PRODUCER_EPOCH') return refused(kafkaError.invalidProducerEpoch);
     if (result === 'OUT_OF_ORDER_SEQUENCE_NUMBER') return refused(kafkaError.outOfOrderSequence);
+    partition.appendedMs = this.scheduler.nowMs;
     if (!result.isDuplicate)
-      this.onAppended(lane, batch.producer.producerEpoch, batch.records.length);
+      this.onAppended(lane, this.sessionOf(batch.producer), batch.records.length);
+    // A repeated batch is confirmed no sooner than it is replicated.
+    if (result.baseOffset + batch.records.length > partition.log.highWatermark)
+      return refused(kafkaError.notEnoughReplicasAfterAppend);
     return { code: kafkaError.none, baseOffset: result.baseOffset };
+  }
+
+  /** Forgets the producers of partitions that have been quiet for so long: a day, for the brokers (`producer.id.expiration.ms`). */
+  forgetQuietProducers(ms: number): void {
+    for (const { log, appendedMs } of this.partitions.values())
+      if (this.scheduler.nowMs - appendedMs >= ms) log.forgetProducers();
   }
 
   /** The broker is gone; after a while others lead what it led. */
@@ -194,7 +230,9 @@ export class SimulatedKafka {
   moveLeader(lane: string): void {
     const partition = this.partition(lane);
     const others = brokerIds.filter((id) => id !== partition.leader && this.#broker(id).isUp);
-    if (others.length > 0) partition.leader = this.chance.pick(others);
+    if (others.length === 0) return;
+    partition.leader = this.chance.pick(others);
+    partition.log.truncate((batches) => this.chance.int(0, batches));
   }
 
   #moveAway(broker: number): void {

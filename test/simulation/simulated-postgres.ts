@@ -1,181 +1,18 @@
-import { noLsn, type Lsn } from '../../services/relay/src/wal/lsn.ts';
+import type { Lsn } from '../../services/relay/src/wal/lsn.ts';
 import type { SourceIdentity } from '../../services/relay/src/wal/source-position.ts';
-import type { StandbyStatus } from '../../services/relay/src/wal/standby-status.ts';
 import type { Chance } from './chance.ts';
-import { messagesPerRead } from './memory-ledger.ts';
 import type { Scheduler } from './scheduler.ts';
-import { WalLog, type LoggedTransaction } from './wal-log.ts';
-import type { OutboxRow } from './wal-log.ts';
-
-/** A message on its way from the server; it becomes bytes where it is read. */
-export type ServerMessage =
-  | { readonly kind: 'begin' | 'commit'; readonly transaction: LoggedTransaction }
-  | { readonly kind: 'outbox-relation' | 'foreign-relation' | 'foreign-row' }
-  | { readonly kind: 'row'; readonly row: OutboxRow }
-  | { readonly kind: 'keepalive'; readonly walEnd: Lsn; readonly replyRequested: boolean };
-
-/** The relay's end of a replication connection, as the network sees it. */
-export interface WalReceiver {
-  /** One read's worth has arrived in the socket's buffer. */
-  arrived(messages: readonly ServerMessage[]): void;
-  /** The connection is gone; `lostMessages` of what was buffered last are lost with it. */
-  cut(): void;
-}
-
-export const walSenderTimeoutMs = 6000;
-/** Messages that fit into the two socket buffers: the server waits when they are full. */
-const windowMessages = 48;
-
-/** The server's end of a replication connection. */
-export class WalSender {
-  readonly #postgres: SimulatedPostgres;
-  readonly #receiver: WalReceiver;
-  #next: number;
-  #pending: ServerMessage[] = [];
-  #unread = 0;
-  #lastArrivalMs = 0;
-  #lastReplyMs: number;
-  #isAsking = false;
-  #announced = new Set<string>();
-  #sentLsn: Lsn;
-  #isDead = false;
-  #isPumpDue = false;
-  isBlackholed = false;
-  /** What the slot had confirmed when it was taken. */
-  readonly startLsn: Lsn;
-
-  constructor(postgres: SimulatedPostgres, receiver: WalReceiver) {
-    this.#postgres = postgres;
-    this.#receiver = receiver;
-    this.startLsn = postgres.confirmedLsn;
-    this.#sentLsn = postgres.confirmedLsn;
-    this.#next = postgres.log.firstFrom(postgres.confirmedLsn);
-    this.#lastReplyMs = postgres.scheduler.nowMs;
-    this.#watch();
-  }
-
-  get isDead(): boolean {
-    return this.#isDead;
-  }
-
-  /** The receiver has read so many messages out of its buffer. */
-  read(count: number): void {
-    this.#unread -= count;
-    this.pump();
-  }
-
-  status(status: StandbyStatus): void {
-    if (this.#isDead || this.isBlackholed) return;
-    this.#lastReplyMs = this.#postgres.scheduler.nowMs;
-    this.#isAsking = false;
-    if (status.flush !== noLsn) this.#postgres.confirm(status.flush);
-    if (status.replyRequested) this.#send([this.#keepalive(false)]);
-  }
-
-  /** The process ends: the slot is free at once. What is on its way may still arrive. */
-  end(isHeard: boolean): void {
-    if (this.#isDead) return;
-    this.#isDead = true;
-    this.#postgres.released(this);
-    if (isHeard && !this.isBlackholed)
-      this.#postgres.scheduler.after(this.#postgres.chance.between(0.2, 30), () =>
-        this.#receiver.cut(),
-      );
-  }
-
-  /** Sends what there is, if there is room. */
-  pump(): void {
-    if (this.#isPumpDue || this.#isDead) return;
-    this.#isPumpDue = true;
-    this.#postgres.scheduler.after(this.#postgres.chance.between(0, 3), () => {
-      this.#isPumpDue = false;
-      if (!this.#isDead) this.#pump();
-    });
-  }
-
-  #pump(): void {
-    const { chance, log } = this.#postgres;
-    while (this.#unread < windowMessages) {
-      if (this.#pending.length === 0) {
-        const transaction = log.transactions[this.#next];
-        if (!transaction) break;
-        this.#next += 1;
-        this.#pending = this.#messages(transaction);
-      }
-      this.#send(this.#pending.splice(0, chance.int(1, messagesPerRead)));
-    }
-    const isCaughtUp = this.#pending.length === 0 && this.#next === log.transactions.length;
-    if (
-      isCaughtUp &&
-      log.endLsn > this.#sentLsn &&
-      this.#unread < windowMessages &&
-      chance.happens(0.6)
-    )
-      this.#send([this.#keepalive(false)]);
-  }
-
-  #messages(transaction: LoggedTransaction): ServerMessage[] {
-    const { chance } = this.#postgres;
-    const messages: ServerMessage[] = [{ kind: 'begin', transaction }];
-    const announce = (kind: 'outbox-relation' | 'foreign-relation'): void => {
-      // Sent again unasked when the server's cache was reset.
-      if (this.#announced.has(kind) && !chance.happens(0.05)) return;
-      this.#announced.add(kind);
-      messages.push({ kind });
-    };
-    if (transaction.hasForeignRow) {
-      announce('foreign-relation');
-      messages.push({ kind: 'foreign-row' });
-    }
-    for (const row of transaction.rows) {
-      announce('outbox-relation');
-      messages.push({ kind: 'row', row });
-      // In the midst of a transaction the server's position is before its commit record.
-      if (chance.happens(0.06))
-        messages.push({ kind: 'keepalive', walEnd: transaction.commitLsn, replyRequested: false });
-    }
-    messages.push({ kind: 'commit', transaction });
-    return messages;
-  }
-
-  #keepalive(replyRequested: boolean): ServerMessage {
-    const { log } = this.#postgres;
-    const next = log.transactions[this.#next - (this.#pending.length > 0 ? 1 : 0)];
-    const walEnd = next ? next.commitLsn : log.endLsn;
-    if (walEnd > this.#sentLsn) this.#sentLsn = walEnd;
-    return { kind: 'keepalive', walEnd, replyRequested };
-  }
-
-  #send(messages: readonly ServerMessage[]): void {
-    const { scheduler, chance } = this.#postgres;
-    this.#unread += messages.length;
-    const atMs = Math.max(this.#lastArrivalMs, scheduler.nowMs + chance.between(0.1, 4));
-    this.#lastArrivalMs = atMs;
-    scheduler.after(atMs - scheduler.nowMs, () => {
-      if (!this.isBlackholed) this.#receiver.arrived(messages);
-    });
-  }
-
-  /** Asks a silent relay after half the timeout, and gives it up after the whole. */
-  #watch(): void {
-    this.#postgres.scheduler.after(walSenderTimeoutMs / 4, () => {
-      if (this.#isDead) return;
-      const silentMs = this.#postgres.scheduler.nowMs - this.#lastReplyMs;
-      if (silentMs >= walSenderTimeoutMs) return this.end(true);
-      if (silentMs >= walSenderTimeoutMs / 2 && !this.#isAsking) {
-        this.#isAsking = true;
-        this.#send([this.#keepalive(true)]);
-      }
-      this.#watch();
-    });
-  }
-}
+import { WalLog } from './wal-log.ts';
+import { WalSender, type WalReceiver } from './wal-sender.ts';
 
 /** A copy of the data directory: what would be there after a crash at that moment. */
 export interface DataCopy {
   readonly log: WalLog;
   readonly slotLsn: Lsn;
 }
+
+/** `dropped`: somebody dropped it. `lost`: the server has given it up, with the log that it needed. */
+export type SlotState = 'there' | 'dropped' | 'lost';
 
 /** One database server with one slot: what it has written, what it lets be read, and what a crash or a restore makes of both. */
 export class SimulatedPostgres {
@@ -188,10 +25,15 @@ export class SimulatedPostgres {
   #persistedLsn: Lsn;
   #holder: WalSender | undefined;
   #isUp = true;
+  /** In recovery: it answers, and takes no writes. */
+  isStandby = false;
+  #slot: SlotState = 'there';
   /** Probability that the connection for questions suffers what befalls the stream. */
   sharedFate = 0.5;
+  /** Told when rows are on their way to a relay. */
+  onRowsSent: (sender: WalSender) => void = () => undefined;
   /** Told when a relay has taken the slot. */
-  onTaken: () => void = () => undefined;
+  onTaken: (sender: WalSender) => void = () => undefined;
 
   constructor(scheduler: Scheduler, chance: Chance, onConfirmed: (lsn: Lsn) => void) {
     this.scheduler = scheduler;
@@ -218,6 +60,28 @@ export class SimulatedPostgres {
     return this.#isUp;
   }
 
+  get slot(): SlotState {
+    return this.#slot;
+  }
+
+  /** Whether transactions can commit. */
+  get canWrite(): boolean {
+    return this.#isUp && !this.isStandby;
+  }
+
+  /** The slot is gone, and who reads it is thrown out. */
+  loseSlot(how: Exclude<SlotState, 'there'>): void {
+    this.#slot = how;
+    this.#holder?.end(true);
+  }
+
+  /** A slot that begins at the end of the log. */
+  makeSlot(): void {
+    this.#slot = 'there';
+    this.confirm(this.#log.endLsn);
+    this.#persistedLsn = this.#confirmedLsn;
+  }
+
   get confirmedLsn(): Lsn {
     return this.#confirmedLsn;
   }
@@ -231,7 +95,7 @@ export class SimulatedPostgres {
     if (this.#holder) return undefined;
     this.#holder = new WalSender(this, receiver);
     this.#holder.pump();
-    this.onTaken();
+    this.onTaken(this.#holder);
     return this.#holder;
   }
 
@@ -239,9 +103,9 @@ export class SimulatedPostgres {
     if (this.#holder === sender) this.#holder = undefined;
   }
 
-  /** As `LogicalConfirmReceivedLocation`: never backwards. */
+  /** As `LogicalConfirmReceivedLocation`: never backwards. A slot that is gone confirms nothing. */
   confirm(lsn: Lsn): void {
-    if (lsn <= this.#confirmedLsn) return;
+    if (lsn <= this.#confirmedLsn || this.#slot !== 'there') return;
     this.#confirmedLsn = lsn;
     this.#onConfirmed(lsn);
   }

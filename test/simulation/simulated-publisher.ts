@@ -1,5 +1,5 @@
-import type { ProducerIdentity } from '@outbound/kafka';
-import { RelayError } from '../../services/relay/src/errors.ts';
+import { errorFromCode, KafkaError, type ProducerIdentity } from '@outbound/kafka';
+import { RelayError, toRelayError } from '../../services/relay/src/errors.ts';
 import { transactionalIdOf } from '../../services/relay/src/kafka/transactional-id.ts';
 import {
   laneKey,
@@ -24,7 +24,7 @@ import {
 } from '../../services/relay/src/kafka/transactional-session.ts';
 import type { Life } from './life.ts';
 import type { LoggedRecord, PartitionLog } from './partition-log.ts';
-import type { SimulatedKafka } from './simulated-kafka.ts';
+import { kafkaError, type SimulatedKafka } from './simulated-kafka.ts';
 import { SimulatedSession } from './simulated-session.ts';
 import { ask, SimulatedTransactions } from './simulated-transactions.ts';
 
@@ -42,8 +42,16 @@ export interface SimulatedPublisherOptions {
   readonly transactionalId?: (identity: SourceIdentity) => string;
   /** Defaults to the relay's own. A planted bug believes every header. */
   readonly tailOf?: (records: readonly LoggedRecord[], fingerprint: string) => Tail | undefined;
-  /** Told when a session has read a partition's tail: what older epochs append there from now on may come twice. */
-  readonly onTailRead?: (lane: string, epoch: number, isKnown: boolean) => void;
+  /** What the relay reads tails up to; defaults to what brokers show. A planted bug sees what is not replicated. */
+  readonly endOf?: (log: PartitionLog) => number;
+  /** What becomes of a partition whose tail could not be read: defaults to the relay's own, which goes on without it. */
+  readonly onTailUnread?: (error: KafkaError) => void;
+  /** What the relay makes of a coordinator's code; defaults to its own. */
+  readonly coordinatorError?: (code: number) => Error;
+  /** What the relay makes of the producer that it was given; a planted bug may not want it. */
+  readonly onProducer?: (producer: ProducerIdentity, life: Life) => void;
+  /** Told when a session has read a partition's tail: what older sessions append there from now on, and what is not shown yet, may come twice. */
+  readonly onTailRead?: (lane: string, session: number, isKnown: boolean, hidden: number) => void;
 }
 
 /** Partitions of the dead letters and of the parked keys, which have no tails. */
@@ -52,6 +60,19 @@ export function isDeadLetterLane(lane: string): boolean {
 }
 
 const lookBack = 64;
+const coordinatorTroubles = [
+  kafkaError.coordinatorLoading,
+  kafkaError.notCoordinator,
+  kafkaError.concurrentTransactions,
+] as const;
+
+function highWatermarkOf({ highWatermark }: PartitionLog): number {
+  return highWatermark;
+}
+
+function fromCoordinator(code: number): Error {
+  return errorFromCode(code, 'the coordinator');
+}
 
 /**
  * The in-memory `Publisher`: sessions as `KafkaSession` has them (its numbering, its errors, one request to each leader, no retry of its
@@ -65,36 +86,17 @@ export class SimulatedPublisher implements Publisher {
   }
 
   async open(identity: SourceIdentity, startLsn?: Lsn): Promise<PublisherSession> {
-    const { kafka, life, onTailRead, tailOf = ownTail, delivery } = this.#options;
+    const { kafka, life, delivery, parkedKeys } = this.#options;
     const transactionalId = (this.#options.transactionalId ?? transactionalIdOf)(identity);
     const isExact = delivery === 'exactly-once';
     const transactions = new SimulatedTransactions(this.#options, transactionalId);
     const producer = isExact
       ? await fencedEverywhere(transactions, [...kafka.partitions.keys()])
-      : await ask(this.#options, () => kafka.coordinator.init(transactionalId));
+      : await this.#fence(transactionalId);
     if (!producer) throw new RelayError('SINK_UNAVAILABLE', 'an older transaction is being ended');
-    const { readsUncommitted = false } = this.#options;
-    const tails = new Map<string, Tail>();
+    this.#options.onProducer?.(producer, life);
     const fingerprint = sourceFingerprint(identity);
-    for (const lane of kafka.chance.shuffled([...kafka.partitions.keys()])) {
-      if (isDeadLetterLane(lane)) continue;
-      const { log, leader } = kafka.partition(lane);
-      const position = await ask(this.#options, () => {
-        const from = Math.max(log.startOffset, log.endOffset - lookBack);
-        const canRead = kafka.isUp(leader) && !kafka.chance.happens(kafka.weather.hideTail);
-        const records = isExact ? committed(log, readsUncommitted) : log.records.slice(from);
-        const tail = canRead ? tailOf(records, fingerprint) : undefined;
-        const hasOwn = log.records.some(({ isForeign }) => !isForeign);
-        if (isExact && !canRead) return 'unknown';
-        onTailRead?.(lane, producer.producerEpoch, tail !== undefined || !hasOwn);
-        return tail;
-      });
-      // At least once goes on, and repeats.
-      if (position === 'unknown')
-        throw new RelayError('SINK_PARTITION_UNAVAILABLE', `the tail of ${lane} cannot be read`);
-      if (position) tails.set(lane, position);
-    }
-    const { parkedKeys } = this.#options;
+    const tails = await this.#readTails(kafka.sessionOf(producer), fingerprint);
     const parked = parkedKeys && new ParkedKeys(startLsn);
     const inner = new SimulatedSession(
       { kafka, life, transactionalId: isExact ? transactionalId : undefined },
@@ -134,13 +136,77 @@ export class SimulatedPublisher implements Publisher {
     return transactional ? transactional(parts) : new TransactionalSession(parts);
   }
 
+  async #fence(transactionalId: string): Promise<ProducerIdentity | undefined> {
+    const { kafka, coordinatorError = fromCoordinator } = this.#options;
+    const answer = await ask(
+      this.#options,
+      () =>
+        kafka.chance.happens(kafka.weather.troubleCoordinator)
+          ? kafka.chance.pick(coordinatorTroubles)
+          : kafka.coordinator.init(transactionalId),
+      kafka.weather.loseAnswer,
+    );
+    if (typeof answer === 'number') throw coordinatorError(answer);
+    return answer;
+  }
+
+  /** Where each partition begins and ends, and then, by and by, what it holds: retention may come in between. */
+  async #readTails(session: number, fingerprint: string): Promise<Map<string, Tail>> {
+    const { kafka, life, onTailRead, tailOf = ownTail, endOf = highWatermarkOf } = this.#options;
+    const { delivery, readsUncommitted = false } = this.#options;
+    const isExact = delivery === 'exactly-once';
+    const lanes = [...kafka.partitions.keys()].filter((lane) => !isDeadLetterLane(lane));
+    const beginnings = await ask(this.#options, () => {
+      const from = ({ startOffset, highWatermark }: PartitionLog) =>
+        Math.max(startOffset, highWatermark - lookBack);
+      const given = new Map(lanes.map((lane) => [lane, from(kafka.partition(lane).log)]));
+      kafka.onRangesGiven();
+      return given;
+    });
+    const tails = new Map<string, Tail>();
+    for (const lane of kafka.chance.shuffled(lanes)) {
+      const { log, leader } = kafka.partition(lane);
+      const isHidden = kafka.blind.has(life) || kafka.chance.happens(kafka.weather.hideTail);
+      const tail = await ask(this.#options, () => {
+        const from = beginnings.get(lane) ?? 0;
+        const isThere = log.startOffset <= from;
+        const canRead = kafka.isUp(leader) && !isHidden && isThere;
+        // At least once goes on, and repeats.
+        if (isExact && !canRead)
+          return new KafkaError(
+            'KAFKA_PARTITION_UNAVAILABLE',
+            `the tail of ${lane} cannot be read`,
+          );
+        const records = isExact
+          ? committed(log, readsUncommitted)
+          : log.records.slice(from, endOf(log));
+        const read = canRead ? tailOf(records, fingerprint) : undefined;
+        const hasOwn = log.records.some(({ isForeign }) => !isForeign);
+        onTailRead?.(
+          lane,
+          session,
+          read !== undefined || !hasOwn,
+          log.endOffset - log.highWatermark,
+        );
+        return isThere ? read : errorFromCode(kafkaError.offsetOutOfRange, lane);
+      });
+      if (tail instanceof KafkaError) {
+        if (isExact) throw toRelayError(tail);
+        this.#options.onTailUnread?.(tail);
+      } else if (tail) tails.set(lane, tail);
+    }
+    return tails;
+  }
+
   /** All of it, or an error: what the leader does not show cannot be guessed. */
   async #loadParkedKeys(parked: ParkedKeys, topic: string, fingerprint: string): Promise<void> {
     const { kafka } = this.#options;
     for (const [lane, { log, leader }] of kafka.partitions) {
       if (!lane.startsWith(`${topic}/`)) continue;
       const records = await ask(this.#options, () =>
-        kafka.isUp(leader) ? log.records.filter(({ isForeign }) => !isForeign) : undefined,
+        kafka.isUp(leader)
+          ? log.records.slice(0, log.highWatermark).filter(({ isForeign }) => !isForeign)
+          : undefined,
       );
       if (!records) throw new RelayError('SINK_PARTITION_UNAVAILABLE', `${lane} has no leader`);
       for (const { record } of records) {

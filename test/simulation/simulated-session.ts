@@ -52,7 +52,7 @@ export class SimulatedSession implements PublisherSession {
     this.#producer = producer;
     this.tails = tails;
     this.parked = parked;
-    this.#renewAtMs = kafka.scheduler.nowMs + kafka.chance.between(4000, 120_000);
+    this.#renewAtMs = kafka.scheduler.nowMs + kafka.chance.between(...kafka.renewWithinMs);
     this.#learnLeaders();
   }
 
@@ -141,6 +141,7 @@ export class SimulatedSession implements PublisherSession {
   ): Promise<ReadonlyMap<string, PartitionAnswer>> {
     const { scheduler, chance, weather } = this.#kafka;
     const producer = this.#producer;
+    const sentMs = scheduler.nowMs;
     return new Promise((resolve, reject) => {
       if (!this.#life.act()) return;
       const fail = (error: RelayError): void => {
@@ -154,12 +155,13 @@ export class SimulatedSession implements PublisherSession {
       const back = (run: () => void): void => {
         scheduler.after(chance.between(0.2, 4), () => this.#life.deliver('kafka', run));
       };
-      if (chance.happens(weather.loseRequest)) return;
+      if (this.#kafka.cutOff.has(this.#life) || chance.happens(weather.loseRequest)) return;
       const delayMs = chance.happens(weather.delayRequest) ? chance.unit() * weather.delayMs : 0;
       scheduler.after(delayMs + chance.between(0.2, 4), () =>
         this.#kafka.atBroker(
           leader,
           () => {
+            if (this.#kafka.coordinator.isGone(producer, sentMs)) return;
             const answers = new Map<string, PartitionAnswer>();
             for (const { batch, lane, firstSequence } of numbered) {
               const { records } = batch;

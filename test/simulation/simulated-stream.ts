@@ -4,8 +4,9 @@ import type {
   ChangeStream,
   SourceProgress,
 } from '../../services/relay/src/wal/change-source.ts';
-import { judgeLiveness, livenessCheckMs } from '../../services/relay/src/wal/liveness.ts';
+import { livenessCheckMs } from '../../services/relay/src/wal/liveness.ts';
 import { maxLsn, noLsn, type Lsn } from '../../services/relay/src/wal/lsn.ts';
+import { SenderWatch } from '../../services/relay/src/wal/sender-watch.ts';
 import {
   defaultStatusTiming,
   statusDueInMs,
@@ -15,14 +16,15 @@ import {
 import type { Life } from './life.ts';
 import type { MemoryLedger } from './memory-ledger.ts';
 import type { PgoutputEncoder } from './pgoutput-encoder.ts';
+import { asTold, type SimulatedStreamOptions } from './simulated-stream-options.ts';
 import type { Timer } from './scheduler.ts';
 import {
   walSenderTimeoutMs,
   type ServerMessage,
-  type SimulatedPostgres,
   type WalReceiver,
   type WalSender,
-} from './simulated-postgres.ts';
+} from './wal-sender.ts';
+import type { SimulatedPostgres } from './simulated-postgres.ts';
 
 const timing = {
   ...defaultStatusTiming,
@@ -53,26 +55,34 @@ export class SimulatedStream implements ChangeStream, WalReceiver {
   #sentFlushLsn: Lsn = noLsn;
   #sentMs = -Infinity;
   #isReplyDue = false;
-  #heardMs: number;
-  #askedMs: number | undefined;
+  readonly #watch: SenderWatch;
   #lastStatusMs = 0;
   #statusTimer: Timer | undefined;
   readonly #sharesFate: boolean;
 
-  constructor(
-    postgres: SimulatedPostgres,
-    life: Life,
-    encoder: PgoutputEncoder,
-    listener: ChangeListener,
-    memory: MemoryLedger | undefined,
-  ) {
+  constructor(options: SimulatedStreamOptions, listener: ChangeListener) {
+    const { postgres, life, encoder, memory, activityOf = asTold, onSilence } = options;
     this.#postgres = postgres;
     this.#life = life;
     this.#encoder = encoder;
     this.#listener = listener;
     this.#memory = memory;
-    this.#heardMs = postgres.scheduler.nowMs;
     this.#sharesFate = postgres.chance.happens(postgres.sharedFate);
+    this.#watch = new SenderWatch({
+      walSenderTimeoutMs,
+      ask: () => {
+        this.#sendStatus(true);
+        return life.clock.nowMs();
+      },
+      activity: () => this.#ask(() => activityOf(this.#sender?.activity)),
+      onLost: (reason) => this.#end(reason.message),
+      onSilence: (silentMs) => onSilence?.(silentMs),
+      nowMs: () => life.clock.nowMs(),
+    });
+  }
+
+  get life(): Life {
+    return this.#life;
   }
 
   get identity() {
@@ -101,7 +111,7 @@ export class SimulatedStream implements ChangeStream, WalReceiver {
   start(): void {
     this.#isStarted = true;
     this.#mayReadOn = false;
-    this.#watch();
+    this.#check();
     this.#sendStatusIfDue();
     this.#readSoon();
   }
@@ -120,12 +130,13 @@ export class SimulatedStream implements ChangeStream, WalReceiver {
 
   pause(): void {
     this.#isPaused = true;
+    this.#watch.pause(true);
   }
 
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    this.#heardMs = this.#postgres.scheduler.nowMs;
+    this.#watch.pause(false);
     this.#readSoon();
   }
 
@@ -146,14 +157,15 @@ export class SimulatedStream implements ChangeStream, WalReceiver {
     const { scheduler, chance } = this.#postgres;
     return new Promise((resolve, reject) => {
       if (!this.#life.act()) return;
+      const answered = (value: T) => () => resolve(value);
       const refuse = (): void =>
         reject(new RelayError('SOURCE_CONNECTION_LOST', 'the server does not answer'));
       scheduler.after(chance.between(0.2, 10), () => {
         const canAnswer =
           this.#postgres.isUp && !(this.#sharesFate && this.#sender?.isBlackholed !== false);
-        const answered = canAnswer ? answer() : undefined;
+        const give = canAnswer ? answered(answer()) : refuse;
         scheduler.after(canAnswer ? chance.between(0.2, 10) : questionTimeoutMs, () =>
-          this.#life.deliver('postgres', answered === undefined ? refuse : () => resolve(answered)),
+          this.#life.deliver('postgres', give),
         );
       });
     });
@@ -165,6 +177,7 @@ export class SimulatedStream implements ChangeStream, WalReceiver {
       if (!this.#life.act()) return;
       if (!this.#isClosed) this.#sendStatus(false);
       this.#isClosed = true;
+      this.#watch.stop();
       this.#statusTimer?.cancel();
       const sender = this.#sender;
       scheduler.after(chance.between(0.2, 20) + 5, () => {
@@ -217,7 +230,7 @@ export class SimulatedStream implements ChangeStream, WalReceiver {
   #read(): void {
     const messages = this.#buffer.shift() ?? [];
     this.#hasRead = true;
-    this.#heardMs = this.#postgres.scheduler.nowMs;
+    this.#watch.heard();
     for (const message of messages) {
       if (this.#isClosed) return;
       this.#take(message);
@@ -238,25 +251,8 @@ export class SimulatedStream implements ChangeStream, WalReceiver {
     if (message.kind === 'commit')
       this.#receivedLsn = maxLsn(this.#receivedLsn, message.transaction.commitEndLsn);
     if (message.kind === 'row') this.#memory?.row(message.row);
-    this.#listener.message(this.#encoded(message));
+    this.#listener.message(this.#encoder.encoded(message));
     this.#encoder.poison();
-  }
-
-  #encoded(message: Exclude<ServerMessage, { kind: 'keepalive' }>): Buffer {
-    switch (message.kind) {
-      case 'begin':
-        return this.#encoder.begin(message.transaction);
-      case 'commit':
-        return this.#encoder.commit(message.transaction);
-      case 'row':
-        return this.#encoder.outboxRow(message.row);
-      case 'outbox-relation':
-        return this.#encoder.outboxRelation();
-      case 'foreign-relation':
-        return this.#encoder.foreignRelation();
-      case 'foreign-row':
-        return this.#encoder.foreignRow();
-    }
   }
 
   #state() {
@@ -271,7 +267,7 @@ export class SimulatedStream implements ChangeStream, WalReceiver {
 
   #sendStatusIfDue(): void {
     if (this.#isClosed || !this.#isStarted) return;
-    const { nowMs } = this.#postgres.scheduler;
+    const nowMs = this.#life.clock.nowMs();
     if (statusDueInMs(this.#state(), nowMs, timing) <= 0) this.#sendStatus(false);
     this.#statusTimer?.cancel();
     const dueInMs = Math.max(1, statusDueInMs(this.#state(), nowMs, timing));
@@ -283,7 +279,7 @@ export class SimulatedStream implements ChangeStream, WalReceiver {
     const { scheduler, chance } = this.#postgres;
     const status = statusToSend(this.#state(), replyRequested);
     this.#sentFlushLsn = maxLsn(this.#sentFlushLsn, status.flush);
-    this.#sentMs = scheduler.nowMs;
+    this.#sentMs = this.#life.clock.nowMs();
     this.#isReplyDue = false;
     const sender = this.#sender;
     const atMs = Math.max(this.#lastStatusMs, scheduler.nowMs + chance.between(0.1, 5));
@@ -291,29 +287,18 @@ export class SimulatedStream implements ChangeStream, WalReceiver {
     scheduler.after(atMs - scheduler.nowMs, () => sender?.status(status));
   }
 
-  #watch(): void {
+  #check(): void {
     this.#life.after(livenessCheckMs(walSenderTimeoutMs), () => {
       if (this.#isClosed) return;
-      const { nowMs } = this.#postgres.scheduler;
-      const state = {
-        heardMs: this.#heardMs,
-        askedMs: this.#askedMs,
-        isPaused: this.#isPaused,
-        walSenderTimeoutMs,
-      };
-      const liveness = judgeLiveness(state, nowMs);
-      if (liveness === 'ask') {
-        this.#sendStatus(true);
-        this.#askedMs = nowMs;
-      }
-      if (liveness === 'lost') return this.#end('the server is silent');
-      this.#watch();
+      this.#watch.check();
+      this.#check();
     });
   }
 
   #end(why: string): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#watch.stop();
     this.#statusTimer?.cancel();
     this.#listener.closed(new RelayError('SOURCE_CONNECTION_LOST', why));
   }

@@ -70,7 +70,8 @@ export function ask<T>({ kafka, life }: Network, answer: () => T, loseAnswer = 0
       scheduler.after(ms, () => life.deliver('kafka', run));
     };
     const refuse = (): void => reject(new RelayError('SINK_UNAVAILABLE', 'no broker answers'));
-    if (chance.happens(kafka.weather.loseRequest)) return later(requestTimeoutMs, refuse);
+    if (kafka.cutOff.has(life) || chance.happens(kafka.weather.loseRequest))
+      return later(requestTimeoutMs, refuse);
     const delayMs = chance.happens(kafka.weather.delayRequest)
       ? chance.unit() * requestTimeoutMs
       : 3;

@@ -25,6 +25,8 @@ export interface LoggedTransaction {
   readonly rows: readonly OutboxRow[];
   /** A row of another published table goes before the outbox rows. */
   readonly hasForeignRow: boolean;
+  /** For how long a walsender works on it before it sends anything, as for hundreds of thousands of savepoints. */
+  readonly decodeMs?: number;
 }
 
 /**

@@ -1,10 +1,12 @@
 import { changeRoute, defineEventType, stateRoute, type EventType } from '@outbound/schemas';
 import { z } from 'zod';
+import type { Lsn } from '../../services/relay/src/wal/lsn.ts';
 import type { CommittedEvent, FinalRow } from '../history/history.ts';
 import { contentHash } from '../history/content-hash.ts';
 import type { Chance } from './chance.ts';
 import { beginningMs } from './life.ts';
 import type { SimulatedPostgres } from './simulated-postgres.ts';
+import { walSenderTimeoutMs } from './wal-sender.ts';
 import type { OutboxRow } from './wal-log.ts';
 
 /** The event type of every schedule: both kinds of route, as the catalog's. */
@@ -65,6 +67,8 @@ export interface WorkloadPlan {
   readonly unknown: number;
   /** Probability that an event is larger than the topics take, as long as they are small. */
   readonly oversize: number;
+  /** How many transactions take the server long to decode. */
+  readonly slow: number;
   /** When the last transaction begins. */
   readonly untilMs: number;
 }
@@ -84,6 +88,7 @@ export class Workload {
   readonly #plan: WorkloadPlan;
   readonly #items: Item[];
   #open = 0;
+  #slowLeft: number;
   #histories = 0;
   /** How many events the database had when it was last brought back. */
   #sharedEvents = 0;
@@ -92,6 +97,7 @@ export class Workload {
     this.#postgres = postgres;
     this.#chance = chance;
     this.#plan = plan;
+    this.#slowLeft = plan.slow;
     this.#items = Array.from({ length: plan.items }, (_, index) => ({
       id: index === 0 ? 'ä item/0' : chance.uuid(),
       version: 0,
@@ -129,6 +135,13 @@ export class Workload {
     }
   }
 
+  /** These events were written again, as they are, and end there now. */
+  committedAgain(eids: ReadonlyMap<string, unknown>, commitEndLsn: Lsn): void {
+    this.committed = this.committed.map((event) =>
+      eids.has(event.eid) ? { ...event, commitEndLsn } : event,
+    );
+  }
+
   /** Items that have changed since the database was last brought back. */
   get changedSince(): ReadonlySet<string> {
     return new Set(this.committed.slice(this.#sharedEvents).map(({ aggregateId }) => aggregateId));
@@ -144,7 +157,7 @@ export class Workload {
     const { scheduler } = this.#postgres;
     scheduler.after(this.#chance.gap(this.#plan.gapMs), () => {
       if (scheduler.nowMs > this.#plan.untilMs) return;
-      if (this.#postgres.isUp) this.#begin();
+      if (this.#postgres.canWrite) this.#begin();
       this.#transactions();
     });
   }
@@ -154,7 +167,7 @@ export class Workload {
     const { scheduler } = this.#postgres;
     scheduler.after(this.#chance.gap(700), () => {
       if (scheduler.nowMs > this.#plan.untilMs) return;
-      if (this.#postgres.isUp) {
+      if (this.#postgres.canWrite) {
         this.#postgres.log.grow(this.#chance.int(8, 4000));
         this.#postgres.wrote();
         if (this.#chance.happens(0.3)) this.#postgres.checkpoint();
@@ -186,7 +199,7 @@ export class Workload {
         return;
       }
       for (const item of items) item.isLocked = false;
-      if (this.#postgres.isUp && !chance.happens(0.08)) {
+      if (this.#postgres.canWrite && !chance.happens(0.08)) {
         for (const item of items)
           item.committed = { version: item.version, isDeleted: item.isDeleted };
         return this.#commit(xid, rows);
@@ -204,6 +217,7 @@ export class Workload {
       commitTimeMs: beginningMs + scheduler.nowMs,
       rows,
       hasForeignRow: this.#chance.happens(0.2),
+      ...(this.#slowLeft > 0 && this.#chance.happens(0.1) ? this.#slow() : {}),
     });
     for (const row of rows)
       this.committed.push({
@@ -216,6 +230,12 @@ export class Workload {
         commitEndLsn: logged.commitEndLsn,
       });
     this.#postgres.wrote();
+  }
+
+  /** Longer than a relay waits for a server that says nothing, whatever it is. */
+  #slow(): { decodeMs: number } {
+    this.#slowLeft -= 1;
+    return { decodeMs: this.#chance.between(2.2, 4) * walSenderTimeoutMs };
   }
 
   #change(item: Item): OutboxRow {

@@ -1,0 +1,64 @@
+import type { Chance } from './chance.ts';
+import {
+  faultNames,
+  poisonFaults,
+  repetitionFaults,
+  restoreFaults,
+  sleepFaults,
+  slotFaults,
+  takeoverFaults,
+  topicFaults,
+  type FaultName,
+} from './fault-names.ts';
+
+/** What a schedule is about: faults that go badly together, or any. */
+const plots = [
+  ...Array.from({ length: 14 }, () => 'any' as const),
+  ...([
+    'takeover',
+    'takeover',
+    'takeover',
+    'restore',
+    'restore',
+    'repetition',
+    'topic',
+    'sleep',
+    'slot',
+    'poison',
+  ] as const),
+] as const;
+
+/** The faults of each. */
+const plotFaults = {
+  takeover: takeoverFaults,
+  restore: restoreFaults,
+  repetition: repetitionFaults,
+  topic: topicFaults,
+  sleep: sleepFaults,
+  slot: slotFaults,
+  poison: poisonFaults,
+} as const;
+
+export type Plot = (typeof plots)[number];
+
+/** A seed may say what its schedule is about: `takeover:7`. */
+export function plotOf(seed: string, shape: Chance): Plot {
+  const drawn = shape.pick(plots);
+  return plots.find((plot) => seed.startsWith(`${plot}:`)) ?? drawn;
+}
+
+/** The faults of a schedule. */
+export function faultsOf(plot: Plot, shape: Chance): readonly FaultName[] {
+  return plot === 'any' ? chosenFaults(shape) : plotFaults[plot];
+}
+
+/** Some schedules have one kind of fault, some many, one in ten none: what hides in a crowd shows alone. */
+function chosenFaults(chance: Chance): readonly FaultName[] {
+  if (chance.happens(0.1)) return [];
+  return chance.shuffled(faultNames).slice(0, chance.pick([1, 2, 4, 8, faultNames.length]));
+}
+
+/** Whether the world of transactions has this fault: it does not know of records that are not replicated yet, nor of producers that are forgotten. */
+export function isForTransactions(fault: FaultName): boolean {
+  return fault !== 'followers behind' && fault !== 'retention' && fault !== 'sleep on a row';
+}
