@@ -14,6 +14,7 @@ export interface Moment {
  * meanwhile, so nothing is sent until the server says that we still hold it. A failed send is a reason to ask too: what took long enough to fail may
  * have been long enough to be replaced. Fencing makes a late send harmless for as long as the broker remembers the newer epoch in the partition
  * (`producer.id.expiration.ms`); this does not depend on it.
+ * Not noticed is a virtual machine that was paused with both of its clocks: what it sends then is held back by fencing alone.
  * `observe` is called by a timer and before each send: whichever runs first after the stall sees the gap.
  */
 export class StallGuard {
@@ -46,8 +47,10 @@ export class StallGuard {
   }
 
   observe(at: Moment): void {
-    const gapMs = Math.max(at.nowMs - this.#last.nowMs, at.wallMs - this.#last.wallMs);
-    if (gapMs > this.#limitMs) this.doubt();
+    const gapMs = at.nowMs - this.#last.nowMs;
+    // A clock that was set back hides how long the machine was suspended.
+    const wallGapMs = Math.abs(at.wallMs - this.#last.wallMs);
+    if (Math.max(gapMs, wallGapMs) > this.#limitMs) this.doubt();
     this.#last = at;
   }
 
