@@ -54,6 +54,13 @@ export const alertRules: readonly AlertRule[] = [
     severity: 'warning',
     summary: 'The slot has kept vacuum from the catalogs for 500 million transactions.',
   },
+  {
+    alert: 'OutboundPartitionStuck',
+    expr: 'max by (topic, partition) (relay_partition_stuck_seconds) > 60',
+    for: '0m',
+    severity: 'critical',
+    summary: 'A partition takes nothing while others may: its leader, or its replicas in sync.',
+  },
 ];
 
 /** The rules as a file for Prometheus. */

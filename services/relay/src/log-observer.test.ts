@@ -21,7 +21,7 @@ it('an outage of a minute that two hundred lanes meet each second is some lines,
   const observer = createLogObserver(logger, () => nowMs);
   for (; nowMs < 60_000; nowMs += 1000)
     for (let lane = 0; lane < 200; lane += 1)
-      observer.sendFailed(new RelayError('SINK_UNAVAILABLE', `lane ${lane}`), nowMs / 1000);
+      observer.sendFailed(new RelayError('SINK_UNAVAILABLE', `lane ${lane}`), nowMs / 1000, []);
   expect(lines).toHaveLength(6);
   expect(lines[0]).toMatchObject({ level: 'warn', code: 'SINK_UNAVAILABLE', heldBack: 0 });
   expect(lines[1]).toMatchObject({ level: 'error', heldBack: 1999 });
@@ -31,6 +31,18 @@ it('an outage of a minute that two hundred lanes meet each second is some lines,
   observer.batchDelivered(batch);
   observer.batchDelivered(batch);
   expect(lines.slice(6)).toMatchObject([{ level: 'info', message: 'sends go through again' }]);
+});
+
+it('an outage is not told as over while one partition takes nothing, and the line names it', () => {
+  const { lines, logger } = logged();
+  let nowMs = 0;
+  const observer = createLogObserver(logger, () => nowMs);
+  const stuck = new RelayError('SINK_PARTITION_UNAVAILABLE', 'no leader');
+  observer.sendFailed(stuck, 0, ['t/3']);
+  for (nowMs = 6000; nowMs < 40_000; nowMs += 6000) observer.batchDelivered(batch);
+  expect(lines).toMatchObject([{ level: 'warn', lanes: ['t/3'] }]);
+  observer.batchDelivered({ ...batch, partition: 3 });
+  expect(lines.slice(1)).toMatchObject([{ level: 'info', message: 'sends go through again' }]);
 });
 
 it('a server that stays a standby is told as a warning with the remedy, once in ten seconds', () => {

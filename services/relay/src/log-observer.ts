@@ -1,5 +1,7 @@
 import { LineLimit, type Logger } from '@outbound/service-kit';
 import { recoveries } from './errors.ts';
+import { laneKey } from './kafka/publisher.ts';
+import { StuckLanes } from './kafka/stuck-lanes.ts';
 import { findingText } from './kafka/tail.ts';
 import type { RelayObserver } from './relay-observer.ts';
 import { lsnToText } from './wal/lsn.ts';
@@ -28,6 +30,7 @@ export function createLogObserver(
 ): RelayObserver {
   const limit = new LineLimit({ everyMs: repeatMs, nowMs });
   let failedAtMs: number | undefined;
+  const stuck = new StuckLanes(nowMs);
   return {
     stateChanged: (state) => {
       logger.info({ component: 'relay', state }, 'state changed');
@@ -35,6 +38,7 @@ export function createLogObserver(
     waits: () => undefined,
     sessionStarted: () => logger.info({ component: 'relay' }, 'session started'),
     sessionEnded: (error, retryInMs) => {
+      stuck.clear();
       if (!error) return logger.info({ component: 'relay' }, 'session ended');
       const { code, recovery } = error;
       const { action, remedy } = recovery;
@@ -111,18 +115,24 @@ export function createLogObserver(
         },
         'the last record of a partition is not in the log',
       ),
-    batchDelivered: () => {
-      if (failedAtMs === undefined || nowMs() - failedAtMs < quietMs) return;
+    batchDelivered: ({ topic, partition }) => {
+      stuck.confirmed(laneKey(topic, partition));
+      if (failedAtMs === undefined || nowMs() - failedAtMs < quietMs || !stuck.isEmpty) return;
       failedAtMs = undefined;
       logger.info({ component: 'kafka' }, 'sends go through again');
     },
-    sendFailed: (error, attempt) => {
+    sendFailed: (error, attempt, lanes) => {
       const { code, recovery } = error;
+      stuck.failed(lanes, code, attempt);
       failedAtMs = nowMs();
       const line = limit.admit(`send ${code}`);
       if (line)
         logger[attempt > 5 ? 'error' : 'warn'](
-          { component: 'kafka', code, attempt, remedy: recovery.remedy, error, ...line },
+          {
+            ...{ component: 'kafka', code, attempt, remedy: recovery.remedy, error },
+            ...(lanes.length === 0 ? {} : { lanes: lanes.slice(0, namedPartitions) }),
+            ...line,
+          },
           'a send failed and is tried again',
         );
     },

@@ -1,6 +1,8 @@
 import type { WalVerdict } from '@outbound/service-kit';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { RelayErrorCode } from './errors.ts';
+import { laneKey } from './kafka/publisher.ts';
+import { StuckLanes } from './kafka/stuck-lanes.ts';
 import type { RelayObserver, RelayState, SessionGauges } from './relay-observer.ts';
 import { createSlotMetrics } from './slot-metrics.ts';
 
@@ -20,6 +22,7 @@ const states = [
 export function createRelayMetrics(
   registry: Registry,
   wallMs: () => number,
+  nowMs: () => number = () => performance.now(),
 ): { observer: RelayObserver; slot: (verdict: WalVerdict | undefined) => void } {
   const registers = [registry];
   let gauges: (() => SessionGauges) | undefined;
@@ -122,10 +125,18 @@ export function createRelayMetrics(
     registers,
     collect() {
       this.reset();
-      for (const [lane, depth] of gauges?.().laneDepths ?? []) {
-        const slash = lane.lastIndexOf('/');
-        this.set({ topic: lane.slice(0, slash), partition: lane.slice(slash + 1) }, depth);
-      }
+      for (const [lane, depth] of gauges?.().laneDepths ?? []) this.set(labelsOf(lane), depth);
+    },
+  });
+  const stuck = new StuckLanes(nowMs);
+  new Gauge({
+    name: 'relay_partition_stuck_seconds',
+    help: 'For how long a partition has taken nothing of what is sent to it; absent for all others.',
+    labelNames: ['topic', 'partition'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { lane, seconds } of stuck.list()) this.set(labelsOf(lane), seconds);
     },
   });
   new Gauge({
@@ -151,6 +162,7 @@ export function createRelayMetrics(
         gauges = read;
       },
       sessionEnded: (error) => {
+        stuck.clear();
         // A standby that finds the slot held has lost nothing.
         if (error && (gauges || error.recovery.action !== 'standby'))
           reconnects.inc({ side: sideOf(error.code) });
@@ -163,8 +175,12 @@ export function createRelayMetrics(
       tailsAhead: () => undefined,
       tailMet: (_lane, records) => already.inc(records),
       tailsRefuted: (refuted) => refutedTails.inc(refuted.length),
-      sendFailed: (error) => sendFailures.inc({ code: error.code }),
-      batchDelivered: ({ topic, records }) => {
+      sendFailed: (error, attempt, lanes) => {
+        stuck.failed(lanes, error.code, attempt);
+        sendFailures.inc({ code: error.code });
+      },
+      batchDelivered: ({ topic, partition, records }) => {
+        stuck.confirmed(laneKey(topic, partition));
         const nowMs = wallMs();
         let bytes = 0;
         for (const { key, value, timestampMs } of records) {
@@ -178,6 +194,11 @@ export function createRelayMetrics(
       },
     },
   };
+}
+
+function labelsOf(lane: string): { topic: string; partition: string } {
+  const slash = lane.lastIndexOf('/');
+  return { topic: lane.slice(0, slash), partition: lane.slice(slash + 1) };
 }
 
 function sideOf(code: RelayErrorCode): 'postgres' | 'kafka' | 'relay' {

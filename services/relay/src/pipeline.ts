@@ -75,9 +75,9 @@ export class Pipeline implements ChangeListener {
         this.#readHeld();
       },
       onRefused: (record, transaction, reason) => this.#refused(record, transaction, reason),
-      onSendFailed: (error, attempt) => {
+      onSendFailed: (error, attempt, lanes) => {
         hooks.onSendFailed();
-        parts.observer.sendFailed(error, attempt);
+        parts.observer.sendFailed(error, attempt, lanes);
       },
       onFailed: (error) => this.#end(error),
     });

@@ -16,8 +16,8 @@ const noGauges = () => ({
   listParked: () => [],
 });
 
-function streaming(): Readiness {
-  const readiness = new Readiness();
+function streaming(nowMs?: () => number): Readiness {
+  const readiness = new Readiness(nowMs);
   readiness.observer.sessionStarted(noGauges);
   readiness.observer.stateChanged('streaming');
   return readiness;
@@ -40,11 +40,48 @@ describe('readiness', () => {
 
   it('a cluster that answers does not hide a send that fails', () => {
     const readiness = streaming();
-    readiness.observer.sendFailed(new RelayError('SINK_PARTITION_UNAVAILABLE', 'x'), 3);
+    readiness.observer.sendFailed(new RelayError('SINK_PARTITION_UNAVAILABLE', 'x'), 3, []);
     readiness.kafkaAsked(undefined);
     expect(readiness.kafka).toEqual({ ok: false, detail: 'SINK_PARTITION_UNAVAILABLE, attempt 4' });
     readiness.observer.batchDelivered(batch);
     expect(readiness.kafka.ok).toBe(true);
+  });
+
+  it('tells steadily which partition takes nothing, and since when, while others do', () => {
+    let nowMs = 1000;
+    const readiness = streaming(() => nowMs);
+    const stuck = new RelayError('SINK_PARTITION_UNAVAILABLE', 'x');
+    readiness.observer.sendFailed(stuck, 0, ['t/3']);
+    for (let attempt = 1; attempt < 6; attempt += 1) {
+      nowMs += 10_000;
+      readiness.observer.batchDelivered(batch);
+      readiness.kafkaAsked(undefined);
+      const seen = readiness.kafka;
+      readiness.observer.sendFailed(stuck, attempt, ['t/3']);
+      expect(seen).toEqual({
+        ok: false,
+        detail: `SINK_PARTITION_UNAVAILABLE, attempt ${attempt}: t/3 takes nothing for ${attempt * 10} s; others confirm`,
+      });
+    }
+    readiness.observer.batchDelivered({ ...batch, partition: 3 });
+    expect(readiness.kafka).toEqual({ ok: true, detail: 'records confirmed' });
+  });
+
+  it('names the partitions that took nothing for longest, and how many there are', () => {
+    let nowMs = 0;
+    const readiness = streaming(() => nowMs);
+    const gone = new RelayError('SINK_UNAVAILABLE', 'x');
+    for (const lane of ['t/5', 't/1', 't/2', 't/3']) {
+      readiness.observer.sendFailed(gone, 0, [lane]);
+      nowMs += 1000;
+    }
+    expect(readiness.kafka).toEqual({
+      ok: false,
+      detail:
+        'SINK_UNAVAILABLE, attempt 1: t/5, t/1, t/2 and 1 more take nothing, the first for 4.0 s',
+    });
+    readiness.observer.sessionStarted(noGauges);
+    expect(readiness.kafka).toEqual({ ok: true, detail: 'producer open' });
   });
 
   it('of a standby is green, whatever ended its last session', () => {

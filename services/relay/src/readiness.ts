@@ -1,5 +1,11 @@
+import { durationText } from '@outbound/service-kit';
 import type { RelayError } from './errors.ts';
+import { laneKey } from './kafka/publisher.ts';
+import { StuckLanes } from './kafka/stuck-lanes.ts';
 import type { RelayObserver, RelayState, SessionGauges } from './relay-observer.ts';
+
+/** Partitions that a sentence names. */
+const namedLanes = 3;
 
 export interface ReadinessCheck {
   readonly ok: boolean;
@@ -8,7 +14,7 @@ export interface ReadinessCheck {
 
 /**
  * What readiness says, from what was observed last (I11): a standby is ready (it can take over), a relay that cannot reach
- * Postgres or Kafka is not, and nothing is assumed before it was seen. Kafka is judged by two things: what became of the last send, and, since
+ * Postgres or Kafka is not, and nothing is assumed before it was seen. Kafka is judged by what became of the last send, by partitions that take nothing while others do, and, since
  * an idle relay sends nothing, whether the cluster answers the question that is asked every some seconds.
  */
 export class Readiness {
@@ -24,6 +30,11 @@ export class Readiness {
   /** For how long the server has been working without a word. */
   #silentMs: number | undefined;
   #gauges: (() => SessionGauges) | undefined;
+  readonly #stuck: StuckLanes;
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#stuck = new StuckLanes(nowMs);
+  }
 
   readonly observer: Pick<
     RelayObserver,
@@ -47,18 +58,22 @@ export class Readiness {
       this.#silentMs = undefined;
       this.#unanswered = undefined;
       this.#sends = { ok: true, detail: 'producer open' };
+      this.#stuck.clear();
     },
     sessionEnded: (error) => {
       this.#gauges = undefined;
+      this.#stuck.clear();
       if (!error) return;
       this.#cause = error.code;
       this.#sends = { ok: false, detail: `session ended: ${error.code}` };
     },
-    batchDelivered: () => {
+    batchDelivered: ({ topic, partition }) => {
       this.#unanswered = undefined;
+      this.#stuck.confirmed(laneKey(topic, partition));
       if (!this.#sends.ok) this.#sends = { ok: true, detail: 'records confirmed' };
     },
-    sendFailed: (error, attempt) => {
+    sendFailed: (error, attempt, lanes) => {
+      this.#stuck.failed(lanes, error.code, attempt);
       this.#sends = { ok: false, detail: `${error.code}, attempt ${attempt + 1}` };
     },
     tailsRefuted: (refuted) => {
@@ -101,7 +116,22 @@ export class Readiness {
     if (this.#state === 'standby') return { ok: true, detail: 'not used while standby' };
     if (this.#unanswered !== undefined && this.#sends.ok)
       return { ok: false, detail: `${this.#unanswered}: no broker answers` };
+    if (!this.#stuck.isEmpty) return { ok: false, detail: this.#stuckInWords() };
     return this.#sends;
+  }
+
+  /** Not what failed last but what takes nothing, so that it does not alternate with what other partitions take. */
+  #stuckInWords(): string {
+    const stuck = this.#stuck.list();
+    const named = stuck.slice(0, namedLanes).map(({ lane }) => lane);
+    const more = stuck.length > namedLanes ? ` and ${stuck.length - namedLanes} more` : '';
+    const [first] = stuck;
+    const since = durationText(first?.seconds ?? 0);
+    const which =
+      stuck.length === 1
+        ? `${named.join()} takes nothing for ${since}`
+        : `${named.join(', ')}${more} take nothing, the first for ${since}`;
+    return `${first?.code}, attempt ${(first?.attempt ?? 0) + 1}: ${which}${this.#sends.ok ? '; others confirm' : ''}`;
   }
 
   #stateInWords(): string {

@@ -55,8 +55,8 @@ export interface RelayObserver {
   tailMet(lane: string, records: number): void;
   /** Partitions hold events that the log does not have: this database is of another history. */
   tailsRefuted(refuted: readonly RefutedTail[]): void;
-  /** A send, or the opening of a session with Kafka, failed and is tried again. */
-  sendFailed(error: RelayError, attempt: number): void;
+  /** A send of these lanes (`topic/partition`), or, of none, the opening of a session with Kafka, failed and is tried again. */
+  sendFailed(error: RelayError, attempt: number, lanes: readonly string[]): void;
 }
 
 export const silentObserver: RelayObserver = {

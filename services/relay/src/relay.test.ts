@@ -115,3 +115,25 @@ it('the time of the last delivery is absent before the first', async () => {
   expect(text).toContain('# TYPE relay_last_delivery_timestamp_seconds gauge');
   expect(text).not.toMatch(/^relay_last_delivery_timestamp_seconds /m);
 });
+
+it('a partition that takes nothing is a metric of its own, until it takes something or its session ends', async () => {
+  const registry = createMetricsRegistry({ prefix: 'relay_', version: '1' });
+  let nowMs = 0;
+  const { observer } = createRelayMetrics(
+    registry,
+    () => 0,
+    () => nowMs,
+  );
+  const stuck = async () =>
+    [...(await registry.metrics()).matchAll(/^relay_partition_stuck_seconds(\{.*)$/gm)].map(
+      ([, rest]) => rest,
+    );
+  expect(await stuck()).toEqual([]);
+  observer.sendFailed(new RelayError('SINK_UNAVAILABLE', 'x'), 0, ['a.b/3', 'a.b/4']);
+  nowMs = 7000;
+  observer.sendFailed(new RelayError('SINK_PARTITION_UNAVAILABLE', 'x'), 1, ['a.b/3']);
+  observer.batchDelivered({ topic: 'a.b', partition: 4, records: [] });
+  expect(await stuck()).toEqual(['{topic="a.b",partition="3"} 7']);
+  observer.sessionEnded(undefined, undefined);
+  expect(await stuck()).toEqual([]);
+});

@@ -126,7 +126,7 @@ async function openPublisher(
       const error = toRelayError(thrown);
       if (error.recovery.action !== 'retry') throw error;
       if (stopped.aborted) return undefined;
-      parts.observer.sendFailed(error, attempt);
+      parts.observer.sendFailed(error, attempt, []);
       await parts.clock.sleep(sendDelayMs(attempt, parts.random), stopped);
     }
   }

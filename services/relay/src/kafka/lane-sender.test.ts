@@ -95,6 +95,7 @@ function newSender(recordsPerSend = 3) {
   const tracker = new AckTracker();
   const failures: RelayError[] = [];
   const refused: string[] = [];
+  const failedLanes: string[] = [];
   const sender = new LaneSender({
     clock,
     limits: { recordsPerSend, bytesPerBatch: 100_000 },
@@ -108,13 +109,13 @@ function newSender(recordsPerSend = 3) {
       tracker.delivered(transaction);
       return undefined;
     },
-    onSendFailed: () => undefined,
+    onSendFailed: (_error, attempt, lanes) => failedLanes.push(`${attempt}: ${lanes.join(' ')}`),
     onFailed: (error) => {
       failures.push(error);
       sender.stop();
     },
   });
-  return { sender, tracker, failures, refused };
+  return { sender, tracker, failures, refused, failedLanes };
 }
 
 /** One transaction with one record in each of the partitions. */
@@ -203,6 +204,15 @@ describe('LaneSender', () => {
       expect(one.tracker.ackLsn).toBe(0n);
     },
   );
+
+  it('says which lanes a send that failed was of: all of it, or the one that is sent apart', async () => {
+    const one = newSender();
+    commit(one, 1, [0, 2]);
+    one.sender.start(new StrictSession(['unavailable', 'some', 'partition', 'partition', 'all']));
+    await one.sender.drained();
+    await one.sender.settled();
+    expect(one.failedLanes).toEqual(['0: t/0 t/2', '0: t/2', '1: t/2']);
+  });
 
   it('does not send if it can’t prove that it may', async () => {
     const session = new StrictSession([]);

@@ -22,7 +22,8 @@ export interface LaneSenderOptions {
     transaction: TrackedTransaction,
     reason: string,
   ) => RelayError | undefined;
-  readonly onSendFailed: (error: RelayError, attempt: number) => void;
+  /** A send of these lanes failed, and is tried again. */
+  readonly onSendFailed: (error: RelayError, attempt: number, lanes: readonly string[]) => void;
   /** This session can't go on. Called once. */
   readonly onFailed: (error: RelayError) => void;
 }
@@ -194,7 +195,8 @@ export class LaneSender {
       if (this.#stopped.signal.aborted) return { unconfirmed: batches, next: 'together' };
       const next = afterFailedSend(error, attempt);
       if (next === 'end') throw error;
-      this.#options.onSendFailed(error, attempt);
+      const lanes = batches.map(({ topic, partition }) => laneKey(topic, partition));
+      this.#options.onSendFailed(error, attempt, lanes);
       return { unconfirmed: batches, next };
     }
   }
