@@ -30,6 +30,10 @@ describe('a standby', () => {
       status: 'ready',
       checks: { relay: { ok: true, detail: expect.stringMatching(/^standby/) as string } },
     });
+    // One in the line that hangs holds nothing, and holds nobody up.
+    const hung = pipeline.launchRelay();
+    await hung.reached('standby');
+    hung.pause();
     const load = new SqlLoad(pipeline, { pauseMs: 5 });
     const times: Record<Ending, number[]> = { kill: [], terminate: [], hang: [], 'cut-off': [] };
     for (let round = 0; round < rounds; round += 1)
