@@ -11,8 +11,9 @@ export interface FailoverFigures {
 }
 
 /**
- * So many times, by turns: the primary is stopped or killed under load, its standby promoted, and the old one made a standby. One relay runs through all
- * of it. Comes back when all is published; whoever calls judges the topics against the server that is the primary then.
+ * In this order: the primary is stopped or killed under load, its standby promoted, and the old one made a standby. Before it is killed, events are committed
+ * that the standby never gets: whoever has published one has published what nobody ever committed. One relay runs through all of it. Comes back when
+ * all is published; whoever calls judges the topics against the server that is the primary then.
  * @throws Error if the relay ends, or does not publish again.
  */
 export async function failoverRounds(
@@ -37,9 +38,14 @@ export async function failoverRounds(
       await publishes();
       await pair.slotIsSynchronized(pipeline.slot);
       const beginMs = performance.now();
-      const before = load.count;
-      await pair.failOver(how);
-      await eventually(() => load.count > before + 20, { timeoutMs: 60_000 });
+      const writtenBeyond = async (count: number) => {
+        await eventually(() => load.count > count + 50, { timeoutMs: 60_000 });
+      };
+      await pair.failOver(
+        how,
+        how === 'promotion' ? async () => writtenBeyond(load.count) : undefined,
+      );
+      await writtenBeyond(load.count);
       await publishes();
       onRound({ how, ms: performance.now() - beginMs });
     }

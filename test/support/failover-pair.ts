@@ -120,11 +120,19 @@ export class FailoverPair implements AsyncDisposable {
     );
   }
 
-  /** Ends the primary, promotes the standby, lets the address lead there, and makes the old primary its standby. */
-  async failOver(how: Failover): Promise<void> {
+  /**
+   * Ends the primary, promotes the standby, lets the address lead there, and makes the old primary its standby. What is committed during `unseen` never
+   * reaches the standby, which is down meanwhile: with a promotion it is lost.
+   */
+  async failOver(how: Failover, unseen?: () => Promise<void>): Promise<void> {
     const old = this.primary;
+    if (unseen) {
+      await this.standby.stop('fast');
+      await unseen();
+    }
     if (how === 'switchover') await old.stop('fast');
     else await old.kill();
+    if (unseen) await this.standby.start();
     await this.#with(this.standby, (client) => client.query('select pg_promote(true, 60)'));
     this.#primary = this.#other;
     await this.#isPrimary();
