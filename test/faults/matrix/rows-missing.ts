@@ -21,8 +21,6 @@ export const missingRows: readonly MissingRow[] = (
       38,
       'SASL secret rotated; token expires mid-run; cert expired; TLS name mismatch; ACL removed for one topic',
     ],
-    [43, 'API kill -9 mid request; client retries with Idempotency-Key'],
-    [44, 'pool / PG connections / fds exhausted (API and relay); slowloris; 10x load'],
     [45, '24 h-in-1 h soak: random schedule of all above, seed printed'],
   ] as const
 ).map(([number, fault]) => ({ number, fault, why: notBuilt }));
