@@ -31,3 +31,13 @@ test('a topic that ends before what was read is another topic, so nothing is sai
     expect.objectContaining({ code: 'TOPIC_CHANGED' }),
   );
 });
+
+test('a topic that was made again and is longer than what was read is another topic all the same', () => {
+  const view = new TopicView('t', 2);
+  view.nextOffset(0, { low: 0n, high: 6n, topicId: 'first' });
+  view.take([record(5n, null)]);
+  for (const partition of [0, 1])
+    expect(() => view.nextOffset(partition, { low: 0n, high: 20n, topicId: 'second' })).toThrow(
+      expect.objectContaining({ code: 'TOPIC_CHANGED' }),
+    );
+});

@@ -23,6 +23,8 @@ export class TopicView {
   readonly #partitions: number;
   readonly #topic: string;
   readonly #next = new Map<number, bigint>();
+  /** Of the topic that was read; undefined where brokers do not say. */
+  #topicId: string | undefined;
   /** The last record by `partition/key`, for keys on a partition not their own. */
   readonly #misplaced = new EntityIndex();
 
@@ -48,10 +50,19 @@ export class TopicView {
 
   /**
    * Where to go on in a partition that has records `[low, high)` now.
-   * @throws CliError TOPIC_CHANGED if it ends before what was read: it was deleted and made again, and what was read is
-   * worth nothing.
+   * @throws CliError TOPIC_CHANGED if another topic has the name, or the partition ends before what was read: it was deleted and made again, and
+   * what was read is worth nothing.
    */
-  nextOffset(partition: number, { low, high }: { low: bigint; high: bigint }): bigint {
+  nextOffset(
+    partition: number,
+    { low, high, topicId }: { low: bigint; high: bigint; topicId?: string | undefined },
+  ): bigint {
+    this.#topicId ??= topicId;
+    if (topicId !== this.#topicId)
+      throw new CliError(
+        'TOPIC_CHANGED',
+        `the topic ${this.#topic} was deleted and made again while it was read: verify again`,
+      );
     const next = this.#next.get(partition) ?? low;
     if (next > high)
       throw new CliError(

@@ -38,6 +38,15 @@ it('takes a topic that was made again as it is', async () => {
   expect(await topicRanges(logOf([1], 'another'), ['t'], clock, known(2))).toHaveLength(1);
 });
 
+it('gives no topic the offsets of another that has its name meanwhile', async () => {
+  const ids = ['first', 'second', 'second', 'second'];
+  const log: TopicLog = {
+    ...logOf([1]),
+    topics: (names) => logOf([1], ids.shift() ?? 'second').topics(names),
+  };
+  expect(await topicRanges(log, ['t'], clock)).toMatchObject([{ topicId: 'second' }]);
+});
+
 it('gives up after a while, and says what is missing', async () => {
   await expect(topicRanges(logOf([1]), ['t'], clock, known(2))).rejects.toMatchObject({
     code: 'KAFKA_PARTITION_UNAVAILABLE',

@@ -48,7 +48,9 @@ export async function topicRanges(
         refuseIfMissing(each, attempt);
         refuseIfBehind(each, known);
       }
-      return await rangesOf(log, facts);
+      const ranges = await rangesOf(log, facts);
+      refuseIfChanged(facts, await log.topics(topics));
+      return ranges;
     } catch (thrown) {
       const isPassing =
         thrown instanceof NotYet ||
@@ -84,6 +86,13 @@ function refuseIfBehind({ topic, topicId, partitions }: TopicFacts, known?: Know
     throw new NotYet(
       `${topic} has ${known.partitions} partitions, and the broker that was asked knows ${partitions.length}`,
     );
+}
+
+/** Offsets are asked by name: those of a topic that was deleted and made again meanwhile would be told of the one before. */
+function refuseIfChanged(before: readonly TopicFacts[], after: readonly TopicFacts[]): void {
+  for (const [index, { topic, topicId }] of before.entries())
+    if (after[index]?.topicId !== topicId)
+      throw new NotYet(`${topic} was made again while it was asked for its offsets`);
 }
 
 async function rangesOf(log: TopicLog, facts: readonly TopicFacts[]): Promise<PartitionRange[]> {
