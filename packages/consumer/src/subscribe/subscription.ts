@@ -57,7 +57,8 @@ export interface Subscription {
   /**
    * Goes on reading one of our partitions at `offset`, forwards or backwards, for the whole group: the position is committed. Waits for the
    * handlers of this partition that run (half of `rebalanceTimeoutMs` at most; then they are abandoned); resolves when nothing from before
-   * will be handled any more. An offset behind the end is taken for the end, once the leader has said where that is.
+   * will be handled any more. The commit follows within the commit interval, and is tried until it is carried out: a process that dies before it leaves the group where it was.
+   * An offset behind the end is taken for the end, once the leader has said where that is.
    * @throws ConsumerError PARTITION_NOT_OURS if the partition is not ours, or goes meanwhile.
    */
   seek(partition: TopicPartition, offset: bigint): Promise<void>;
