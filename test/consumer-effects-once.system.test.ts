@@ -1,14 +1,12 @@
-import { fileURLToPath } from 'node:url';
-import { inboxDdl, parkedKeyDdl } from '@outbound/consumer';
+import { parkedKeyDdl } from '@outbound/consumer';
 import { openRecordSender } from '@outbound/kafka';
 import { partitionOf, recordHeader } from '@outbound/schemas';
-import { build } from 'esbuild';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { outbound } from '../packages/cli/src/test-support/outbound.ts';
 import { note, noteValue } from '../packages/consumer/test-support/notes.ts';
-import { npmStaysOutside } from '../scripts/bundle.ts';
+import { buildMember, killMembers, memberProgram, shortSessions } from './faults/consumer-kills.ts';
 import { EntityWriter } from './support/entity-writer.ts';
 import { eventually } from './support/eventually.ts';
 import { makeTopic } from './support/make-topic.ts';
@@ -18,9 +16,6 @@ import { SqlLoad } from './support/sql-load.ts';
 import { TestPipeline } from './support/test-pipeline.ts';
 import { startTestStack, type TestStack } from './support/test-stack.ts';
 
-const group = 'effects';
-const program = 'node_modules/.cache/outbound-tests/apply-once-member.mjs';
-const parking = 'node_modules/.cache/outbound-tests/parking-member.mjs';
 const killsWanted = 50;
 
 /**
@@ -30,27 +25,9 @@ const killsWanted = 50;
 describe('effects of a consumer', () => {
   let stack: TestStack;
   beforeAll(async () => {
-    for (const [name, outfile] of [
-      ['apply-once-member', program],
-      ['parking-member', parking],
-    ] as const)
-      await build({
-        entryPoints: [
-          fileURLToPath(
-            new URL(`../packages/consumer/test-programs/${name}/main.ts`, import.meta.url),
-          ),
-        ],
-        outfile,
-        bundle: true,
-        platform: 'node',
-        format: 'esm',
-        logLevel: 'warning',
-        plugins: [npmStaysOutside],
-      });
-    // A killed member is missed after its session timeout: two seconds, so that fifty kills fit in a minute.
-    stack = await startTestStack({
-      kafka: { settings: { 'group.min.session.timeout.ms': '1000' } },
-    });
+    await buildMember('apply-once-member');
+    await buildMember('parking-member');
+    stack = await startTestStack({ kafka: { settings: shortSessions } });
   });
   afterAll(() => stack?.[Symbol.asyncDispose]());
 
@@ -58,70 +35,20 @@ describe('effects of a consumer', () => {
     const random = seededRandom(runSeed('effects-once'));
     await using pipeline = await TestPipeline.create(stack);
     await EntityWriter.prepare(pipeline.sql);
-    await pipeline.sql.query(inboxDdl());
-    await pipeline.sql.query(`
-      create table delivery (eid text not null);
-      create table effect (id bigserial primary key, eid text not null, key text not null, version bigint not null);`);
     await pipeline.startRelay();
     const load = new SqlLoad(pipeline, { writers: 2, entities: 20, pauseMs: 10 });
-    const start = () =>
-      new ServiceProcess(program, {
-        MEMBER_BROKERS: stack.kafka.bootstrap.join(','),
-        MEMBER_TOPIC: pipeline.topic('catalog.product-change'),
-        MEMBER_GROUP: group,
-        MEMBER_DATABASE_URL: pipeline.databaseUrl,
-        MEMBER_INBOX: process.env['PLANT'] === 'inbox-off' ? 'off' : 'on',
-      });
-    const count = async (table: 'effect' | 'delivery' | 'outbox') => {
-      const { rows } = await pipeline.sql.query<{ n: string }>(
-        `select count(*) as n from ${table}`,
-      );
-      return Number(rows[0]?.n);
-    };
-    const members = [start(), start(), start()];
-    let kills = 0;
-    let killsInRebalance = 0;
-    try {
-      while (kills < killsWanted) {
-        // While events are handled, and then, before the group has come together again, up to three times more.
-        const before = await count('effect');
-        await eventually(async () => (await count('effect')) > before, { timeoutMs: 60_000 });
-        const round = 1 + Math.floor(random() * 4);
-        for (let n = 0; n < round && kills < killsWanted; n += 1) {
-          const victim = Math.floor(random() * members.length);
-          await members[victim]?.kill();
-          kills += 1;
-          if (n > 0) killsInRebalance += 1;
-          members[victim] = start();
-          await members[victim]?.log('joining');
-        }
-      }
-      await load.stop();
-      await pipeline.caughtUp();
-      const events = await count('outbox');
-      await eventually(async () => (await count('effect')) >= events, { timeoutMs: 120_000 });
-      // Whatever would still come twice has come when the group has nothing left to read and its members have left.
-      for (const member of members) expect((await member.terminate()).code).toBe(0);
-
-      const { rows: wrong } = await pipeline.sql.query<{ key: string; version: string }>(`
-        select key, version from (
-          select key, version, row_number() over (partition by key order by id) as expected from effect) as ordered
-        where version <> expected limit 5`);
-      const { rows: missing } = await pipeline.sql.query(
-        'select id from outbox where id::text not in (select eid from effect) limit 5',
-      );
-      const effects = await count('effect');
-      const deliveries = await count('delivery');
-      console.log(
-        `effects once: ${events} events, ${deliveries} deliveries (${deliveries - events} again), ${effects} effects, ${kills} kills (${killsInRebalance} in a rebalance), ${missing.length} missing, ${wrong.length} out of order`,
-      );
-      expect({ effects, missing, wrong }).toEqual({ effects: events, missing: [], wrong: [] });
-      // Without a delivery that came again the inbox would have proved nothing.
-      expect(deliveries).toBeGreaterThan(events);
-    } finally {
-      await load.stop();
-      for (const member of members) await member[Symbol.asyncDispose]();
-    }
+    const found = await killMembers(pipeline, load, {
+      kills: killsWanted,
+      random,
+      inbox: process.env['PLANT'] === 'inbox-off' ? 'off' : 'on',
+    });
+    const { events, deliveries, effects, kills, killsInRebalance, missing, wrong } = found;
+    console.log(
+      `effects once: ${events} events, ${deliveries} deliveries (${deliveries - events} again), ${effects} effects, ${kills} kills (${killsInRebalance} in a rebalance), ${missing.length} missing, ${wrong.length} out of order`,
+    );
+    expect({ effects, missing, wrong }).toEqual({ effects: events, missing: [], wrong: [] });
+    // Without a delivery that came again the inbox would have proved nothing.
+    expect(deliveries).toBeGreaterThan(events);
   });
 
   it('of dead letters come in order when they are redriven, one of them twice when the member is killed meanwhile', async () => {
@@ -149,7 +76,7 @@ describe('effects of a consumer', () => {
         )
       ).rows.map(({ version }) => Number(version));
     const start = () =>
-      new ServiceProcess(parking, {
+      new ServiceProcess(memberProgram('parking-member'), {
         MEMBER_BROKERS: stack.kafka.bootstrap.join(','),
         MEMBER_TOPIC: topic,
         MEMBER_DEAD_LETTERS: dead,

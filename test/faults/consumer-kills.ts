@@ -8,20 +8,25 @@ import { ServiceProcess } from '../support/service-process.ts';
 import type { SqlLoad } from '../support/sql-load.ts';
 import type { TestPipeline } from '../support/test-pipeline.ts';
 
-const program = 'node_modules/.cache/outbound-tests/apply-once-member.mjs';
+/** Programs of members that tests kill, in `packages/consumer/test-programs/`. */
+export type MemberProgram = 'apply-once-member' | 'parking-member';
+
+/** Where `buildMember` puts a program. */
+export const memberProgram = (name: MemberProgram): string =>
+  `node_modules/.cache/outbound-tests/${name}.mjs`;
 
 /** A killed member is missed after its session timeout, two seconds for these: Kafka's own least is six. */
 export const shortSessions = { 'group.min.session.timeout.ms': '1000' };
 
-/** Bundles the program of the members. Once for each process. */
-export async function buildMember(): Promise<void> {
+/** Bundles a member's program. Once for each process. */
+export async function buildMember(name: MemberProgram): Promise<void> {
   await build({
     entryPoints: [
       fileURLToPath(
-        new URL('../../packages/consumer/test-programs/apply-once-member/main.ts', import.meta.url),
+        new URL(`../../packages/consumer/test-programs/${name}/main.ts`, import.meta.url),
       ),
     ],
-    outfile: program,
+    outfile: memberProgram(name),
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -73,7 +78,7 @@ export async function killMembers(
   }).admin();
   await admin.connect();
   const start = () =>
-    new ServiceProcess(program, {
+    new ServiceProcess(memberProgram('apply-once-member'), {
       MEMBER_BROKERS: pipeline.stack.kafka.bootstrap.join(','),
       MEMBER_TOPIC: pipeline.topic('catalog.product-change'),
       MEMBER_GROUP: group,

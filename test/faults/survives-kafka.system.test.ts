@@ -5,6 +5,7 @@ import { judgePipeline } from '../support/judge-pipeline.ts';
 import { SqlLoad } from '../support/sql-load.ts';
 import { TestPipeline } from '../support/test-pipeline.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
+import { longOutage } from './long-outage.ts';
 
 /** Long beside what fills the bound on unconfirmed bytes; CI's share. `OUTAGE_MS=600000` is ten minutes. */
 const outageMs = Number(process.env['OUTAGE_MS'] ?? 25_000);
@@ -71,30 +72,15 @@ describe('a single Kafka broker under load', () => {
     const relay = await pipeline.startRelay({ RELAY_MAX_IN_FLIGHT_BYTES: String(2 * 1024 * 1024) });
     const load = new SqlLoad(pipeline);
     await eventually(() => load.count > 200, { timeoutMs: 30_000 });
-    await stack.kafka.stop();
-    const downMs = performance.now();
-    const countThen = load.count;
-    await eventually(async () => (await relay.metric('relay_reading_paused')) === 1, {
-      timeoutMs: 45_000,
-      intervalMs: 100,
-    });
-    const { residentBytes } = relay.memory();
-    const confirmed = await pipeline.confirmedFlushLsn();
-    await eventually(() => performance.now() - downMs > outageMs, {
-      timeoutMs: outageMs + 10_000,
-      intervalMs: 250,
-    });
-    const perSecond = (load.count - countThen) / (outageMs / 1000);
-    expect(await pipeline.confirmedFlushLsn()).toBe(confirmed);
-    expect(relay.memory().residentBytes).toBeLessThan(residentBytes + 48 * 1024 * 1024);
-    expect((await relay.ready()).status).toBe('not ready');
-    expect(perSecond).toBeGreaterThan(10);
+    const outage = await longOutage(pipeline, relay, load, outageMs);
+    expect(outage).toMatchObject({ hasAcknowledged: false, ready: 'not ready' });
+    expect(outage.grownBytes).toBeLessThan(48 * 1024 * 1024);
+    expect(outage.writtenPerSecond).toBeGreaterThan(10);
     const written = await load.stop();
-    await stack.kafka.start();
     await pipeline.caughtUp(120_000);
     const verdict = await judgePipeline(pipeline);
     console.log(
-      `${outageMs / 1000} s without Kafka: ${written} events, ${perSecond.toFixed(0)} a second meanwhile, resident ${(relay.memory().peakBytes / 2 ** 20).toFixed(0)} MiB at the peak, duplicates ${verdict.duplicates}`,
+      `${outageMs / 1000} s without Kafka: ${written} events, ${outage.writtenPerSecond.toFixed(0)} a second meanwhile, resident ${(relay.memory().peakBytes / 2 ** 20).toFixed(0)} MiB at the peak, duplicates ${verdict.duplicates}`,
     );
     expect(verdict.violations).toEqual([]);
   });

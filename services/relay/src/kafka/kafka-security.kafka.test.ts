@@ -1,10 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { certificate } from '../../../../test/support/certificate.ts';
 import { startFaultProxy, type FaultProxy } from '../../../../test/support/fault-proxy.ts';
 import { KafkaPublisher } from './kafka-publisher.ts';
 import { transactionalIdOf } from './transactional-id.ts';
@@ -24,25 +21,6 @@ let kafka: KafkaCluster;
 let proxy: FaultProxy;
 let ca: string;
 const password = 'correct horse';
-
-/** A key and a certificate of its own making for 127.0.0.1. */
-function certificate(): { key: string; cert: string } {
-  const dir = mkdtempSync(join(tmpdir(), 'kafka-tls-'));
-  try {
-    const args = [
-      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=broker'],
-      ...['-addext', 'subjectAltName=IP:127.0.0.1'],
-      ...['-keyout', join(dir, 'k'), '-out', join(dir, 'c')],
-    ];
-    execFileSync('openssl', args, { stdio: 'pipe' });
-    return {
-      key: readFileSync(join(dir, 'k'), 'utf8'),
-      cert: readFileSync(join(dir, 'c'), 'utf8'),
-    };
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
-}
 
 beforeAll(async () => {
   const { key, cert } = certificate();

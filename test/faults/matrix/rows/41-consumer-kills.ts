@@ -12,7 +12,7 @@ export const row: FaultRow = {
   seeds: 20,
   inCi: false,
   run: async ({ chance, stack }) => {
-    await buildMember();
+    await buildMember('apply-once-member');
     await using pipeline = await TestPipeline.create(
       await stack({ kafka: { settings: shortSessions } }),
     );
