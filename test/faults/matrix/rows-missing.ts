@@ -17,10 +17,6 @@ export const missingRows: readonly MissingRow[] = (
     [21, 'open idle txn 10 min; prepared txn'],
     [26, 'PG failover to promoted standby (17+: failover slot)'],
     [29, 'all brokers down 10 min, then up'],
-    [
-      38,
-      'SASL secret rotated; token expires mid-run; cert expired; TLS name mismatch; ACL removed for one topic',
-    ],
     [45, '24 h-in-1 h soak: random schedule of all above, seed printed'],
   ] as const
 ).map(([number, fault]) => ({ number, fault, why: notBuilt }));
