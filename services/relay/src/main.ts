@@ -33,7 +33,7 @@ import { limitedKafkaLog } from './limited-kafka-log.ts';
 import { createLogObserver } from './log-observer.ts';
 import { createRelayMetrics } from './metrics.ts';
 import { observers } from './observers.ts';
-import { letterRows } from './poison/letter-rows.ts';
+import { letterReader } from './poison/letter-reader.ts';
 import { redriveLoop } from './poison/redrive-loop.ts';
 import { writeLetters } from './poison/write-letters.ts';
 import { Readiness } from './readiness.ts';
@@ -170,16 +170,21 @@ await runUntilSignal(
             ports: {
               parked: () => gauges?.().listParked() ?? [],
               knows: (type) => eventTypes.has(type),
-              rows: (keys, each) =>
-                letterRows({ connection: kafka, log: logger, topics: deadLetters }, keys, each),
+              letters: letterReader({ connection: kafka, log: logger, topics: deadLetters }),
               write: (rows) => writeLetters(connection, rows),
+              onStuck: (eid, error) =>
+                logger.warn(
+                  { component: 'redrive', eid, code: error.code, error },
+                  'the database does not take this dead letter again, so its key waits for a person (outbound dead-letters discard)',
+                ),
             },
           },
           stopRedrive.signal,
         );
         onClose('redrive', async () => {
           stopRedrive.abort();
-          await redriving;
+          // A broker or a server that hangs is not waited for.
+          await Promise.race([redriving, systemClock.sleep(besideMs)]);
         });
       }
       await runRelay(

@@ -4,7 +4,7 @@ import type { LaneBatch } from './kafka/publisher.ts';
 import type { TailsAhead } from './kafka/tail-gate.ts';
 import type { RefutedTail } from './kafka/tail.ts';
 import type { RawEvent } from './outbox/raw-event.ts';
-import type { ParkedKey } from './poison/redrive-known.ts';
+import type { ParkedKey } from './poison/parked-key.ts';
 import type { Lsn } from './wal/lsn.ts';
 
 /**

@@ -66,7 +66,9 @@ export async function readWaitingKeys(
     if (states.get(key)?.since !== letter.since) return;
     // The value is a view of a whole fetch.
     const kept = { ...letter, payload: letter.payload && Buffer.from(letter.payload) };
-    letters.set(key, [...(letters.get(key) ?? []), kept]);
+    const known = letters.get(key);
+    if (known) known.push(kept);
+    else letters.set(key, [kept]);
   });
   return Array.from(states).flatMap(([key, state]): WaitingKey[] => {
     const [aggregateType = '', aggregateId = ''] = JSON.parse(key) as string[];

@@ -16,7 +16,7 @@ export interface ReadingOfEnd {
 
 /**
  * Reads one partition from its first record to the end that it has now, all of it or an error: for what must be known
- * whole before something begins. With `last`, only that many offsets before the end. What was aborted is not among
+ * whole before something begins. Reads on when `onRecords` is done. With `last`, only that many offsets before the end. What was aborted is not among
  * the records. For transactions that are open before the end `waitMs` are waited, by default not at all. `leader` is
  * who leads it, as last heard. Nothing else is tried again here. Gives whether that was the whole partition.
  * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_PARTITION_UNAVAILABLE where the end cannot be told or not be reached
@@ -27,7 +27,7 @@ export async function readPartition(
   cluster: Cluster,
   leader: number,
   at: TopicPartition,
-  onRecords: (records: readonly KafkaRecord[]) => void,
+  onRecords: (records: readonly KafkaRecord[]) => void | Promise<void>,
   how: ReadingOfEnd = {},
 ): Promise<boolean> {
   const name = `partition ${partitionKey(at)}`;
@@ -68,9 +68,14 @@ async function readToEnd(
   }
   const first = await offsetAt('earliest');
   const isWhole = last === undefined || end - last <= first;
-  await readRange(log, leader, { ...at, from: isWhole ? first : end - last, end }, (records) => {
-    onRecords(records);
-    return true;
-  });
+  await readRange(
+    log,
+    leader,
+    { ...at, from: isWhole ? first : end - last, end },
+    async (records) => {
+      await onRecords(records);
+      return true;
+    },
+  );
   return isWhole;
 }

@@ -1,16 +1,19 @@
 import type { OutboxRowText } from '@outbound/schemas';
+import { RelayError } from '../errors.ts';
 import type { ConnectionSettings } from '../wal/connection-config.ts';
 import { Sentinel } from '../wal/sentinel.ts';
+import { codeOf } from '../wal/source-errors.ts';
 
 /**
  * Puts rows into the outbox, in order and in one transaction, by the function `outbox_redrive`: the relay's role may
- * do no more there. Over a connection of its own, which is closed again.
+ * do no more there. Over a connection of its own, which is closed again. Gives why if the database refuses the rows for
+ * what is in them, which it would do again.
  * @throws RelayError SOURCE_*
  */
 export async function writeLetters(
   connection: ConnectionSettings,
   rows: readonly OutboxRowText[],
-): Promise<void> {
+): Promise<RelayError | undefined> {
   const column = (name: keyof OutboxRowText) => rows.map((row) => row[name]);
   const sentinel = await Sentinel.open(
     { ...connection, applicationName: 'outbound-relay-redrive' },
@@ -29,7 +32,16 @@ export async function writeLetters(
         column('headers'),
       ]),
     );
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof RelayError && isOfData(thrown)) return thrown;
+    throw thrown;
   } finally {
     sentinel.close();
   }
+}
+
+/** SQLSTATE classes 22 (data exception) and 23 (a constraint). */
+function isOfData({ cause }: RelayError): boolean {
+  return /^2[23]/.test(codeOf(cause) ?? '');
 }

@@ -1,0 +1,8 @@
+import type { ParkedState } from '@outbound/schemas';
+
+/** A parked key, as the session knows it. */
+export interface ParkedKey {
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  readonly state: ParkedState;
+}
