@@ -24,8 +24,10 @@ export {
   type DeadLetterTopics,
 } from './dead-letter-topics.ts';
 export {
+  isEventSql,
   letterMarkHeader,
   letterMarkOf,
+  markHeaders,
   parkedEntryFromText,
   parkedEntryToText,
   parkedKeyText,

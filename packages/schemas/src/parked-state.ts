@@ -85,8 +85,14 @@ export interface LetterMark {
   readonly number: number;
 }
 
-/** The reserved outbox headers that carry a mark; their value is `<number> <since>`. */
-const markHeaders = { redrive: 'outbound_redrive', discard: 'outbound_discard' } as const;
+/** The reserved outbox headers that carry a mark, by what it asks for; their value is `<number> <since>`. */
+export const markHeaders = { redrive: 'outbound_redrive', discard: 'outbound_discard' } as const;
+
+/**
+ * A condition on a row of the outbox in SQL: it is an event, and no row that only says that dead letters are given up.
+ * Of the text: an operator would read all of the headers, and old rows may have what Postgres cannot take apart.
+ */
+export const isEventSql = `position('"${markHeaders.discard}":' in headers::text) = 0`;
 
 /** The outbox header that says so. */
 export function letterMarkHeader({

@@ -223,6 +223,39 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
     expect((await recover()).emitted).toBe(0);
   });
 
+  /** A row by which somebody deals with dead letters of a key. */
+  async function mark(key: number, version: number, header: string, type = changes) {
+    const id = eidOf(key, version);
+    const headers = JSON.stringify({ flow_id: 'f', [header]: '1 0/10:0@00000000' });
+    await admin.query(
+      `insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers)
+       values ($1, $2, $3, $4, $5, 'S', '{}', $6)`,
+      [id, state, `key-${key}`, type, version, headers],
+    );
+    return id;
+  }
+
+  test('a dead letter that was on its way again comes as the event that it is: nobody waits for a letter any more', async () => {
+    const id = await mark(1, 1, 'outbound_redrive');
+    expect((await recover()).emitted).toBe(1);
+    expect(await streamed()).toEqual([id]);
+    const { rows } = await admin.query<{ headers: string }>(
+      'select headers::text from outbox where id = $1 order by created_at desc limit 1',
+      [id],
+    );
+    expect(JSON.parse(rows[0]?.headers ?? '')).toEqual({ flow_id: 'f' });
+  });
+
+  test('a row that gave dead letters up is no event: it is not missing, and its type is nobody’s', async () => {
+    await mark(1, 1, 'outbound_discard');
+    await mark(2, 1, 'outbound_discard', 'outbound.discard');
+    await session.query('drop table recover_seen, recover_route');
+    await prepareBacklog(session, eventTypes);
+    const { backlog, emitted } = await recover();
+    expect(backlog).toMatchObject({ events: 0, entities: 0 });
+    expect(emitted).toBe(0);
+  });
+
   test('an event type that is not known stops it before anything', async () => {
     await commit(1, 1);
     await admin.query(

@@ -1,3 +1,4 @@
+import { isEventSql } from '@outbound/schemas';
 import type pg from 'pg';
 import type { EventFilter } from './event-filter.ts';
 import type { RetainedEvent } from './replay-record.ts';
@@ -13,7 +14,7 @@ export interface TypeCount {
 const chosenSql = `
   select distinct on (id) id, created_at, aggregatetype, aggregateid, type, version, data_op
   from outbox
-  where ($1::text[] is null or aggregateid = any ($1)) and ($2::timestamptz is null or created_at >= $2)
+  where ${isEventSql} and ($1::text[] is null or aggregateid = any ($1)) and ($2::timestamptz is null or created_at >= $2)
     and ($3::timestamptz is null or created_at < $3) and ($4::text is null or type = $4)
   order by id, created_at`;
 

@@ -48,7 +48,9 @@ async function readToEnd(
     onRecords,
     last,
     waitMs = 0,
-  }: ReadingOfEnd & { readonly onRecords: (records: readonly KafkaRecord[]) => void },
+  }: ReadingOfEnd & {
+    readonly onRecords: (records: readonly KafkaRecord[]) => void | Promise<void>;
+  },
 ): Promise<boolean> {
   const name = `partition ${partitionKey(at)}`;
   const offsetAt = async (which: 'earliest' | 'end' | 'stable-end'): Promise<bigint> => {
