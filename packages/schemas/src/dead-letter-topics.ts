@@ -26,7 +26,7 @@ const journalMs = 7 * dayMs;
 
 /**
  * The two topics of a pipeline, from its topic prefix. Dead letters stay for ever (`retention.ms` −1): what was
- * promised to be published is given up by a person, not by a clock.
+ * promised to be published is given up by a person, not by a clock, and not by their size.
  */
 export function deadLetterTopics(prefix: string): DeadLetterTopics {
   const common = {
@@ -43,6 +43,8 @@ export function deadLetterTopics(prefix: string): DeadLetterTopics {
         'cleanup.policy': 'delete',
         'max.message.bytes': String(maxDeadLetterBytes),
         'retention.ms': '-1',
+        // Else a default of the broker deletes the oldest ones.
+        'retention.bytes': '-1',
       },
     },
     parkedKeys: {

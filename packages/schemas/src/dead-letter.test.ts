@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { deadLetterTopics } from './dead-letter-topics.ts';
 import {
   deadLetterOf,
   discardRow,
@@ -69,6 +70,16 @@ describe('a letter as a row', () => {
     expect(letterMarkOf(JSON.parse(row.headers) as Record<string, unknown>)).toMatchObject({
       kind: 'discard',
       number: 2,
+    });
+  });
+});
+
+describe('the topic of dead letters', () => {
+  it('gives nothing up by itself, whatever a broker’s defaults are', () => {
+    expect(deadLetterTopics('').deadLetters.configs).toMatchObject({
+      'cleanup.policy': 'delete',
+      'retention.ms': '-1',
+      'retention.bytes': '-1',
     });
   });
 });

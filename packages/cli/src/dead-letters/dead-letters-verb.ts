@@ -1,17 +1,16 @@
 import { createDatabase } from '@outbound/outbox';
 import { deadLetterTopics, parkedKeyText, storedAggregates } from '@outbound/schemas';
-import { uuidv7 } from 'uuidv7';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
 import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
 import { oneAtATime } from '../operations/one-at-a-time.ts';
 import { recorded } from '../operations/operation.ts';
-import { emitSnapshots } from '../snapshots/emit-snapshots.ts';
 import type { AddVerb } from '../verb.ts';
 import { awaitRelay } from './await-relay.ts';
 import { askConsumers, listConsumerLetters, showConsumerLetters } from './consumer-letters.ts';
+import { discardKey } from './discard-key.ts';
 import { keysJson, keysText, lettersText } from './letters-text.ts';
-import { discardAllRow, redrivePlan } from './letter-plan.ts';
+import { redrivePlan } from './letter-plan.ts';
 import {
   readWaitingKeys,
   type LetterFilter,
@@ -157,13 +156,12 @@ async function discard(context: CliContext, options: Options): Promise<ExitCode>
       let snapshots = 0;
       for (const [index, key] of keys.entries()) {
         if (context.signal.aborted) break;
-        await writeOutboxRows(pool, [discardAllRow(key, uuidv7())]);
-        const aggregate = aggregateOf(key);
-        // Behind it in the log: the key is free when the relay meets the snapshot.
-        if (aggregate) {
-          const emitted = await emitSnapshots(db, aggregate, [key.aggregateId]);
-          snapshots += emitted.snapshots + emitted.deletions;
-        }
+        const done = await discardKey(db, key, aggregateOf(key));
+        snapshots += done.snapshots;
+        if (done.unpublished !== undefined)
+          context.output.note(
+            `${key.aggregateType} ${key.aggregateId}: nothing is published instead: ${done.unpublished}`,
+          );
         await operation.progress({ discarded: index + 1, snapshots });
       }
       return told(context, source, keys, { snapshots });

@@ -1,4 +1,4 @@
-import { inTransaction, type Database } from '@outbound/outbox';
+import { inTransaction, type Database, type Transaction } from '@outbound/outbox';
 import type { Row, StoredAggregate } from '@outbound/schemas';
 import { asc, inArray } from 'drizzle-orm';
 
@@ -21,6 +21,7 @@ export interface EmittedSnapshots {
  * locked until
  * the events are committed. So an event says the row's newest state, the next version is committed after it, and an old
  * state never follows a newer one (I3, I4). Changes nothing of the row: a snapshot is no change, so the version stays.
+ * `first` is done in the same transaction, before anything is emitted, also if no row is found.
  * @throws PipelineError EVENT_INVALID if a row does not follow its declaration; WRITE_CONFLICT; then nothing was
  * emitted.
  */
@@ -28,13 +29,14 @@ export async function emitSnapshots(
   db: Database,
   aggregate: StoredAggregate,
   ids: readonly string[],
+  first?: (tx: Transaction) => Promise<unknown>,
 ): Promise<EmittedSnapshots> {
   const { table, eventType } = aggregate;
   const wanted = new Set(ids);
   // What is no id of this table (a key that a stranger wrote) has no row; the server would refuse the whole statement
   // for it.
   const possible = [...wanted].filter((id) => table.id.getSQLType() !== 'uuid' || isUuid(id));
-  if (possible.length === 0) return { snapshots: 0, deletions: 0, missing: [...wanted] };
+  if (possible.length === 0 && !first) return { snapshots: 0, deletions: 0, missing: [...wanted] };
   return inTransaction(db, async ({ tx, emit }) => {
     const rows: Row[] = await tx
       .select()
@@ -42,6 +44,7 @@ export async function emitSnapshots(
       .where(inArray(table.id, possible))
       .orderBy(asc(table.id))
       .for('update');
+    await first?.(tx);
     const missing = new Set(wanted);
     let deletions = 0;
     for (const row of rows) {
