@@ -51,7 +51,9 @@ export async function transactionalRig(bootstrap: readonly string[], topic: stri
         cluster,
         leader,
         at,
-        (records) => keys.push(...records.map(({ key }) => String(key))),
+        (records) => {
+          keys.push(...records.map(({ key }) => String(key)));
+        },
         { last },
       );
       return { keys, isWhole };
