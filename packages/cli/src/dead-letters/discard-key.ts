@@ -29,8 +29,8 @@ export async function discardKey(
   const giveUp = async (tx: Transaction): Promise<unknown> => {
     const { id, aggregatetype, aggregateid, type, version, data_op, payload, headers } =
       discardAllRow(key, uuidv7());
-    return tx.execute(sql`insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers)
-      values (${id}, ${aggregatetype}, ${aggregateid}, ${type}, ${version}, ${data_op}, ${payload}, ${headers})`);
+    return tx.execute(sql`select public.outbox_redrive(array[${id}]::uuid[], array[${aggregatetype}]::text[], array[${aggregateid}]::text[],
+      array[${type}]::text[], array[${version}]::bigint[], array[${data_op}]::text[], array[${payload}]::text[], array[${headers}]::text[])`);
   };
   const alone = async (unpublished?: string): Promise<DiscardedKey> => {
     await inTransaction(db, async ({ tx }) => giveUp(tx));
