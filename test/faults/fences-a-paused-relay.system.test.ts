@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { forceCompaction } from '../support/force-compaction.ts';
 import { judgePipeline } from '../support/judge-pipeline.ts';
 import { TestPipeline } from '../support/test-pipeline.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
@@ -14,11 +15,14 @@ const rounds = Number(process.env['FENCE_ROUNDS'] ?? 8);
 describe('a relay that wakes up after its successor began', () => {
   let stack: TestStack;
   beforeAll(async () => {
-    stack = await startTestStack({ postgres: { settings: { wal_sender_timeout: '60s' } } });
+    stack = await startTestStack({
+      postgres: { settings: { wal_sender_timeout: '60s' } },
+      kafka: { settings: { 'log.cleaner.backoff.ms': '200' } },
+    });
   });
   afterAll(() => stack[Symbol.asyncDispose]());
 
-  it(`appends nothing stale, in ${rounds} rounds, and waits as standby`, async () => {
+  it(`appends nothing stale, in ${rounds} rounds, waits as standby, and after a compaction each key has its newest`, async () => {
     await using pipeline = await TestPipeline.create(stack);
     const startedMs = performance.now();
     const times = await zombieRounds(pipeline, rounds, (round, ms) => {
@@ -26,10 +30,27 @@ describe('a relay that wakes up after its successor began', () => {
         console.log(`round ${round + 1}: taken over after ${Math.round(ms)} ms`);
     });
     const verdict = await judgePipeline(pipeline, { allowedDuplicates: rounds * 4000 });
+    expect(verdict.violations).toEqual([]);
+
+    const relay = await pipeline.startRelay();
+    const { before, after } = await forceCompaction(pipeline, 'catalog.product');
+    await relay.terminate();
+    const { rows } = await pipeline.sql.query<{ id: string; version: string; is_deleted: boolean }>(
+      'select id, version, is_deleted from entity',
+    );
+    const compacted = await judgePipeline(pipeline, {
+      allowedDuplicates: rounds * 4000,
+      compactedTopics: ['catalog.product'],
+      finalRows: rows.map((row) => ({
+        aggregateId: row.id,
+        version: Number(row.version),
+        isDeleted: row.is_deleted,
+      })),
+    });
     console.log(
       `${rounds} woken relays in ${Math.round((performance.now() - startedMs) / 1000)} s: events ${verdict.committed}, records ${verdict.records}, duplicates ${verdict.duplicates}, ` +
-        `violations ${verdict.violations.length}; taken over after ${Math.round(Math.max(...times))} ms at the most`,
+        `violations ${verdict.violations.length + compacted.violations.length}; taken over after ${Math.round(Math.max(...times))} ms at the most; compacted topic ${before} records before, ${after} after`,
     );
-    expect(verdict.violations).toEqual([]);
+    expect(compacted.violations).toEqual([]);
   });
 });
