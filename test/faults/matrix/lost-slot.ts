@@ -10,8 +10,8 @@ export async function refusesThenRecovers(
 ): Promise<Judgement[]> {
   const { pipeline } = scene;
   const slots = async () => {
-    const { rows } = await pipeline.sql.query<{ lsn: string | null; plugin: string }>(
-      'select restart_lsn::text as lsn, plugin from pg_replication_slots where slot_name = $1',
+    const { rows } = await pipeline.sql.query<{ isUsable: boolean; plugin: string }>(
+      'select restart_lsn is not null as "isUsable", plugin from pg_replication_slots where slot_name = $1',
       [pipeline.slot],
     );
     return JSON.stringify(rows);

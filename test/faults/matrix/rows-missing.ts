@@ -10,10 +10,7 @@ const notBuilt = 'no round is built yet';
 export const missingRows: readonly MissingRow[] = (
   [
     [5, 'relay SIGSTOP > wal_sender_timeout, 2nd relay takes over, SIGCONT'],
-    [6, 'two relays started together'],
     [13, 'PG disk full: WAL; and spill (pg_replslot)'],
-    [16, 'publication dropped+recreated, PG15 and PG18'],
-    [17, 'outbox column added / type changed / table TRUNCATEd'],
     [21, 'open idle txn 10 min; prepared txn'],
     [26, 'PG failover to promoted standby (17+: failover slot)'],
     [29, 'all brokers down 10 min, then up'],
