@@ -5,6 +5,7 @@ import { readTopics } from '@outbound/consumer';
 import { eventTypes } from '@outbound/schemas';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { addDeadLetters } from '../packages/cli/src/dead-letters/dead-letters-verb.ts';
+import { addStatus } from '../packages/cli/src/status/status-verb.ts';
 import { outbound } from '../packages/cli/src/test-support/outbound.ts';
 import { EntityWriter } from './support/entity-writer.ts';
 import { eventually } from './support/eventually.ts';
@@ -55,15 +56,16 @@ async function writeLater(key: string, columns: Readonly<Record<string, string>>
   await pipeline.sql.query('insert into entity (id, version) values ($1, 1)', [key]);
 }
 
+/** `outbound dead-letters …`, or `outbound status`. */
 async function deadLetters(...argv: readonly string[]) {
-  return outbound(['--json', 'dead-letters', ...argv], {
+  return outbound(['--json', ...(argv[0] === 'status' ? [] : ['dead-letters']), ...argv], {
     env: {
       OUTBOUND_DATABASE_URL: urlAs(pipeline.databaseUrl, 'outbound_operator'),
       OUTBOUND_KAFKA_BROKERS: stack.kafka.bootstrap.join(','),
       OUTBOUND_TOPIC_PREFIX: pipeline.topicPrefix,
       OUTBOUND_SLOT: pipeline.slot,
     },
-    verbs: [addDeadLetters],
+    verbs: [addDeadLetters, addStatus],
   });
 }
 
@@ -109,6 +111,11 @@ describe('an event that the relay cannot publish', () => {
     expect((await deadLetters('list')).json()).toMatchObject([
       { keys: [{ key: 'waits', waiting: 5, code: 'EVENT_TYPE_UNKNOWN' }] },
     ]);
+    const [status] = (await deadLetters('status')).json() as [{ dead_letters: unknown }];
+    expect(status.dead_letters).toMatchObject({
+      ...{ keys: 1, events: 5, by_code: { EVENT_TYPE_UNKNOWN: 1 } },
+      oldest_seconds: expect.any(Number) as number,
+    });
     await same.terminate();
 
     await pipeline.startRelay();

@@ -1,7 +1,13 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readTopics } from '@outbound/consumer';
+import { changeRoute, stateRoute } from '@outbound/schemas';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EntityWriter } from './support/entity-writer.ts';
 import { eventually } from './support/eventually.ts';
 import { judgePipeline } from './support/judge-pipeline.ts';
+import { connectionTo } from './support/read-topics.ts';
 import { recover } from './support/recover.ts';
 import { SqlLoad } from './support/sql-load.ts';
 import { TestPipeline } from './support/test-pipeline.ts';
@@ -181,6 +187,74 @@ test('what the outbox no longer has is filled with what the entities are now', a
   const { violations, committed, duplicates } = await judgePipeline(pipeline);
   expect(violations).toEqual([]);
   expect({ committed, duplicates }).toEqual({ committed: 3, duplicates: 0 });
+});
+
+test('event types of a module come back too, and what waits in the dead letters stays in its place', async () => {
+  await using pipeline = await TestPipeline.create(stack);
+  const folder = await mkdtemp(join(tmpdir(), 'outbound-recover-'));
+  const module = join(folder, 'event-types.mjs');
+  const size = { partitions: 2, retentionMs: 86_400_000 };
+  const routes = [changeRoute('shop.order-change', size), stateRoute('shop.order', size)];
+  const order = { name: 'shop.order-change', owner: 'shop', dataType: 'shop.order' };
+  await writeFile(
+    module,
+    `export const eventTypes = [${JSON.stringify({ ...order, version: '1.0.0', routes })}];`,
+  );
+  const insert = (key: string, version: number, type = 'shop.order-change') =>
+    pipeline.sql.query(
+      `insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload)
+       values (gen_random_uuid(), 'shop.order', $1, $2, $3, 'U', '{}')`,
+      [key, type, version],
+    );
+  await pipeline.provision({ RELAY_EVENT_TYPES: module });
+  const relay = await pipeline.startRelay({ RELAY_EVENT_TYPES: module });
+  await insert('one', 1);
+  await insert('two', 1);
+  await insert('parked', 1, 'shop.later');
+  await insert('parked', 2);
+  await pipeline.caughtUp();
+  await relay.kill();
+  await dropSlot(pipeline);
+  await insert('one', 2);
+  await insert('three', 1);
+  await insert('parked', 3);
+
+  const blind = await recover(pipeline, ['--yes']);
+  expect(blind).toMatchObject({ code: 2 });
+  expect(blind.err).toMatch(/EVENT_TYPE_UNKNOWN.*OUTBOUND_EVENT_TYPES/);
+  const known = { OUTBOUND_EVENT_TYPES: module };
+  const recovered = await recover(pipeline, ['--yes'], undefined, undefined, known);
+  expect(recovered, recovered.err).toMatchObject({ code: 0 });
+  expect(recovered.answer()).toMatchObject({ emitted: 3, filled: 0 });
+  await pipeline.startRelay({ RELAY_EVENT_TYPES: module });
+  await pipeline.caughtUp();
+
+  const versions = new Map<string, number[]>();
+  await readTopics({
+    connection: connectionTo(stack.kafka.directBootstrap),
+    topics: ['shop.order-change', 'shop.order', 'outbound.dead-letters'].map((name) =>
+      pipeline.topic(name),
+    ),
+    from: ({ low }) => low,
+    until: 'end',
+    onBatch: (records) => {
+      for (const { topic, headers } of records) {
+        const place = `${topic.slice(pipeline.topicPrefix.length)} ${headers['ce_subject']}`;
+        const version = headers['data_version'] ?? headers['outbox_version'];
+        versions.set(place, [...(versions.get(place) ?? []), Number(version)]);
+      }
+    },
+  });
+  expect(Object.fromEntries(versions)).toEqual({
+    'shop.order-change one': [1, 2],
+    'shop.order-change two': [1],
+    'shop.order-change three': [1],
+    'shop.order one': [1, 2],
+    'shop.order two': [1],
+    'shop.order three': [1],
+    'outbound.dead-letters parked': [1, 2, 3],
+  });
+  await rm(folder, { recursive: true });
 });
 
 // The last one: what it does to the server, it does to every slot there.

@@ -17,6 +17,7 @@ export async function recover(
   options: readonly string[] = [],
   signal = new AbortController().signal,
   onNote: (text: string) => void = () => undefined,
+  env: Readonly<Record<string, string>> = {},
 ) {
   const run = await outbound(['--json', 'recover', ...options], {
     signal,
@@ -26,6 +27,7 @@ export async function recover(
       OUTBOUND_KAFKA_BROKERS: pipeline.stack.kafka.bootstrap.join(','),
       OUTBOUND_TOPIC_PREFIX: pipeline.topicPrefix,
       OUTBOUND_SLOT: pipeline.slot,
+      ...env,
     },
     verbs: [addRecover],
   });

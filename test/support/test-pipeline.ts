@@ -60,10 +60,12 @@ export class TestPipeline implements AsyncDisposable {
     };
   }
 
-  async provision(): Promise<void> {
+  /** Makes the topics; of a module's event types, if `RELAY_EVENT_TYPES` names one. */
+  async provision(env: Readonly<Record<string, string>> = {}): Promise<void> {
     await using run = new ServiceProcess('services/relay/dist/provision.js', {
       RELAY_KAFKA_BROKERS: this.stack.kafka.directBootstrap.join(','),
       RELAY_TOPIC_PREFIX: this.topicPrefix,
+      ...env,
     });
     const { code } = await run.ended();
     if (code !== 0) throw new Error(`provisioning failed with ${code}: ${run.tail()}`);

@@ -48,6 +48,13 @@ export const cliSchema = z.object({
     .max(63)
     .default('outbound')
     .describe('Publication that covers the outbox'),
+  eventTypes: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Path of the JavaScript module that the relay has in RELAY_EVENT_TYPES, for recover, status and doctor; without it, this repository's own event types",
+    ),
   ...walBudgetSettings(),
 });
 

@@ -1,3 +1,10 @@
+import {
+  eventTypes as builtIn,
+  EventTypesError,
+  loadEventTypes,
+  withTopicPrefix,
+  type EventTypeRegistry,
+} from '@outbound/schemas';
 import { kafkaConnection, type KafkaConnection } from '@outbound/service-kit';
 import pg from 'pg';
 import { cliPrefix, type CliSettings } from './cli-settings.ts';
@@ -63,6 +70,24 @@ export class CliContext {
       { ...this.settings, kafkaBrokers },
       { prefix: cliPrefix, isProduction: this.#isProduction },
     );
+  }
+
+  /**
+   * What the relay routes by, topics with their prefix: the event types of its module, or this repository's own.
+   * @throws CliError EVENT_TYPES_INVALID
+   */
+  async eventTypes(): Promise<EventTypeRegistry> {
+    const { eventTypes: path, topicPrefix } = this.settings;
+    if (path === undefined) return withTopicPrefix(builtIn, topicPrefix);
+    try {
+      return withTopicPrefix(await loadEventTypes(path, `${cliPrefix}EVENT_TYPES`), topicPrefix);
+    } catch (cause) {
+      if (!(cause instanceof EventTypesError)) throw cause;
+      throw new CliError('EVENT_TYPES_INVALID', cause.message, {
+        exitCode: exitCodes.usage,
+        cause,
+      });
+    }
   }
 
   /** Base URL of the catalog API, without a slash at its end. @throws CliError SETTING_MISSING */

@@ -48,6 +48,7 @@ export {
   topics,
   type EventTypeRegistry,
 } from './events/event-types.ts';
+export { EventTypesError, loadEventTypes } from './declared/load-event-types.ts';
 export { withTopicPrefix } from './events/topic-prefix.ts';
 export { productChange } from './events/product-change.ts';
 export { categoryChange } from './events/category-change.ts';

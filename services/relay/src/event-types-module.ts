@@ -1,40 +1,21 @@
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { eventTypes as builtIn, type EventType } from '@outbound/schemas';
+import {
+  eventTypes as builtIn,
+  EventTypesError,
+  loadEventTypes as loadModule,
+  type EventTypeRegistry,
+} from '@outbound/schemas';
 import { RelayError } from './errors.ts';
-import { eventTypesFaults } from './event-types-fault.ts';
 
 /**
- * The declarations that the relay routes by: those of this repository, or the export `eventTypes` of a JavaScript module of
- * yours, a `Map` from name to declaration (or an array of them), so that one relay serves any outbox.
+ * The declarations that the relay routes by: those of this repository, or of a JavaScript module of yours.
  * @throws RelayError CONFIG_INVALID naming the module and what it lacks.
  */
-export async function loadEventTypes(
-  modulePath: string | undefined,
-): Promise<ReadonlyMap<string, EventType>> {
+export async function loadEventTypes(modulePath: string | undefined): Promise<EventTypeRegistry> {
   if (modulePath === undefined) return builtIn;
-  let loaded: { eventTypes?: unknown };
   try {
-    loaded = (await import(pathToFileURL(resolve(modulePath)).href)) as typeof loaded;
+    return await loadModule(modulePath, 'RELAY_EVENT_TYPES');
   } catch (cause) {
-    throw new RelayError(
-      'CONFIG_INVALID',
-      `the module ${modulePath} of RELAY_EVENT_TYPES cannot be loaded`,
-      { cause },
-    );
+    if (!(cause instanceof EventTypesError)) throw cause;
+    throw new RelayError('CONFIG_INVALID', cause.message, { cause });
   }
-  const declared: unknown =
-    loaded.eventTypes instanceof Map ? [...loaded.eventTypes.values()] : loaded.eventTypes;
-  if (!Array.isArray(declared) || declared.length === 0)
-    throw new RelayError(
-      'CONFIG_INVALID',
-      `the module ${modulePath} of RELAY_EVENT_TYPES must export eventTypes, a non-empty Map or array of event type declarations with name, owner, dataType, version and routes`,
-    );
-  const faults = eventTypesFaults(declared);
-  if (faults.length > 0)
-    throw new RelayError(
-      'CONFIG_INVALID',
-      `the module ${modulePath} of RELAY_EVENT_TYPES declares what cannot be published: ${faults.join('; ')}`,
-    );
-  return new Map((declared as EventType[]).map((eventType) => [eventType.name, eventType]));
 }

@@ -30,7 +30,7 @@ test('letters are given up together with the entity’s present state or not at 
     .values({ id, code: 'c', name: 'n', version: 3 });
   const state = { since: '0/10:0@00000000', count: 2, done: 0, code: 'EVENT_TOO_LARGE', at: '' };
   const key: WaitingKey = {
-    ...{ aggregateType: 'catalog.category', aggregateId: id, letters: [] },
+    ...{ aggregateType: 'catalog.category', aggregateId: id, letters: [], place: '' },
     state: { ...state, type: 'catalog.category-change', firstEid: '', lastEid: '' },
   };
   const written = async () =>

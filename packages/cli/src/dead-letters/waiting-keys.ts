@@ -3,6 +3,7 @@ import {
   parkedEntryFromText,
   parkedEntryHeader,
   parkedKeyText,
+  recordHeader,
   waitingLetters,
   type DeadLetter,
   type DeadLetterTopics,
@@ -25,7 +26,15 @@ export interface WaitingKey {
   readonly aggregateType: string;
   readonly aggregateId: string;
   readonly state: ParkedState;
+  /** Where in the log the last decision about it was made, as `source_lsn` has it. */
+  readonly place: string;
   readonly letters: readonly DeadLetter[];
+}
+
+/** How a key stands by the journal. */
+interface JournalledKey {
+  readonly state: ParkedState;
+  readonly place: string;
 }
 
 /** How to read the topics of a pipeline. */
@@ -38,15 +47,21 @@ export interface LetterSource {
 
 /** The parked keys, by `parkedKeyText`. @throws CliError KAFKA_UNAVAILABLE */
 export async function readParkedStates(source: LetterSource): Promise<Map<string, ParkedState>> {
-  const states = new Map<string, ParkedState>();
+  const keys = await readJournal(source);
+  return new Map(Array.from(keys, ([key, { state }]) => [key, state]));
+}
+
+async function readJournal(source: LetterSource): Promise<Map<string, JournalledKey>> {
+  const keys = new Map<string, JournalledKey>();
   await readWhole(source, source.topics.parkedKeys.topic, ({ headers }) => {
     const entry = parkedEntryFromText(headers[parkedEntryHeader] ?? '');
     if (!entry) return;
     const key = parkedKeyText(entry.aggregateType, entry.aggregateId);
-    if (entry.after) states.set(key, entry.after);
-    else states.delete(key);
+    const place = headers[recordHeader.sourceLsn] ?? '';
+    if (entry.after) keys.set(key, { state: entry.after, place });
+    else keys.delete(key);
   });
-  return states;
+  return keys;
 }
 
 /**
@@ -57,25 +72,26 @@ export async function readWaitingKeys(
   source: LetterSource,
   filter: LetterFilter,
 ): Promise<readonly WaitingKey[]> {
-  const states = await readParkedStates(source);
+  const keys = await readJournal(source);
   const letters = new Map<string, DeadLetter[]>();
   await readWhole(source, source.topics.deadLetters.topic, ({ headers, value }) => {
     const letter = deadLetterOf(headers, value);
     if (!letter) return;
     const key = parkedKeyText(letter.aggregateType, letter.aggregateId);
-    if (states.get(key)?.since !== letter.since) return;
+    if (keys.get(key)?.state.since !== letter.since) return;
     // The value is a view of a whole fetch.
     const kept = { ...letter, payload: letter.payload && Buffer.from(letter.payload) };
     const known = letters.get(key);
     if (known) known.push(kept);
     else letters.set(key, [kept]);
   });
-  return Array.from(states).flatMap(([key, state]): WaitingKey[] => {
+  return Array.from(keys).flatMap(([key, { state, place }]): WaitingKey[] => {
     const [aggregateType = '', aggregateId = ''] = JSON.parse(key) as string[];
     const waiting = {
       aggregateType,
       aggregateId,
       state,
+      place,
       letters: waitingLetters(state, letters.get(key) ?? []),
     };
     return isMeant(waiting, filter) ? [waiting] : [];

@@ -1,4 +1,4 @@
-import { declaredTopics, eventTypes, withTopicPrefix } from '@outbound/schemas';
+import { declaredTopics } from '@outbound/schemas';
 import { walBudget } from '@outbound/service-kit';
 import type pg from 'pg';
 import { cliPrefix } from '../cli-settings.ts';
@@ -133,9 +133,9 @@ async function appliedMigrations(pool: pg.Pool): Promise<readonly Migration[] | 
 async function kafka(context: CliContext): Promise<readonly Finding[]> {
   const { settings } = context;
   if (settings.kafkaBrokers === undefined) return [notSet('kafka', 'OUTBOUND_KAFKA_BROKERS')];
-  const prefixed = withTopicPrefix(eventTypes, settings.topicPrefix);
+  const eventTypes = await context.eventTypes();
   try {
-    return await kafkaChecks(context.kafka(), prefixed.values());
+    return await kafkaChecks(context.kafka(), eventTypes.values());
   } catch (error) {
     return [
       fault(
@@ -151,7 +151,7 @@ async function kafka(context: CliContext): Promise<readonly Finding[]> {
 async function backlog(context: CliContext): Promise<readonly Finding[]> {
   const { settings } = context;
   if (settings.kafkaBrokers === undefined || settings.databaseUrl === undefined) return [];
-  const prefixed = withTopicPrefix(eventTypes, settings.topicPrefix);
+  const prefixed = await context.eventTypes();
   try {
     const pool = await context.database();
     const admin = await openKafkaAdmin(context.kafka());

@@ -1,6 +1,5 @@
 import { isEventSql, markHeaders, type EventTypeRegistry } from '@outbound/schemas';
 import type pg from 'pg';
-import { CliError } from '../exit-codes.ts';
 
 /** What of the retained outbox is not in every topic that it is routed to. */
 export interface Backlog {
@@ -8,14 +7,24 @@ export interface Backlog {
   readonly entities: number;
   /** Every event of it was created at or after this, and so is whatever was not yet visible when it was counted. */
   readonly since: Date;
+  /** Event types that are not known here, and of which something is missing. */
+  readonly unknownTypes: readonly string[];
+  /** Keys whose dead letters are to be given up, since an event before them is missing. */
+  readonly overtaken: readonly AggregateKey[];
+}
+
+/** What a key is parked by. */
+export interface AggregateKey {
+  readonly aggregateType: string;
+  readonly aggregateId: string;
 }
 
 /** A session in which the tables of a recovery live; they are gone with it. */
 export type RecoverySession = pg.ClientBase;
 
 /**
- * Makes the session's tables: the routes of each event type, and what has been seen in the topics.
- * @throws CliError EVENT_TYPE_UNKNOWN if the outbox holds events whose topics are not known here.
+ * Makes the session's tables: the routes of each event type, and what has been seen in the topics. Events of other types have no topic: the relay makes
+ * dead letters of them.
  */
 export async function prepareBacklog(
   session: RecoverySession,
@@ -30,6 +39,7 @@ export async function prepareBacklog(
   );
   await session.query(`
     create temp table recover_seen (topic text not null, eid uuid not null);
+    create temp table recover_waiting (eid uuid not null, aggregatetype text not null, aggregateid text not null, version bigint not null);
     create temp table recover_route (type text not null, data_op text not null, topics integer not null)`);
   await session.query(
     'insert into recover_route select * from unnest($1::text[], $2::text[], $3::integer[])',
@@ -39,14 +49,11 @@ export async function prepareBacklog(
       routes.map(({ topics }) => topics),
     ],
   );
-  const { rows } = await session.query<{ type: string }>(
-    `select distinct type from outbox where type not in (select type from recover_route) and ${isEventSql} limit 5`,
-  );
-  if (rows.length > 0)
-    throw new CliError(
-      'EVENT_TYPE_UNKNOWN',
-      `the outbox holds events of types that this outbound does not know (${rows.map(({ type }) => type).join(', ')}), so their topics are not known: use the outbound of the same release as the relay`,
-    );
+}
+
+/** False for an id that is none of an outbox. */
+export function isOurs(eid: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(eid);
 }
 
 /** Notes events that were found in a topic. An id that is none of ours is left out. */
@@ -55,7 +62,7 @@ export async function noteSeen(
   topic: string,
   eids: readonly string[],
 ): Promise<void> {
-  const ours = eids.filter((eid) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(eid));
+  const ours = eids.filter(isOurs);
   if (ours.length > 0)
     await session.query('insert into recover_seen select $1, unnest($2::uuid[])', [topic, ours]);
 }
@@ -80,7 +87,8 @@ async function openSince(session: RecoverySession): Promise<Date | undefined> {
  * (I3); so after the highest version
  * that is in all of its topics everything has to come again. Of that version itself (snapshots repeat a version) only
  * what is not in all of them.
- * What a compacted topic has dropped since counts as missing: an event too many, never one too few.
+ * What a compacted topic has dropped since counts as missing: an event too many, never one too few. What waits in the dead letters is not missing, and
+ * says nothing of what came before it: that went another way.
  */
 export async function countBacklog(session: RecoverySession): Promise<Backlog> {
   // Before the rows are looked at: a transaction that is not seen among them was open now, or began later.
@@ -98,8 +106,15 @@ export async function countBacklog(session: RecoverySession): Promise<Backlog> {
     create index on recover_done (aggregatetype, aggregateid);
     analyze recover_complete;
     analyze recover_done`);
-  const { rows } = await session.query<{ events: string; entities: string; since: Date | null }>(
-    `select count(*) as events, count(distinct (aggregatetype, aggregateid)) as entities, min(first_at) as since
+  const overtaken = await takeOvertaken(session);
+  const { rows } = await session.query<{
+    events: string;
+    entities: string;
+    since: Date | null;
+    unknown_types: string[] | null;
+  }>(
+    `select count(*) as events, count(distinct (aggregatetype, aggregateid)) as entities, min(first_at) as since,
+       array_agg(distinct type) filter (where not is_known) as unknown_types
      from (${missingSql}) missing`,
     [new Date(0)],
   );
@@ -115,19 +130,44 @@ export async function countBacklog(session: RecoverySession): Promise<Backlog> {
     entities: Number(row?.entities),
     // One more: the server knows microseconds.
     since: new Date(Math.max(0, Math.min(...bounds.map((each) => each.getTime())) - 1)),
+    unknownTypes: row?.unknown_types ?? [],
+    overtaken,
   };
 }
 
 /** Rows of the outbox, each event once, that are not in all of their topics. $1: no row before this is looked at. */
 const missingSql = `
-  select o.* from (
+  select o.*, r.type is not null as is_known from (
     select distinct on (id) id, created_at as first_at, created_at, aggregatetype, aggregateid, type, version, data_op
     from outbox where created_at >= $1 and ${isEventSql} order by id, created_at
   ) o
-  join recover_route r on r.type = o.type and r.data_op = o.data_op and r.topics > 0
+  left join recover_route r on r.type = o.type and r.data_op = o.data_op
   left join recover_done d on d.aggregatetype = o.aggregatetype and d.aggregateid = o.aggregateid
-  where d.version is null or o.version > d.version
-    or (o.version = d.version and not exists (select from recover_complete c where c.id = o.id))`;
+  where coalesce(r.topics, 1) > 0 and (d.version is null or o.version > d.version
+    or (o.version = d.version and not exists (select from recover_complete c where c.id = o.id)))
+    and not exists (select from recover_waiting w where w.eid = o.id)`;
+
+/**
+ * Entities of which an event is missing that is older than what waits in their dead letters: it was on its way when its key was parked, and never
+ * came. Behind the letters it would come too late (I3). So those letters are taken out of what waits: they are to be given up, and their events
+ * come again, from the missing one on; provided that the outbox has all of them.
+ */
+async function takeOvertaken(session: RecoverySession): Promise<readonly AggregateKey[]> {
+  const { rows } = await session.query<{ type: string; id: string }>(
+    `with overtaken as (
+       select w.aggregatetype, w.aggregateid from recover_waiting w
+       join (${missingSql}) m using (aggregatetype, aggregateid)
+       group by 1, 2
+       having min(m.version) < min(w.version) and bool_and(exists (select from outbox o where o.id = w.eid))
+     ), taken as (
+       delete from recover_waiting w using overtaken o
+       where w.aggregatetype = o.aggregatetype and w.aggregateid = o.aggregateid
+     )
+     select aggregatetype as type, aggregateid as id from overtaken`,
+    [new Date(0)],
+  );
+  return rows.map(({ type, id }) => ({ aggregateType: type, aggregateId: id }));
+}
 
 /**
  * A dead letter that was on its way again comes without its mark: the relay leaves out a letter that was dealt with, and

@@ -1,30 +1,26 @@
 import { createDatabase, type Database } from '@outbound/outbox';
-import { eventTypes, storedAggregates, topics, withTopicPrefix } from '@outbound/schemas';
 import type pg from 'pg';
 import { durationText } from '../backfill/pace.ts';
 import type { CliContext } from '../context.ts';
+import type { WaitingKey } from '../dead-letters/waiting-keys.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
-import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
 import { oneAtATime } from '../operations/one-at-a-time.ts';
 import { recorded, type Operation } from '../operations/operation.ts';
 import type { AddVerb } from '../verb.ts';
-import {
-  countBacklog,
-  emitMissingAgain,
-  noteSeen,
-  prepareBacklog,
-  type Backlog,
-} from './backlog.ts';
+import { emitMissingAgain, type Backlog } from './backlog.ts';
+import { look } from './look.ts';
 import { bridge, createInterimSlot, followFailovers, installSlot } from './new-slot.ts';
-import { readPublished } from './published-events.ts';
+import { previewText } from './preview-text.ts';
 import { readSlotFacts } from './slot-facts.ts';
 import { judgeLostSlot, type SlotVerdict } from './slot-verdict.ts';
 import { countUncovered, emitUncovered, type Uncovered } from './uncovered.ts';
+import { giveUpOvertaken } from './waiting-events.ts';
 
 interface Options {
   readonly dryRun?: boolean;
   readonly failover?: boolean;
   readonly force?: boolean;
+  readonly parkUnknown?: boolean;
   readonly yes?: boolean;
 }
 
@@ -65,11 +61,15 @@ export const addRecover: AddVerb = (program, bind) => {
       '--failover',
       'a slot that follows a failover (Postgres 17); by itself if the lost one did',
     )
+    .option(
+      '--park-unknown',
+      'also events of types that neither the relay nor this knows: the relay makes dead letters of them',
+    )
     .option('--dry-run', 'show what is missing and do nothing')
     .option('-y, --yes', 'do it without asking')
     .addHelpText(
       'after',
-      '\nStop the relay first, or let it stand with its exit code 11. Writers wait while the missing events are written again (seconds;\nthe preview says how many). Needs a role with REPLICATION.',
+      '\nStop the relay first, or let it stand with its exit code 11. Writers wait while the missing events are written again (seconds;\nthe preview says how many). Needs a role with REPLICATION. A relay with RELAY_EVENT_TYPES: name the same module in OUTBOUND_EVENT_TYPES.',
     )
     .action(bind(recover));
 };
@@ -104,7 +104,7 @@ async function inSession(
     await readSlotFacts(session, settings.slot),
     options.force === true,
   );
-  const { backlog, uncovered, recordCount } = await look(context, session);
+  const { backlog, uncovered, recordCount, waiting } = await look(context, session);
   const uncoveredCount = await countAll(db, uncovered);
   const preview = {
     slot: settings.slot,
@@ -113,8 +113,11 @@ async function inSession(
     missingEvents: backlog.events,
     missingEntities: backlog.entities,
     uncoveredEntities: uncoveredCount,
+    waitingEvents: waiting.reduce((sum, { letters }) => sum + letters.length, 0),
+    overtakenKeys: backlog.overtaken.length,
   };
   output.note(previewText(preview));
+  if (options.parkUnknown !== true) refuseUnknownTypes(backlog);
   if (options.dryRun === true) {
     output.answer({ ...preview, dryRun: true }, 'nothing was done');
     return exitCodes.done;
@@ -132,48 +135,22 @@ async function inSession(
         verdict: { ...verdict, isFailover: verdict.isFailover || options.failover === true },
         backlog,
         uncovered,
+        waiting,
       },
       operation,
     ),
   );
 }
 
-/** Reads only: what the topics have, and what they do not have. */
-async function look(
-  context: CliContext,
-  session: pg.PoolClient,
-): Promise<{ backlog: Backlog; uncovered: readonly Uncovered[]; recordCount: number }> {
-  const registry = withTopicPrefix(eventTypes, context.settings.topicPrefix);
-  await prepareBacklog(session, registry);
-  const { rows } = await session.query<{ oldest: Date | null }>(
-    'select min(created_at) as oldest from outbox',
+/** @throws CliError EVENT_TYPE_UNKNOWN: whether these are in their topics cannot be told, since those are not known. */
+function refuseUnknownTypes({ unknownTypes }: Backlog): void {
+  if (unknownTypes.length === 0) return;
+  throw new CliError(
+    'EVENT_TYPE_UNKNOWN',
+    `the outbox holds events of types that this outbound does not know (${unknownTypes.slice(0, 5).join(', ')}${unknownTypes.length > 5 ? ', …' : ''}), so whether they are in their topics cannot be told: ` +
+      `use the outbound of the relay's release, with the relay's module in OUTBOUND_EVENT_TYPES; if the relay does not know them either, --park-unknown lets it make dead letters of them; nothing was changed`,
+    { exitCode: exitCodes.usage },
   );
-  const oldest = rows[0]?.oldest ?? new Date();
-  const connection = context.kafka();
-  const admin = await openKafkaAdmin(connection);
-  context.onClose(() => admin.close());
-  context.output.note(
-    `reading the topics since ${oldest.toISOString()}, the oldest retained event`,
-  );
-  const published = await readPublished({
-    connection,
-    admin,
-    topics: topics(registry).map(({ topic }) => topic),
-    since: oldest,
-    signal: context.signal,
-    onSeen: (topic, eids) => noteSeen(session, topic, eids),
-  });
-  stopIfAsked(context);
-  const backlog = await countBacklog(session);
-  const uncovered = [...storedAggregates.values()].map((aggregate): Uncovered => {
-    const routes = registry.get(aggregate.eventType.name)?.routes ?? [];
-    const newestMs = Math.max(0, ...routes.map(({ topic }) => published.newestMs.get(topic) ?? 0));
-    // What was in flight when something was published last may be older than it: an hour is far more than a transaction
-    // takes.
-    const sinceMs = Math.min(oldest.getTime(), Math.max(0, newestMs - 3_600_000));
-    return { aggregate, since: new Date(sinceMs) };
-  });
-  return { backlog, uncovered, recordCount: published.recordCount };
 }
 
 async function rebuild(
@@ -185,10 +162,11 @@ async function rebuild(
     readonly verdict: SlotVerdict;
     readonly backlog: Backlog;
     readonly uncovered: readonly Uncovered[];
+    readonly waiting: readonly WaitingKey[];
   },
   operation: Operation,
 ): Promise<ExitCode> {
-  const { context, pool, db, session, verdict, backlog, uncovered } = plan;
+  const { context, pool, db, session, verdict, backlog, uncovered, waiting } = plan;
   const { output, settings } = context;
   await createInterimSlot(session, settings.slot, {
     pool,
@@ -203,7 +181,11 @@ async function rebuild(
   } = await bridge(session, settings.slot, {
     // Any commit of another session flushes everything before it.
     flush: () => operation.progress({ step: 'held' }),
-    emit: () => emitMissingAgain(session, backlog),
+    emit: async () => {
+      // Before the events: when the relay comes to those, the key is free.
+      await giveUpOvertaken(session, backlog, waiting);
+      return emitMissingAgain(session, backlog);
+    },
   });
   const told = { mended: mended.join(' '), refused: refused.join(' ') };
   await operation.progress({ step: 'emitted', emitted, slotLsn, ...told });
@@ -250,34 +232,3 @@ async function countAll(db: Database, uncovered: readonly Uncovered[]): Promise<
   for (const each of uncovered) count += await countUncovered(db, each);
   return count;
 }
-
-function stopIfAsked({ signal }: CliContext): void {
-  if (signal.aborted)
-    throw new CliError('INTERRUPTED', 'interrupted; nothing was changed', {
-      exitCode: exitCodes.interrupted,
-    });
-}
-
-function previewText(preview: {
-  readonly slot: string;
-  readonly why: string;
-  readonly recordsRead: number;
-  readonly missingEvents: number;
-  readonly missingEntities: number;
-  readonly uncoveredEntities: number;
-}): string {
-  const { slot, why, recordsRead, missingEvents, missingEntities, uncoveredEntities } = preview;
-  return [
-    `slot "${slot}" ${why}`,
-    `${recordsRead} records read; ${missingEvents} retained events of ${missingEntities} entities are not in all of their topics and will be published again, in order`,
-    ...(uncoveredEntities === 0
-      ? []
-      : [
-          `${uncoveredEntities} entities have a change whose event is no longer in the outbox: what they are now will be emitted`,
-        ]),
-    `writers wait for about ${durationText(Math.max(1, missingEvents / copiesPerSecond))} meanwhile`,
-  ].join('\n');
-}
-
-/** Events that a Postgres writes again in a second, at the least: measured with 500 bytes each. */
-const copiesPerSecond = 10_000;

@@ -10,6 +10,9 @@ import {
   prepareBacklog,
   type Backlog,
 } from './backlog.ts';
+import { storedHere } from './uncovered.ts';
+import { giveUpOvertaken, noteWaiting } from './waiting-events.ts';
+import type { WaitingKey } from '../dead-letters/waiting-keys.ts';
 import { bridge, createInterimSlot, followFailovers, installSlot } from './new-slot.ts';
 
 const slot = 'outbound';
@@ -23,6 +26,7 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
   let pool: pg.Pool;
   let operatorUrl = '';
   let count = 0;
+  let waiting: WaitingKey[] = [];
 
   beforeAll(async () => {
     server = await startPostgres({ major });
@@ -41,6 +45,7 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
     await admin.connect();
     await session.connect();
     await prepareBacklog(session, eventTypes);
+    waiting = [];
     return async () => {
       await session.end();
       await pool.end();
@@ -86,7 +91,10 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
           "insert into operation (id, verb, actor) values (gen_random_uuid(), 'recover', 'test')",
         );
       },
-      emit: () => emitMissingAgain(session, backlog),
+      emit: async () => {
+        await giveUpOvertaken(session, backlog, waiting);
+        return emitMissingAgain(session, backlog);
+      },
     });
     await installSlot(session, slot, { slotLsn, mustDrop: false });
     return { backlog, ...emitted };
@@ -249,22 +257,106 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
   test('a row that gave dead letters up is no event: it is not missing, and its type is nobody’s', async () => {
     await mark(1, 1, 'outbound_discard');
     await mark(2, 1, 'outbound_discard', 'outbound.discard');
-    await session.query('drop table recover_seen, recover_route');
+    await session.query('drop table recover_seen, recover_route, recover_waiting');
     await prepareBacklog(session, eventTypes);
     const { backlog, emitted } = await recover();
     expect(backlog).toMatchObject({ events: 0, entities: 0 });
     expect(emitted).toBe(0);
   });
 
-  test('an event type that is not known stops it before anything', async () => {
-    await commit(1, 1);
-    await admin.query(
-      "insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload) values (gen_random_uuid(), 'x', 'x', 'x.y', 1, 'C', '{}')",
+  /** The key is parked, and these of its versions wait. */
+  const parked = (key: number, ...versions: readonly number[]) => {
+    const letters = versions.map((version, index) => ({
+      ...{ since: '0/1:0', number: index + 1, eid: eidOf(key, version), type: changes },
+      ...{ aggregateType: state, aggregateId: `key-${key}`, version: String(version) },
+      ...{ dataOp: 'U', payload: null, leftOutBytes: undefined, headers: '{}' },
+      ...{ reason: 'parked', code: 'KEY_PARKED', message: '', at: '' },
+    }));
+    const ends = { firstEid: letters[0]?.eid ?? '', lastEid: letters.at(-1)?.eid ?? '' };
+    const waits: WaitingKey = {
+      aggregateType: state,
+      aggregateId: `key-${key}`,
+      place: '0/1:0@00000000',
+      state: {
+        ...{ since: '0/1:0', count: versions.length, done: 0, code: 'EVENT_REFUSED' },
+        ...{ type: changes, at: '', ...ends },
+      },
+      letters,
+    };
+    waiting.push(waits);
+    return noteWaiting(session, [waits]);
+  };
+
+  test('what waits in the dead letters is not written again: behind itself it would be parked twice', async () => {
+    await published(await commit(1, 1));
+    await commit(1, 2);
+    await commit(1, 3);
+    await parked(1, 2, 3);
+    await commit(1, 4);
+    const { backlog } = await recover();
+    expect(backlog).toMatchObject({ events: 1, overtaken: [] });
+    expect(await streamed()).toEqual([eidOf(1, 4)]);
+  });
+
+  // It was on its way to its topics when the next one went to the dead letters, and both roads are apart.
+  test('an event that is older than what waits of its key comes again with it, and the letters are given up', async () => {
+    await published(await commit(1, 1), await commit(2, 1));
+    for (const version of [2, 3, 4]) await commit(1, version);
+    await parked(1, 3, 4);
+    await commit(2, 2);
+    await parked(2, 2);
+    const { backlog } = await recover();
+    expect(backlog.overtaken).toEqual([{ aggregateType: state, aggregateId: 'key-1' }]);
+    const [discard, ...again] = await streamed();
+    expect(again).toEqual([eidOf(1, 2), eidOf(1, 3), eidOf(1, 4)]);
+    const { rows } = await admin.query(
+      'select aggregateid, headers::text from outbox where id = $1',
+      [discard],
     );
-    await session.query('drop table recover_seen, recover_route');
-    await expect(prepareBacklog(session, eventTypes)).rejects.toMatchObject({
-      code: 'EVENT_TYPE_UNKNOWN',
-    });
+    // Before them: the key is free when the relay comes to them.
+    expect(rows).toEqual([{ aggregateid: 'key-1', headers: '{"outbound_discard":"2 0/1:0"}' }]);
+  });
+
+  test('letters are given up only for events that the outbox has all of', async () => {
+    await published(await commit(1, 1));
+    await commit(1, 2);
+    await parked(1, 3);
+    const { backlog } = await recover();
+    expect(backlog.overtaken).toEqual([]);
+    expect(await streamed()).toEqual([eidOf(1, 2)]);
+  });
+
+  test('event types that are not known are named, and their events are missing unless they wait', async () => {
+    await published(await commit(1, 1));
+    const insert = (id: string, type: string, headers = '{}') =>
+      admin.query(
+        "insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers) values ($1, $2, 'key-1', $3, 2, 'C', '{}', $4)",
+        [id, state, type, headers],
+      );
+    await insert(eidOf(1, 2), 'x.waits');
+    await parked(1, 2);
+    // Written to deal with a dead letter: the relay takes it whatever its type.
+    await insert(eidOf(9, 1), 'x.waits', '{"outbound_discard":"1 0/1:0"}');
+    expect(await countBacklog(session)).toMatchObject({ events: 0, unknownTypes: [] });
+    await session.query('drop table recover_complete, recover_done');
+    await insert(eidOf(1, 3), 'x.gap');
+    const { backlog, emitted } = await recover();
+    expect(backlog).toMatchObject({ events: 1, unknownTypes: ['x.gap'] });
+    expect(emitted).toBe(1);
+    expect(await streamed()).toEqual([eidOf(1, 3)]);
+  });
+
+  test('entities whose table is not there, or which the relay does not carry, are not asked about', async () => {
+    const names = async (...types: readonly string[]) =>
+      (
+        await storedHere(session, new Map([...eventTypes].filter(([name]) => types.includes(name))))
+      ).map(({ eventType }) => eventType.name);
+    expect(await names('catalog.category-change')).toEqual(['catalog.category-change']);
+    expect(await names()).toEqual([]);
+    await admin.query('alter table category rename to another');
+    expect(await names('catalog.category-change', 'catalog.product-change')).toEqual([
+      'catalog.product-change',
+    ]);
   });
 
   test('the slot can follow a failover, from Postgres 17 on', async () => {

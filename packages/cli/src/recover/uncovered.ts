@@ -1,7 +1,8 @@
 import { emitSnapshots } from '../snapshots/emit-snapshots.ts';
 import type { Database } from '@outbound/outbox';
-import type { StoredAggregate } from '@outbound/schemas';
-import { and, asc, gt, gte, sql } from 'drizzle-orm';
+import { storedAggregates, type EventTypeRegistry, type StoredAggregate } from '@outbound/schemas';
+import { and, asc, getTableName, gt, gte, sql } from 'drizzle-orm';
+import type pg from 'pg';
 
 /**
  * Entities of one kind whose last change has no event in the outbox any more, although it may not have been published.
@@ -13,6 +14,25 @@ export interface Uncovered {
 }
 
 const chunk = 500;
+
+/**
+ * The kinds of entities whose rows can say what the outbox no longer has: those that the relay carries, and whose table is in this database. Of
+ * other event types nothing is known but their events.
+ */
+export async function storedHere(
+  session: Pick<pg.ClientBase, 'query'>,
+  eventTypes: EventTypeRegistry,
+): Promise<readonly StoredAggregate[]> {
+  const carried = [...storedAggregates.values()].filter(({ eventType }) =>
+    eventTypes.has(eventType.name),
+  );
+  const { rows } = await session.query<{ name: string }>(
+    'select name from unnest($1::text[]) as name where to_regclass(quote_ident(name)) is not null',
+    [carried.map(({ table }) => getTableName(table))],
+  );
+  const here = new Set(rows.map(({ name }) => name));
+  return carried.filter(({ table }) => here.has(getTableName(table)));
+}
 
 /**
  * How many there are. In a database whose outbox only housekeeping has touched, none: it drops nothing that a lost slot

@@ -1,6 +1,7 @@
 import type { Output } from '../console/output.ts';
 import { ageText, bytesText, durationText, numberText } from '../console/units.ts';
 import type { GroupStatus, KafkaStatus, TopicStatus } from './kafka-status.ts';
+import type { ParkedStatus } from './parked-status.ts';
 import type { RelayStatus } from './relay-status.ts';
 import type { SlotStatus } from './slot-status.ts';
 import type { OperationStatus, OutboxStatus } from './source-status.ts';
@@ -19,7 +20,7 @@ export function statusText(
   const say = (name: string, text: string) => lines.push(`${bold(name.padEnd(12))}${text}`);
   const more = (text: string) => lines.push(`${' '.repeat(12)}${text}`);
 
-  const { slot, publication, outbox, relay, kafka, operations } = status;
+  const { slot, publication, outbox, relay, kafka, deadLetters, operations } = status;
   if (!slot.isKnown) say('slot', `${names.slot}: ${unknown}: ${slot.why}`);
   else if (!slot.value)
     say('slot', red(`${names.slot} does not exist: no relay has started, or it was dropped`));
@@ -44,6 +45,11 @@ export function statusText(
   );
   say('relay', relay.isKnown ? relayText(relay.value, names.nowMs) : `${unknown}: ${relay.why}`);
   say('kafka', kafka.isKnown ? clusterText(kafka.value) : `${unknown}: ${kafka.why}`);
+  if (!deadLetters.isKnown) say('parked', `${unknown}: ${deadLetters.why}`);
+  else {
+    const text = parkedText(deadLetters.value);
+    say('parked', (deadLetters.value?.keys ?? 0) > 0 ? red(text) : text);
+  }
   if (kafka.isKnown) {
     const { topics, groups } = kafka.value;
     lines.push(
@@ -113,6 +119,14 @@ function relayText(relay: RelayStatus, nowMs: number): string {
       `${relay.refuted_partitions} partitions hold events that this database does not have (outbound verify --repair)`,
     );
   return parts.join(' · ');
+}
+
+function parkedText(parked: ParkedStatus | undefined): string {
+  if (!parked) return 'there are no topics for dead letters (provision makes them)';
+  const { keys, events, by_code: byCode, oldest_seconds: oldest } = parked;
+  if (keys === 0) return 'no key';
+  const causes = Object.entries(byCode).map(([code, count]) => `${numberText(count)} by ${code}`);
+  return `${numberText(keys)} keys (${causes.join(', ')}), ${numberText(events)} events wait in the dead letters, the first ${oldest === null ? `since ${unknown}` : `for ${durationText(oldest)}`}; see outbound dead-letters`;
 }
 
 function clusterText({ cluster }: KafkaStatus): string {

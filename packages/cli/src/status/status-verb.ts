@@ -64,7 +64,7 @@ function show({ output, settings }: CliContext, now: Status, isAgain: boolean): 
   else output.answer(statusJson(now), text);
 }
 
-/** Null is unknown; why is in `unknown`, by part. A slot or publication that is not there is `{"exists": false}`. */
+/** Null is unknown; why is in `unknown`, by part. What is not there is `{"exists": false}`. */
 export function statusJson(status: Status): Record<string, unknown> {
   const thing = <Value extends object>(value: Value | undefined | null) => {
     if (value === null) return null;
@@ -79,10 +79,13 @@ export function statusJson(status: Status): Record<string, unknown> {
     cluster: kafka?.cluster ?? null,
     topics: kafka?.topics ?? null,
     groups: kafka?.groups ?? null,
+    dead_letters: thing(valueOrNull(status.deadLetters)),
     operations: valueOrNull(status.operations),
     unknown: Object.fromEntries(
       Object.entries(status).flatMap(([name, part]: [string, Status[keyof Status]]) =>
-        part.isKnown ? [] : [[name, part.why]],
+        part.isKnown
+          ? []
+          : [[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), part.why]],
       ),
     ),
   };
@@ -93,10 +96,10 @@ function isAnswered(
   status: Status,
   { databaseUrl, kafkaBrokers, relayAdminUrl }: CliSettings,
 ): boolean {
-  const { slot, publication, outbox, operations, relay, kafka } = status;
+  const { slot, publication, outbox, operations, relay, kafka, deadLetters } = status;
   const asked: readonly Status[keyof Status][] = [
     ...(databaseUrl === undefined ? [] : [slot, publication, outbox, operations]),
-    ...(kafkaBrokers === undefined ? [] : [kafka]),
+    ...(kafkaBrokers === undefined ? [] : [kafka, deadLetters]),
     ...(relayAdminUrl === undefined ? [] : [relay]),
   ];
   return asked.every((part) => part.isKnown);

@@ -39,6 +39,7 @@ interface StatusJson {
   readonly outbox: Record<string, unknown> | null;
   readonly topics: readonly Record<string, unknown>[] | null;
   readonly groups: readonly Record<string, unknown>[] | null;
+  readonly dead_letters: Record<string, unknown> | null;
   readonly operations: readonly Record<string, unknown>[] | null;
   readonly unknown: Record<string, string>;
 }
@@ -118,6 +119,7 @@ test('status shows every part as it is, and a group that is behind with its lag 
   const lagSeconds = groups[0]?.['lag_seconds'];
   expect(lagSeconds).toBeGreaterThan(0);
   expect(lagSeconds).toBeLessThan(300);
+  expect(json.dead_letters).toMatchObject({ exists: true, keys: 0, events: 0, oldest_at: null });
   expect(json.operations).toMatchObject([{ verb: 'backfill', outcome: 'done' }]);
 
   const { out } = await outbound(['status'], { env });
@@ -147,6 +149,7 @@ test('what cannot be reached is unknown, with its reason, and the other parts an
   expect(kafkaGone.json).toMatchObject({ topics: null, groups: null, slot: { exists: true } });
   expect(kafkaGone.json.unknown).toEqual({
     kafka: expect.stringContaining('127.0.0.1:1') as string,
+    dead_letters: expect.stringContaining('127.0.0.1:1') as string,
   });
 
   const relayGone = await status({ OUTBOUND_RELAY_ADMIN_URL: undefined });

@@ -146,6 +146,7 @@ test('nothing that is unknown looks like nothing', () => {
     operations: why,
     relay: why,
     kafka: why,
+    deadLetters: why,
   };
   const names = { slot: 'outbound', publication: 'outbound', nowMs: 0 };
   const plain = (text: string) => text;
@@ -153,10 +154,11 @@ test('nothing that is unknown looks like nothing', () => {
     colors: { bold: plain, red: plain } as never,
     table: () => '',
   });
-  expect(text.split('\n').filter((line) => line !== '')).toHaveLength(6);
+  expect(text.split('\n').filter((line) => line !== '')).toHaveLength(7);
   for (const line of text.split('\n').filter((each) => each !== ''))
     expect(line).toContain('unknown: it was not asked');
   expect(statusJson(status)).toMatchObject({ slot: null, topics: null, groups: null, relay: null });
+  expect(statusJson(status)['dead_letters']).toBe(null);
 });
 
 test('without any setting it says which it needs', async () => {

@@ -1,4 +1,5 @@
-import { changeRoute, eventTypes, stateRoute } from '@outbound/schemas';
+import { changeRoute, stateRoute } from '../event-type.ts';
+import { eventTypes } from '../events/event-types.ts';
 import { describe, expect, it } from 'vitest';
 import { eventTypesFaults } from './event-types-fault.ts';
 

@@ -1,10 +1,4 @@
-import {
-  dataOps,
-  type DataOp,
-  type EventType,
-  type Route,
-  type RouteForm,
-} from '@outbound/schemas';
+import { dataOps, type DataOp, type EventType, type Route, type RouteForm } from '../event-type.ts';
 
 const forms: readonly RouteForm[] = ['value', 'tombstone', 'skip'];
 

@@ -1,0 +1,64 @@
+import { topics } from '@outbound/schemas';
+import type pg from 'pg';
+import type { CliContext } from '../context.ts';
+import type { WaitingKey } from '../dead-letters/waiting-keys.ts';
+import { CliError, exitCodes } from '../exit-codes.ts';
+import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
+import { countBacklog, noteSeen, prepareBacklog, type Backlog } from './backlog.ts';
+import { readPublished } from './published-events.ts';
+import { storedHere, type Uncovered } from './uncovered.ts';
+import { noteWaiting, ofThisLog, readWaiting } from './waiting-events.ts';
+
+/** What there is to recover. */
+export interface Seen {
+  readonly backlog: Backlog;
+  readonly uncovered: readonly Uncovered[];
+  readonly recordCount: number;
+  readonly waiting: readonly WaitingKey[];
+}
+
+/** Reads only: what the topics have, and what they do not have. */
+export async function look(context: CliContext, session: pg.PoolClient): Promise<Seen> {
+  const registry = await context.eventTypes();
+  await prepareBacklog(session, registry);
+  const { rows } = await session.query<{ oldest: Date | null }>(
+    'select min(created_at) as oldest from outbox',
+  );
+  const oldest = rows[0]?.oldest ?? new Date();
+  const connection = context.kafka();
+  const admin = await openKafkaAdmin(connection);
+  context.onClose(() => admin.close());
+  context.output.note(
+    `reading the topics since ${oldest.toISOString()}, the oldest retained event`,
+  );
+  const published = await readPublished({
+    connection,
+    admin,
+    topics: topics(registry).map(({ topic }) => topic),
+    since: oldest,
+    signal: context.signal,
+    onSeen: (topic, eids) => noteSeen(session, topic, eids),
+  });
+  const parked = await readWaiting({ connection, admin, signal: context.signal }, context.settings);
+  const end = await session.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
+  const waiting = ofThisLog(parked, end.rows[0]?.lsn ?? '');
+  await noteWaiting(session, waiting);
+  stopIfAsked(context);
+  const backlog = await countBacklog(session);
+  const uncovered = (await storedHere(session, registry)).map((aggregate): Uncovered => {
+    const routes = registry.get(aggregate.eventType.name)?.routes ?? [];
+    const newestMs = Math.max(0, ...routes.map(({ topic }) => published.newestMs.get(topic) ?? 0));
+    // What was in flight when something was published last may be older than it: an hour is far more than a transaction
+    // takes.
+    const sinceMs = Math.min(oldest.getTime(), Math.max(0, newestMs - 3_600_000));
+    return { aggregate, since: new Date(sinceMs) };
+  });
+  return { backlog, uncovered, recordCount: published.recordCount, waiting };
+}
+
+function stopIfAsked({ signal }: CliContext): void {
+  if (signal.aborted)
+    throw new CliError('INTERRUPTED', 'interrupted; nothing was changed', {
+      exitCode: exitCodes.interrupted,
+    });
+}

@@ -1,0 +1,40 @@
+import { durationText } from '../backfill/pace.ts';
+
+/** What a recovery would do. */
+export interface RecoverPreview {
+  readonly slot: string;
+  readonly why: string;
+  readonly recordsRead: number;
+  readonly missingEvents: number;
+  readonly missingEntities: number;
+  readonly uncoveredEntities: number;
+  readonly waitingEvents: number;
+  readonly overtakenKeys: number;
+}
+
+/** The preview for people. */
+export function previewText(preview: RecoverPreview): string {
+  const { slot, why, recordsRead, missingEvents, missingEntities, uncoveredEntities } = preview;
+  const { waitingEvents, overtakenKeys } = preview;
+  return [
+    `slot "${slot}" ${why}`,
+    `${recordsRead} records read; ${missingEvents} retained events of ${missingEntities} entities are not in all of their topics and will be published again, in order`,
+    ...(uncoveredEntities === 0
+      ? []
+      : [
+          `${uncoveredEntities} entities have a change whose event is no longer in the outbox: what they are now will be emitted`,
+        ]),
+    ...(waitingEvents === 0
+      ? []
+      : [`${waitingEvents} events wait in dead letters; what the relay holds back stays there`]),
+    ...(overtakenKeys === 0
+      ? []
+      : [
+          `${overtakenKeys} parked keys miss an event that is older than their dead letters: those are given up, and their events come again in order`,
+        ]),
+    `writers wait for about ${durationText(Math.max(1, missingEvents / copiesPerSecond))} meanwhile`,
+  ].join('\n');
+}
+
+/** Events that a Postgres writes again in a second, at the least: measured with 500 bytes each. */
+const copiesPerSecond = 10_000;

@@ -1,0 +1,104 @@
+import { deadLetterTopics, parkedKeyText, type OutboxRowText } from '@outbound/schemas';
+import { uuidv7 } from 'uuidv7';
+import { discardAllRow } from '../dead-letters/letter-plan.ts';
+import { writeOutboxRows } from '../dead-letters/write-rows.ts';
+import {
+  readWaitingKeys,
+  type LetterSource,
+  type WaitingKey,
+} from '../dead-letters/waiting-keys.ts';
+import type { KafkaAdmin } from '../kafka/kafka-admin.ts';
+import { isOurs, type AggregateKey, type Backlog, type RecoverySession } from './backlog.ts';
+
+/**
+ * The parked keys with what waits in their dead letters, payloads left out; none where a pipeline has no such topics. A letter that was published or
+ * given up since is not among them, nor one of a parking that never came to be: only what the relay itself will go on from.
+ * @throws CliError KAFKA_UNAVAILABLE
+ */
+export async function readWaiting(
+  source: Omit<LetterSource, 'topics' | 'admin'> & {
+    readonly admin: Pick<KafkaAdmin, 'topics' | 'topicRanges'>;
+  },
+  { topicPrefix }: { readonly topicPrefix: string },
+): Promise<readonly WaitingKey[]> {
+  const topics = deadLetterTopics(topicPrefix);
+  const there = new Set(await source.admin.topics());
+  if (!there.has(topics.deadLetters.topic) || !there.has(topics.parkedKeys.topic)) return [];
+  const keys = await readWaitingKeys({ ...source, topics }, {});
+  return keys.map((key) => ({
+    ...key,
+    letters: key.letters.map((letter) => ({ ...letter, payload: null })),
+  }));
+}
+
+/**
+ * Those whose last decision is in the log as it is now. What was decided beyond its end is of a history that a restore has undone: the relay takes such
+ * a decision back when it comes there, so it does not vouch for an event. Pure.
+ * @param endLsn where the log ends.
+ */
+export function ofThisLog(keys: readonly WaitingKey[], endLsn: string): readonly WaitingKey[] {
+  const end = lsnNumber(endLsn);
+  return keys.filter(({ place }) => {
+    const at = lsnNumber(place.split(':')[0] ?? '');
+    return at !== undefined && end !== undefined && at < end;
+  });
+}
+
+/** `16/B374D848` as a number; undefined if it is none. */
+function lsnNumber(text: string): bigint | undefined {
+  const match = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/.exec(text);
+  if (!match) return undefined;
+  return BigInt(`0x${match[1]}`) * 2n ** 32n + BigInt(`0x${match[2]}`);
+}
+
+/**
+ * Notes what waits in the dead letters: the relay, and nobody else, deals with it, in its order. Written again it would be parked once more, behind
+ * itself.
+ */
+export async function noteWaiting(
+  session: RecoverySession,
+  keys: readonly WaitingKey[],
+): Promise<void> {
+  const letters = keys
+    .flatMap((key) => key.letters)
+    .filter(({ eid, version }) => isOurs(eid) && /^\d{1,18}$/.test(version));
+  if (letters.length === 0) return;
+  await session.query(
+    'insert into recover_waiting select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[])',
+    [
+      letters.map(({ eid }) => eid),
+      letters.map(({ aggregateType }) => aggregateType),
+      letters.map(({ aggregateId }) => aggregateId),
+      letters.map(({ version }) => version),
+    ],
+  );
+}
+
+/** Rows that give up the letters of keys whose events come again. */
+function discardsOf(
+  { overtaken }: Backlog,
+  waiting: readonly WaitingKey[],
+): readonly OutboxRowText[] {
+  const textOf = ({ aggregateType, aggregateId }: AggregateKey) =>
+    parkedKeyText(aggregateType, aggregateId);
+  const taken = new Set(overtaken.map(textOf));
+  return waiting.filter((key) => taken.has(textOf(key))).map((key) => discardAllRow(key, uuidv7()));
+}
+
+/**
+ * Gives up the letters of keys whose events come again: rows that stand before these in the log, so that the key is free when the relay comes to them.
+ * They are no missing events themselves.
+ */
+export async function giveUpOvertaken(
+  session: RecoverySession,
+  backlog: Backlog,
+  waiting: readonly WaitingKey[],
+): Promise<void> {
+  const discards = discardsOf(backlog, waiting);
+  if (discards.length === 0) return;
+  await writeOutboxRows(session, discards);
+  await session.query(
+    'insert into recover_waiting select id, aggregatetype, aggregateid, version from outbox where id = any($1::uuid[])',
+    [discards.map(({ id }) => id)],
+  );
+}
