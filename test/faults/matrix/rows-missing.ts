@@ -9,8 +9,6 @@ const notBuilt = 'no round is built yet';
 
 export const missingRows: readonly MissingRow[] = (
   [
-    [5, 'relay SIGSTOP > wal_sender_timeout, 2nd relay takes over, SIGCONT'],
-    [26, 'PG failover to promoted standby (17+: failover slot)'],
     [29, 'all brokers down 10 min, then up'],
     [45, '24 h-in-1 h soak: random schedule of all above, seed printed'],
   ] as const
