@@ -25,8 +25,8 @@ export const delivered = ({ topic, partition }: LaneBatch): Delivery => ({
 /** `change` gives what each session does instead. */
 export function withSession(
   change: (session: PublisherSession) => Partial<PublisherSession>,
-): AssemblyChange {
-  return (parts: RelayParts) => ({
+): (parts: RelayParts) => RelayParts {
+  return (parts) => ({
     ...parts,
     publisher: {
       open: async (identity, startLsn) => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
 import { Chance } from './chance.ts';
 import { Operator } from './operator.ts';
+import { withSession } from './planted-around.ts';
 import { World } from './scenario-world.ts';
 import { itemChange, itemChangeNext } from './workload.ts';
 
@@ -41,6 +42,33 @@ describe('a key that is parked', () => {
     await world.untilConfirmed();
     for (const topic of topics) expect(world.versions(topic)).toEqual([1, 2, 3]);
     expect(operatorOf(world).parked().size).toBe(0);
+  });
+});
+
+describe('many keys that are parked one after the other', () => {
+  it('cost a few sends and not one each, and nothing between them overtakes', async () => {
+    const world = new World({ hasDeadLetters: true });
+    for (let n = 0; n < 200; n += 1)
+      world.commitRows([
+        world.row({ type: itemChangeNext.name, aggregateId: `unknown ${n}` }),
+        world.row(),
+      ]);
+    let sends = 0;
+    const counted = withSession((session) => ({
+      send: async (batches) => {
+        sends += 1;
+        return session.send(batches);
+      },
+    }));
+    world.relay('relay', (parts) => ({
+      ...counted(parts),
+      settings: { ...parts.settings, maxInFlightBytes: 1_000_000 },
+    }));
+    await world.untilConfirmed();
+    expect(operatorOf(world).parked().size).toBe(200);
+    for (const topic of topics)
+      expect(world.versions(topic)).toEqual(Array.from({ length: 200 }, (_, n) => 2 * n + 2));
+    expect(sends).toBeLessThan(40);
   });
 });
 

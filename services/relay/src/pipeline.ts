@@ -33,8 +33,7 @@ interface PipelineHooks {
 
 /**
  * The one direction of DESIGN.md, wired: bytes → message → committed transaction → event → records → lanes → Kafka's answer →
- * acknowledged position → slot. Holds no decision of its own but when to pause reading (I9), and when nothing may be read yet: before it is known which keys are
- * parked, and while a decision to park has to be confirmed before anything behind it is sent.
+ * acknowledged position → slot. Holds no decision of its own but when to pause reading (I9), and that nothing may be read before it is known which keys are parked.
  */
 export class Pipeline implements ChangeListener {
   readonly #parts: RelayParts;
@@ -55,12 +54,16 @@ export class Pipeline implements ChangeListener {
   readonly #held = new HeldMessages();
   #isStarted = false;
   #isReadingHeld = false;
-  /** Nothing more is read before this record is confirmed. */
-  #awaited: OutboundRecord | undefined;
+  /** What is sent here does not wait for decisions to be confirmed: it says them, and has no tails. */
+  readonly #untailed: ReadonlySet<string>;
 
   constructor(parts: RelayParts, hooks: PipelineHooks) {
     this.#parts = parts;
     this.#hooks = hooks;
+    const { deadLetters } = parts.settings;
+    this.#untailed = new Set(
+      deadLetters ? [deadLetters.deadLetters.topic, deadLetters.parkedKeys.topic] : [],
+    );
     this.#sender = new LaneSender({
       clock: parts.clock,
       limits: parts.settings.limits,
@@ -70,9 +73,7 @@ export class Pipeline implements ChangeListener {
         parts.failPoint('after-publish-before-track');
         for (const transaction of batch.transactions) this.#tracker.delivered(transaction);
         parts.observer.batchDelivered(batch);
-        if (this.#awaited && batch.records.includes(this.#awaited)) this.#awaited = undefined;
         this.#progressed();
-        this.#readHeld();
       },
       onRefused: (record, transaction, reason) => this.#refused(record, transaction, reason),
       onSendFailed: (error, attempt, lanes) => {
@@ -133,7 +134,7 @@ export class Pipeline implements ChangeListener {
   }
 
   get #mustHold(): boolean {
-    return !this.#isStarted || this.#awaited !== undefined || this.#held.length > 0;
+    return !this.#isStarted || this.#held.length > 0;
   }
 
   #hold(held: Held): void {
@@ -173,7 +174,7 @@ export class Pipeline implements ChangeListener {
     // What comes meanwhile, since reading makes room, waits behind what is held: the last of it is let go when it was read.
     if (this.#isReadingHeld) return;
     this.#isReadingHeld = true;
-    while (this.#isStarted && this.#awaited === undefined && !this.#isClosed) {
+    while (this.#isStarted && !this.#isClosed) {
       const held = this.#held.first;
       if (held === undefined) break;
       this.#read(held);
@@ -243,7 +244,7 @@ export class Pipeline implements ChangeListener {
   #insert(tuple: Tuple, position: SourcePosition, commitTimeMs: number): void {
     const { records, first } = this.#intake.take(tuple, position, commitTimeMs);
     this.#enqueue(records);
-    this.#awaited = first;
+    if (first) this.#sender.raiseBarrier(first);
   }
 
   #refused(
@@ -267,7 +268,8 @@ export class Pipeline implements ChangeListener {
       throw new RelayError('INVARIANT_BROKEN', 'an outbox row came outside of a transaction');
     for (const record of records) {
       transaction.undelivered += 1;
-      if (this.#gate.admits(record, transaction)) this.#sender.enqueue(record, transaction);
+      if (this.#gate.admits(record, transaction))
+        this.#sender.enqueue(record, transaction, !this.#untailed.has(record.topic));
     }
     this.#progressed();
   }

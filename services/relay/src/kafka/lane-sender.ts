@@ -64,10 +64,19 @@ export class LaneSender {
     return depths;
   }
 
-  enqueue(record: OutboundRecord, transaction: TrackedTransaction): void {
+  /** `waits`: it is not sent before every barrier that was raised before it is confirmed. */
+  enqueue(record: OutboundRecord, transaction: TrackedTransaction, waits = true): void {
+    const { barriers } = this.#lanes;
     this.#bytes += recordBytes(record);
-    this.#lanes.lane(record.topic, record.partition).push(record, transaction);
+    this.#lanes
+      .lane(record.topic, record.partition)
+      .push(record, transaction, waits ? barriers.issued : 0);
     this.#schedulePump();
+  }
+
+  /** What is queued from here on and waits is not sent before this record, which was queued, is confirmed. */
+  raiseBarrier(record: OutboundRecord): void {
+    this.#lanes.barriers.raise(record);
   }
 
   /** Keeps of the queued records those that are wanted; asks for each, in its lane's order. Only before the start. */
@@ -212,6 +221,7 @@ export class LaneSender {
       else if ('refusal' in answer) refused.push({ batch, refusal: answer.refusal });
       else {
         batch.lane.confirm(batch);
+        this.#lanes.barriers.confirmed(batch.records);
         this.#bytes -= batch.bytes;
         this.#options.onDelivered(batch);
       }

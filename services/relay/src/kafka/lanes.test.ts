@@ -148,6 +148,31 @@ describe('Lane', () => {
 });
 
 describe('Lanes', () => {
+  it('give nothing that stands behind an unconfirmed barrier, whichever is confirmed first, and all else', () => {
+    const lanes = new Lanes();
+    const lane = lanes.lane('t', 0);
+    const [a, b, c] = [record(1), record(2), record(3)];
+    const [first, second] = [record(10), record(11)];
+    lane.push(a, transaction, lanes.barriers.issued);
+    lanes.barriers.raise(first);
+    lane.push(b, transaction, lanes.barriers.issued);
+    lanes.barriers.raise(second);
+    lane.push(c, transaction, lanes.barriers.issued);
+    lanes.lane('journal', 0).push(second, transaction, 0);
+    const next = () => {
+      const batch = lane.isReady ? lane.take(wide) : undefined;
+      if (batch) lane.confirm(batch);
+      return batch?.records ?? [];
+    };
+    expect(lanes.lane('journal', 0).isReady).toBe(true);
+    expect([next(), next()]).toEqual([[a], []]);
+    lanes.barriers.confirmed([second]);
+    expect(next()).toEqual([]);
+    lanes.barriers.confirmed([first]);
+    expect(next()).toEqual([b, c]);
+    expect(lane.isEmpty).toBe(true);
+  });
+
   it('groups the lanes that are ready by the broker that leads them', () => {
     const lanes = new Lanes();
     for (const partition of [0, 1, 2, 3])

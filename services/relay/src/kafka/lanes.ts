@@ -1,5 +1,6 @@
 import { recordBound } from '@outbound/kafka';
 import type { TrackedTransaction } from '../ack/ack-tracker.ts';
+import { Barriers } from './barriers.ts';
 import { recordBytes, type OutboundRecord } from './outbound-record.ts';
 import { laneKey, type LaneBatch } from './publisher.ts';
 
@@ -7,6 +8,8 @@ import { laneKey, type LaneBatch } from './publisher.ts';
 interface QueuedRecord {
   readonly record: OutboundRecord;
   readonly transaction: TrackedTransaction;
+  /** How many barriers it stands behind. */
+  readonly behind: number;
 }
 
 /** A batch with what its delivery means. One object from its making to its confirmation, however often it is sent. */
@@ -29,14 +32,17 @@ export class Lane {
   #out: TrackedBatch | undefined;
   /** What this partition takes in one batch, as far as its refusals have taught. */
   #wireLimit = Infinity;
+  readonly #barriers: Barriers;
 
-  constructor(topic: string, partition: number) {
+  constructor(topic: string, partition: number, barriers = new Barriers()) {
+    this.#barriers = barriers;
     this.topic = topic;
     this.partition = partition;
   }
 
   get isReady(): boolean {
-    return this.#out === undefined && this.#head < this.#queue.length;
+    const next = this.#queue[this.#head];
+    return this.#out === undefined && next !== undefined && this.#barriers.passes(next.behind);
   }
 
   get isEmpty(): boolean {
@@ -47,8 +53,9 @@ export class Lane {
     return this.#queue.length - this.#head + (this.#out?.records.length ?? 0);
   }
 
-  push(record: OutboundRecord, transaction: TrackedTransaction): void {
-    this.#queue.push({ record, transaction });
+  /** `behind`: it waits until so many barriers are confirmed. */
+  push(record: OutboundRecord, transaction: TrackedTransaction, behind = 0): void {
+    this.#queue.push({ record, transaction, behind });
   }
 
   /** Keeps of the queued records those that are wanted; asks for each, in order. */
@@ -73,7 +80,7 @@ export class Lane {
     let wireBytes = 0;
     for (; this.#head < this.#queue.length && records.length < limits.records; this.#head += 1) {
       const queued = this.#queue[this.#head];
-      if (!queued) break;
+      if (!queued || !this.#barriers.passes(queued.behind)) break;
       const size = recordBound(queued.record);
       if (records.length > 0 && wireBytes + size > wireLimit) break;
       records.push(queued.record);
@@ -113,7 +120,7 @@ export class Lane {
     if (batch.records.length === 1) return true;
     const refused = batch.records.flatMap((record, index): QueuedRecord[] => {
       const transaction = batch.transactions[index];
-      return transaction ? [{ record, transaction }] : [];
+      return transaction ? [{ record, transaction, behind: 0 }] : [];
     });
     this.#wireLimit = batch.wireBytes / 2;
     this.#queue = [...refused, ...this.#queue.slice(this.#head)];
@@ -135,6 +142,8 @@ export class Lane {
 
 /** All lanes, and which of them have something to send. */
 export class Lanes {
+  /** What the records of all lanes wait for. */
+  readonly barriers = new Barriers();
   readonly #lanes = new Map<string, Lane>();
 
   /** The lane of a partition; made when it is first asked for. */
@@ -142,7 +151,7 @@ export class Lanes {
     const key = laneKey(topic, partition);
     let lane = this.#lanes.get(key);
     if (!lane) {
-      lane = new Lane(topic, partition);
+      lane = new Lane(topic, partition, this.barriers);
       this.#lanes.set(key, lane);
     }
     return lane;
