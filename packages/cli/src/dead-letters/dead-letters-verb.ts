@@ -17,7 +17,7 @@ import {
   type LetterSource,
   type WaitingKey,
 } from './waiting-keys.ts';
-import { rowsAtOnce, writeOutboxRows } from './write-rows.ts';
+import { writeRedrives } from './write-redrives.ts';
 
 interface Options extends LetterFilter {
   readonly topic?: string;
@@ -108,7 +108,7 @@ async function redrive(context: CliContext, options: Options): Promise<ExitCode>
       );
     if (letters === 0 || options.dryRun === true) {
       context.output.answer({ keys: plans.length, letters, done: false }, 'nothing was done');
-      return exitCodes.done;
+      return plans.length > 0 && options.dryRun !== true ? exitCodes.differs : exitCodes.done;
     }
     await context.confirm(
       `Publish ${letters} letters of ${plans.length} keys?`,
@@ -116,14 +116,14 @@ async function redrive(context: CliContext, options: Options): Promise<ExitCode>
     );
     const parameters = { what: 'redrive', keys: plans.length, letters };
     return recorded(pool, { verb: 'dead-letters', parameters }, async (operation) => {
-      let written = 0;
-      for (const { rows } of plans)
-        for (let at = 0; at < rows.length && !context.signal.aborted; at += rowsAtOnce) {
-          const chunk = rows.slice(at, at + rowsAtOnce);
-          await writeOutboxRows(pool, chunk);
-          written += chunk.length;
-          await operation.progress({ written });
-        }
+      const { written, refused } = await writeRedrives(pool, plans, {
+        signal: context.signal,
+        onWritten: async (sum) => operation.progress({ written: sum }),
+      });
+      for (const { plan, row, reason } of refused)
+        context.output.note(
+          `${plan.key.aggregateType} ${plan.key.aggregateId}: event ${row.id} and what is behind it were not written, since the database refuses it: ${reason}; discard, if that cannot be mended`,
+        );
       return told(
         context,
         source,

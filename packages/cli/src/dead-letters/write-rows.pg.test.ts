@@ -3,6 +3,8 @@ import { discardRow, redriveRow, type DeadLetter, type OutboxRowText } from '@ou
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { migrateDatabase } from '../../../../services/catalog-api/src/migrations/migrate-database.ts';
+import type { RedrivePlan } from './letter-plan.ts';
+import { writeRedrives } from './write-redrives.ts';
 import { writeOutboxRows } from './write-rows.ts';
 
 let server: PostgresServer;
@@ -44,4 +46,41 @@ it('letters that go again and letters that are given up are written in their ord
     { id: eidOf(4), payload: '{"n": 4.50}' },
     { id: eidOf(5), payload: '{}' },
   ]);
+});
+
+it('a letter that the database refuses is told, ends its own key, and holds up no other one', async () => {
+  const plan = (aggregateId: string, rows: readonly OutboxRowText[]): RedrivePlan => ({
+    key: {
+      ...{ aggregateType: 'x', aggregateId, letters: [], place: '' },
+      state: {
+        ...{ since: '0/1', count: rows.length, done: 0, code: 'C', type: 'x.y' },
+        ...{ firstEid: '', lastEid: '', at: '' },
+      },
+    },
+    rows,
+    stopsAt: undefined,
+  });
+  const tooLong = { ...again(2), headers: `{"outbound_redrive":"${'1'.repeat(9000)}"}` };
+  const sums: number[] = [];
+  const done = await writeRedrives(
+    pool,
+    [plan('a', [again(1), tooLong, again(3)]), plan('b', [again(4)])],
+    {
+      signal: new AbortController().signal,
+      onWritten: async (sum) => {
+        sums.push(sum);
+        return Promise.resolve();
+      },
+    },
+  );
+  expect(done).toMatchObject({
+    written: 2,
+    refused: [{ plan: { key: { aggregateId: 'a' } }, row: { id: eidOf(2) } }],
+  });
+  expect(done.refused[0]?.reason).toContain('outbox_headers_check');
+  expect(sums).toEqual([1, 2]);
+  const { rows } = await pool.query<{ id: string }>(
+    "select id from outbox where payload ->> 'n' is not null order by ctid offset 1",
+  );
+  expect(rows.map(({ id }) => id)).toEqual([eidOf(1), eidOf(4)]);
 });

@@ -53,7 +53,7 @@ export const outboxTable = pgTable(
     ),
     check(
       'outbox_headers_check',
-      sql`json_typeof(headers) = 'object' and octet_length(headers::text) <= 8192`,
+      sql`json_typeof(headers) = 'object' and (octet_length(headers::text) <= 8192 or (octet_length(headers::text) <= 8448 and headers ->> 'outbound_redrive' is not null))`,
     ),
     check('outbox_aggregatetype_length_check', sql`octet_length(aggregatetype) <= 255`),
     check(

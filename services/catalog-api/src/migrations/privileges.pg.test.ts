@@ -55,6 +55,17 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
       await expect(api.query(statement), statement).rejects.toMatchObject(insufficientPrivilege);
   });
 
+  test('the api cannot mark an event as a dead letter, however it spells it; the operator and the owner can', async () => {
+    const marked = (header: string) =>
+      `insert into outbox (${columns}, headers) values (${values}, '{"flow_id":"f", ${header} : "1 0/1"}')`;
+    for (const header of ['"outbound_redrive"', '"outbound_discard"', '"outbound\\u005fredrive"'])
+      await expect(api.query(marked(header)), header).rejects.toMatchObject({
+        code: '23514',
+        message: expect.stringContaining('reserved for dead letters') as string,
+      });
+    for (const client of [operator, admin]) await client.query(marked('"outbound_redrive"'));
+  });
+
   test('the api cannot say when an event was created, so no sealed partition gets a row', async () => {
     for (const moment of ["'2020-01-01'", 'default'])
       await expect(

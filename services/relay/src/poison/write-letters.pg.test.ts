@@ -30,12 +30,19 @@ test('letters go into the outbox in order, by the relay’s own role, or none of
   expect(await writeLetters(connection, [row(2), row(1)])).toBeUndefined();
   expect(await written()).toEqual([{ payload: '{ "n": 2.50 }' }, { payload: '{ "n": 1.50 }' }]);
 
-  const long = JSON.stringify({ flow_id: 'x'.repeat(8180), outbound_redrive: '4 0/10:0@00000000' });
+  // The most that the table takes of anybody, and the longest mark.
+  const most = JSON.stringify({
+    flow_id: 'x'.repeat(8178),
+    outbound_redrive: `${10 ** 15 - 1} ${'9'.repeat(100)}`,
+  });
+  expect(await writeLetters(connection, [row(3, { headers: most })])).toBeUndefined();
+
+  const long = JSON.stringify({ flow_id: 'x'.repeat(8500), outbound_redrive: '4 0/10:0@00000000' });
   const refused = await writeLetters(connection, [row(3), row(4, { headers: long })]);
   expect(refused?.message).toContain('outbox_headers_check');
   const unmarked = await writeLetters(connection, [row(5, { headers: '{}' })]);
   expect(unmarked?.message).toContain('outbox_redrive takes dead letters only');
-  expect(await written()).toHaveLength(2);
+  expect(await written()).toHaveLength(3);
 
   const nobody = Object.assign(new URL(url), { username: 'nobody', password: 'x' }).href;
   await expect(writeLetters({ databaseUrl: nobody }, [row(6)])).rejects.toMatchObject({
