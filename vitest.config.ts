@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
  * `.kafka.test.ts` Kafka, `.system.test.ts` both and real processes, `.docker.test.ts` a Docker engine.
  */
 const special = ['**/*.{pg,kafka,system,docker}.test.ts'];
+/** Each file has servers of its own and waits for them more than it computes; the system's tests kill and time processes, and run alone. */
+const twoAtOnce = 2;
 const exclude = ['**/node_modules/**', '**/dist/**', '.data/**'];
 
 export default defineConfig({
@@ -29,7 +31,7 @@ export default defineConfig({
           exclude,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          maxWorkers: twoAtOnce,
         },
       },
       {
@@ -39,7 +41,7 @@ export default defineConfig({
           exclude,
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          fileParallelism: false,
+          maxWorkers: twoAtOnce,
         },
       },
       {
