@@ -124,7 +124,7 @@ describe('the simulation finds', () => {
           delivery: 'exactly-once',
         });
         const found = failures.find((failure) =>
-          bug.breaks.some((promise) => failure.startsWith(promise)),
+          bug.breaks.some((promise) => failure.startsWith(`${promise} `)),
         );
         if (!found) continue;
         console.log(`found by seed planted-${schedule}: ${found}`);

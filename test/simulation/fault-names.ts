@@ -118,3 +118,15 @@ export const poisonFaults = [
   'move leaders',
   'too few replicas',
 ] as const satisfies readonly FaultName[];
+
+/** Faults that last long, while little is written: what readiness says meanwhile. */
+export const healthFaults = [
+  'kafka outage',
+  'kafka outage',
+  'too few replicas',
+  'too few replicas',
+  'crash postgres',
+  'postgres in recovery',
+  'blackhole connection',
+  'kill relay',
+] as const satisfies readonly FaultName[];

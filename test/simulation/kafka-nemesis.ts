@@ -16,8 +16,11 @@ interface KafkaWorld {
 export class KafkaNemesis {
   readonly #world: KafkaWorld;
   readonly #chance: Chance;
+  readonly #stretch: number;
 
-  constructor(world: KafkaWorld, chance: Chance) {
+  /** `stretch`: how many times longer than else an outage lasts. */
+  constructor(world: KafkaWorld, chance: Chance, stretch: number) {
+    this.#stretch = stretch;
     this.#world = world;
     this.#chance = chance;
   }
@@ -26,7 +29,7 @@ export class KafkaNemesis {
     const { kafka, trace, writeForeign } = this.#world;
     const chance = this.#chance;
     const broker = chance.pick(kafka.brokerIds);
-    const ms = chance.between(200, 8000);
+    const ms = chance.between(200, 8000) * this.#stretch;
     const heal = (...brokers: readonly number[]): void =>
       this.#world.later(ms, () => {
         trace(`broker ${brokers.join(', ')} is well again`);

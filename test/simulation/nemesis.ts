@@ -24,6 +24,8 @@ export interface NemesisPlan {
   /** Mean milliseconds between two faults. */
   readonly gapMs: number;
   readonly untilMs: number;
+  /** How many times longer than else an outage lasts. */
+  readonly stretch: number;
 }
 
 /** Longer than anything that was sent can be under way here. */
@@ -43,7 +45,7 @@ export class Nemesis {
     this.#chance = chance;
     this.#plan = plan;
     const later = (ms: number, run: () => void): void => this.#later(ms, run);
-    this.#kafka = new KafkaNemesis({ ...world, later }, chance);
+    this.#kafka = new KafkaNemesis({ ...world, later }, chance, plan.stretch);
   }
 
   start(): void {
@@ -141,7 +143,7 @@ export class Nemesis {
       case 'crash postgres':
         trace('Postgres crashes');
         postgres.crash();
-        return this.#later(chance.between(100, 5000), () => {
+        return this.#later(chance.between(100, 5000) * this.#plan.stretch, () => {
           trace('Postgres is up again');
           postgres.start();
         });
@@ -150,7 +152,7 @@ export class Nemesis {
         postgres.crash();
         postgres.isStandby = true;
         this.#later(chance.between(50, 500), () => postgres.start());
-        return this.#later(chance.between(500, 5000), () => {
+        return this.#later(chance.between(500, 5000) * this.#plan.stretch, () => {
           trace('Postgres is a primary again');
           postgres.isStandby = false;
         });

@@ -17,6 +17,7 @@ import {
 } from './planted-inside.ts';
 import { delivered, relayed, streamed, withSession, withStream } from './planted-around.ts';
 import type { PlantedBug } from './planted-bug.ts';
+import { plantedHealthBugs } from './planted-health-bugs.ts';
 import { plantedWorldBugs } from './planted-world-bugs.ts';
 import { ownTail } from './simulated-publisher.ts';
 
@@ -280,4 +281,5 @@ export const plantedBugs: readonly PlantedBug[] = [
     })),
   },
   ...plantedWorldBugs,
+  ...plantedHealthBugs,
 ];

@@ -2,6 +2,7 @@ import { AckTracker } from '../../services/relay/src/ack/ack-tracker.ts';
 import { Lane } from '../../services/relay/src/kafka/lanes.ts';
 import { messageKind } from '../../services/relay/src/wal/pgoutput.ts';
 import { TransactionAssembler } from '../../services/relay/src/wal/transaction-assembler.ts';
+import { StuckLanes } from '../../services/relay/src/kafka/stuck-lanes.ts';
 import { TailGate } from '../../services/relay/src/kafka/tail-gate.ts';
 import { RefutedTails, type Tail } from '../../services/relay/src/kafka/tail.ts';
 import { comparePositions } from '../../services/relay/src/wal/source-position.ts';
@@ -139,3 +140,6 @@ export const rowsReversed: Within = (run) => {
     },
   }))(run);
 };
+
+/** No partition is ever told as stuck. */
+export const noneStuck = patched(StuckLanes.prototype, () => ({ failed: () => undefined }));

@@ -1,6 +1,7 @@
 import type { Chance } from './chance.ts';
 import {
   faultNames,
+  healthFaults,
   poisonFaults,
   repetitionFaults,
   restoreFaults,
@@ -25,6 +26,7 @@ const plots = [
     'sleep',
     'slot',
     'poison',
+    'health',
   ] as const),
 ] as const;
 
@@ -37,6 +39,7 @@ const plotFaults = {
   sleep: sleepFaults,
   slot: slotFaults,
   poison: poisonFaults,
+  health: healthFaults,
 } as const;
 
 export type Plot = (typeof plots)[number];

@@ -2,13 +2,16 @@ import type { DeadLetterTopics } from '@outbound/schemas';
 import { noFailPoint } from '../../services/relay/src/fail-points.ts';
 import { observers } from '../../services/relay/src/observers.ts';
 import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
+import type { SlotQuestion } from '../../services/relay/src/wal/slot-question.ts';
 import { defaultOutboxTable } from '../../services/relay/src/wal/outbox-table.ts';
 import type { Chance } from './chance.ts';
 import type { DuplicateLedger } from './duplicate-ledger.ts';
+import type { HealthWatch } from './health-watch.ts';
 import type { Life } from './life.ts';
 import { MemoryLedger } from './memory-ledger.ts';
 import { PgoutputEncoder } from './pgoutput-encoder.ts';
 import { known, type Poison } from './poison-plan.ts';
+import { RelayHealth } from './relay-health.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { SimulatedKafka } from './simulated-kafka.ts';
 import type { SimulatedPostgres } from './simulated-postgres.ts';
@@ -24,6 +27,8 @@ export interface Plant {
   readonly parts?: (parts: RelayParts, life: Life) => RelayParts;
   readonly publisher?: Partial<SimulatedPublisherOptions>;
   readonly source?: Partial<SimulatedStreamOptions>;
+  /** What the relay makes of the server's answer about the slot. */
+  readonly slotQuestion?: (question: SlotQuestion) => SlotQuestion;
 }
 
 /** What a relay of a schedule is put into. */
@@ -34,6 +39,8 @@ export interface RelaySurroundings {
   readonly kafka: SimulatedKafka;
   readonly postgres: SimulatedPostgres;
   readonly duplicates: DuplicateLedger;
+  /** Is given what each relay says of itself. */
+  readonly watch: HealthWatch;
   readonly poison: Poison | undefined;
   readonly deadLetters: DeadLetterTopics;
   readonly maxInFlightBytes: number;
@@ -50,7 +57,7 @@ export interface RelaySurroundings {
 /** The production core over simulated parts, watched: made anew for each life of a relay. */
 export function relayAssembly(around: RelaySurroundings): (life: Life) => RelayParts {
   const { chance, shape, scheduler, kafka, postgres, duplicates, poison, deadLetters } = around;
-  const { maxInFlightBytes, plant, isExact, hasGoneBack, tell, fail } = around;
+  const { watch, maxInFlightBytes, plant, isExact, hasGoneBack, tell, fail } = around;
   const encoder = new PgoutputEncoder();
   return (life) => {
     // What goes to the dead letters is not what the ledger counts by.
@@ -58,8 +65,23 @@ export function relayAssembly(around: RelaySurroundings): (life: Life) => RelayP
     const memory = new MemoryLedger(limit, largestPayloadBytes, (what) =>
       fail(`I9 ${life.name}: ${what}`),
     );
+    const health = new RelayHealth(
+      life,
+      postgres,
+      chance.fork(`health ${life.name} ${scheduler.nowMs}`),
+      plant?.slotQuestion ?? ((question) => question),
+      (thrown) => fail(`I11 ${life.name}: its slot monitor has ended: ${String(thrown)}`),
+    );
+    watch.add(life, health);
     const parts: RelayParts = {
-      source: new SimulatedSource({ postgres, life, encoder, memory, ...plant?.source }),
+      source: new SimulatedSource({
+        postgres,
+        life,
+        encoder,
+        memory,
+        onSilence: (silentMs) => health.serverSilent(silentMs),
+        ...plant?.source,
+      }),
       publisher: new SimulatedPublisher({
         kafka,
         life,
@@ -67,6 +89,8 @@ export function relayAssembly(around: RelaySurroundings): (life: Life) => RelayP
         delivery: isExact() ? 'exactly-once' : 'at-least-once',
         onTailRead: (lane, session, isKnown, hidden) =>
           duplicates.tailRead(lane, session, isKnown, hidden),
+        onAsked: (error) => health.kafkaAsked(error),
+        onConfirmed: () => health.confirmed(),
         ...plant?.publisher,
       }),
       eventTypes: known(poison !== undefined && poison.knows()),
@@ -84,7 +108,7 @@ export function relayAssembly(around: RelaySurroundings): (life: Life) => RelayP
         skipEvents: new Set(),
         deadLetters: poison && deadLetters,
       },
-      observer: observers(memory.observer, {
+      observer: observers(memory.observer, health.observer, {
         stateChanged: (state) => tell(`${life.name} is ${state}`),
         sessionEnded: (error) => tell(`${life.name}: session ended: ${error?.message ?? 'well'}`),
         sendFailed: (error) => tell(`${life.name}: ${error.code} ${error.message}`),

@@ -4,6 +4,8 @@ import type { ConfirmedObservation } from '../history/history.ts';
 import { checkHistory, type Verdict } from '../history/history-checker.ts';
 import { Chance } from './chance.ts';
 import { DuplicateLedger } from './duplicate-ledger.ts';
+import { HealthWatch } from './health-watch.ts';
+import { healthBounds } from './health-judge.ts';
 import { toRelayError } from '../../services/relay/src/errors.ts';
 import { SlotLoss } from './slot-loss.ts';
 import { faultsOf, isForTransactions, plotOf, type Plot } from './plots.ts';
@@ -72,7 +74,8 @@ export async function runSchedule(
   const maxInFlightBytes = shape.pick([6000, 40_000, 1_000_000]);
   const plot = plotOf(seed, shape);
   const isTakeover = plot === 'takeover';
-  const isSlow = plot === 'sleep';
+  const isHealth = plot === 'health';
+  const isSlow = plot === 'sleep' || isHealth;
   const activeMs = isSlow ? shape.between(40_000, 70_000) : shape.between(3000, 12_000);
   const routes = itemChange.routes;
   const poison = poisonOf(chance.fork('poison'), poisonShares.get(plot) ?? 0);
@@ -93,6 +96,7 @@ export async function runSchedule(
     confirmed.push({ confirmedLsn, endOffsets: kafka.endOffsets() });
   });
   const duplicates = new DuplicateLedger();
+  const watch = new HealthWatch();
   if (!delivery) kafka.coordinator.firstEpoch = chance.fork('epochs').pick([0, 0, 0, 32_764]);
   kafka.onAppended = (lane, session, count) => {
     tell(`${lane} takes ${count} records of session ${session}`);
@@ -115,6 +119,7 @@ export async function runSchedule(
     kafka,
     postgres,
     duplicates,
+    watch,
     poison,
     deadLetters,
     maxInFlightBytes,
@@ -136,7 +141,7 @@ export async function runSchedule(
   // One that is replaced while the server decodes makes it begin again.
   if (slow > 0) kafka.renewWithinMs = [600_000, 900_000];
   const hosts = Array.from(
-    { length: isTakeover || isSlow ? 2 : shape.int(1, 2) },
+    { length: isTakeover || plot === 'sleep' ? 2 : shape.int(1, 2) },
     (_, index) =>
       new RelayHost(
         `relay-${'ab'[index] ?? '?'}`,
@@ -156,6 +161,7 @@ export async function runSchedule(
     slow,
     untilMs: activeMs,
   });
+  watch.start({ postgres, kafka, hosts }, (failure) => failures.push(failure));
   const slotLoss = new SlotLoss(postgres, kafka, workload);
   const copies = new DatabaseCopies(postgres, workload, chance.fork('copies'), (endLsn) => {
     // What was confirmed beyond the copy's end was of the history that is lost.
@@ -179,6 +185,7 @@ export async function runSchedule(
       ),
       gapMs: isSlow ? shape.pick([5000, 15_000]) : shape.pick([300, 1000, 3000]),
       untilMs: activeMs,
+      stretch: isHealth ? 4 : 1,
     },
   );
   const operator = new Operator({ kafka, postgres }, chance.fork('operator'), deadLetters);
@@ -233,6 +240,9 @@ export async function runSchedule(
     );
   // What still hangs about in the network arrives now, or never.
   await scheduler.run(scheduler.nowMs + 13_000);
+  const { wellMs } = healthBounds;
+  if (isSettled && !(await scheduler.run(scheduler.nowMs + wellMs, () => watch.areReady(hosts))))
+    failures.push(`I11 all has been well for ${wellMs} ms, and not every relay is ready`);
   for (const host of hosts) host.retire();
   await scheduler.run(scheduler.nowMs + stopWithinMs + 1, () =>
     hosts.every((host) => !host.isRunning),

@@ -89,6 +89,8 @@ export class SimulatedKafka {
   onRangesGiven: () => void = () => undefined;
   /** When a session wants to be replaced, at the earliest and at the latest. */
   renewWithinMs: readonly [number, number] = [4000, 120_000];
+  /** How often a broker was healed. */
+  heals = 0;
   /** Relays that no broker can be reached from. */
   readonly cutOff = new Set<Life>();
   /** Relays to which no partition shows its last records at a start. */
@@ -213,6 +215,7 @@ export class SimulatedKafka {
 
   /** Up, awake and fast again; what waited for a hung broker is taken now. */
   heal(broker: number): void {
+    this.heals += 1;
     const state = this.#broker(broker);
     state.isUp = true;
     state.isHung = false;

@@ -28,6 +28,8 @@ export class SimulatedPostgres {
   /** In recovery: it answers, and takes no writes. */
   isStandby = false;
   #slot: SlotState = 'there';
+  /** How often the server was started, or the slot was taken or made. */
+  turns = 0;
   /** Probability that the connection for questions suffers what befalls the stream. */
   sharedFate = 0.5;
   /** Told when rows are on their way to a relay. */
@@ -77,6 +79,7 @@ export class SimulatedPostgres {
 
   /** A slot that begins at the end of the log. */
   makeSlot(): void {
+    this.turns += 1;
     this.#slot = 'there';
     this.confirm(this.#log.endLsn);
     this.#persistedLsn = this.#confirmedLsn;
@@ -93,6 +96,7 @@ export class SimulatedPostgres {
   /** Takes the slot, or gives undefined if it is held. */
   startReplication(receiver: WalReceiver): WalSender | undefined {
     if (this.#holder) return undefined;
+    this.turns += 1;
     this.#holder = new WalSender(this, receiver);
     this.#holder.pump();
     this.onTaken(this.#holder);
@@ -127,6 +131,7 @@ export class SimulatedPostgres {
   }
 
   start(): void {
+    this.turns += 1;
     this.#isUp = true;
   }
 

@@ -50,6 +50,11 @@ export interface SimulatedPublisherOptions {
   readonly coordinatorError?: (code: number) => Error;
   /** What the relay makes of the producer that it was given; a planted bug may not want it. */
   readonly onProducer?: (producer: ProducerIdentity, life: Life) => void;
+  /** Told after each question to the cluster, as the real publisher does; and when brokers have confirmed something. */
+  readonly onAsked?: (error: RelayError | undefined) => void;
+  readonly onConfirmed?: () => void;
+  /** Whether an idle session asks the cluster if it is there; the relay's own does. */
+  readonly asksWhileIdle?: boolean;
   /** Told when a session has read a partition's tail: what older sessions append there from now on, and what is not shown yet, may come twice. */
   readonly onTailRead?: (lane: string, session: number, isKnown: boolean, hidden: number) => void;
 }
@@ -99,7 +104,7 @@ export class SimulatedPublisher implements Publisher {
     const tails = await this.#readTails(kafka.sessionOf(producer), fingerprint);
     const parked = parkedKeys && new ParkedKeys(startLsn);
     const inner = new SimulatedSession(
-      { kafka, life, transactionalId: isExact ? transactionalId : undefined },
+      { ...this.#options, transactionalId: isExact ? transactionalId : undefined },
       producer,
       tails,
       parked,
@@ -117,7 +122,7 @@ export class SimulatedPublisher implements Publisher {
     transactions: SimulatedTransactions,
     producer: ProducerIdentity,
   ): PublisherSession {
-    const { life, transactional } = this.#options;
+    const { life, transactional, onConfirmed } = this.#options;
     const parts: TransactionalSessionParts = {
       session,
       transactions: {
@@ -126,7 +131,10 @@ export class SimulatedPublisher implements Publisher {
             producer,
             partitions.map(({ topic, partition }) => laneKey(topic, partition)),
           ),
-        commit: () => transactions.commit(producer),
+        commit: async () => {
+          await transactions.commit(producer);
+          onConfirmed?.();
+        },
       },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       clock: life.clock,

@@ -19,11 +19,25 @@ import type { Life } from './life.ts';
 import { kafkaError, type PartitionAnswer, type SimulatedKafka } from './simulated-kafka.ts';
 
 export const requestTimeoutMs = 2500;
+/** How often an idle session asks the cluster (`metadataRefreshMs`, 10 s in the real one). */
+const idleQuestionMs = 2000;
+
+/** What a session is told, and whom it tells. */
+export interface SimulatedSessionParts {
+  readonly kafka: SimulatedKafka;
+  readonly life: Life;
+  /** Every batch is of its transaction. */
+  readonly transactionalId: string | undefined;
+  readonly onAsked?: (error: RelayError | undefined) => void;
+  readonly onConfirmed?: () => void;
+  readonly asksWhileIdle?: boolean;
+}
 
 /** One producer of a simulated relay: `KafkaSession`'s numbering and errors, over a network that loses, delays and doubles. */
 export class SimulatedSession implements PublisherSession {
   readonly tails: ReadonlyMap<string, Tail>;
   readonly parked: ParkedKeys | undefined;
+  readonly #parts: SimulatedSessionParts;
   readonly #kafka: SimulatedKafka;
   readonly #life: Life;
   readonly #transactionalId: string | undefined;
@@ -35,17 +49,14 @@ export class SimulatedSession implements PublisherSession {
   #isRefreshing = false;
   #isClosed = false;
 
-  /** `transactionalId`: every batch is of its transaction. */
   constructor(
-    {
-      kafka,
-      life,
-      transactionalId,
-    }: { kafka: SimulatedKafka; life: Life; transactionalId: string | undefined },
+    parts: SimulatedSessionParts,
     producer: ProducerIdentity,
     tails: ReadonlyMap<string, Tail>,
     parked: ParkedKeys | undefined,
   ) {
+    const { kafka, life, transactionalId, asksWhileIdle = true } = parts;
+    this.#parts = parts;
     this.#kafka = kafka;
     this.#life = life;
     this.#transactionalId = transactionalId;
@@ -54,6 +65,7 @@ export class SimulatedSession implements PublisherSession {
     this.parked = parked;
     this.#renewAtMs = kafka.scheduler.nowMs + kafka.chance.between(...kafka.renewWithinMs);
     this.#learnLeaders();
+    if (asksWhileIdle) this.#askWhileIdle();
   }
 
   leaderOf(topic: string, partition: number): number {
@@ -84,6 +96,7 @@ export class SimulatedSession implements PublisherSession {
       }),
     );
     if (failures.length > 0) this.#refresh();
+    if (deliveries.some((answer) => 'baseOffset' in answer)) this.#parts.onConfirmed?.();
     const fatal = failures.find(
       ({ code }) => code !== 'SINK_UNAVAILABLE' && code !== 'SINK_PARTITION_UNAVAILABLE',
     );
@@ -190,14 +203,27 @@ export class SimulatedSession implements PublisherSession {
     for (const [lane, { leader }] of this.#kafka.partitions) this.#leaders.set(lane, leader);
   }
 
+  #askWhileIdle(): void {
+    this.#life.after(idleQuestionMs, () => {
+      if (this.#isClosed) return;
+      this.#refresh();
+      this.#askWhileIdle();
+    });
+  }
+
   #refresh(): void {
     if (this.#isRefreshing || this.#isClosed || !this.#life.act()) return;
     this.#isRefreshing = true;
+    const isReached = this.#kafka.hasLivingBroker && !this.#kafka.cutOff.has(this.#life);
     this.#life.after(
-      this.#kafka.chance.between(1, 30),
+      isReached ? this.#kafka.chance.between(1, 30) : requestTimeoutMs,
       () => {
         this.#isRefreshing = false;
-        if (this.#kafka.hasLivingBroker) this.#learnLeaders();
+        if (this.#isClosed) return;
+        if (isReached) this.#learnLeaders();
+        this.#parts.onAsked?.(
+          isReached ? undefined : new RelayError('SINK_UNAVAILABLE', 'no broker answers'),
+        );
       },
       'kafka',
     );

@@ -6,6 +6,7 @@ import { eventually } from '../../../test/support/eventually.ts';
 import { migrateDatabase } from '../../catalog-api/src/migrations/migrate-database.ts';
 import { keepHouse } from './house-keeper.ts';
 import { monitorSlot } from './slot-monitor.ts';
+import { slotQuestion } from './wal/slot-question.ts';
 
 describe.each<PostgresMajor>([18, 15])('the house keeper on Postgres %i', (major) => {
   let server: PostgresServer;
@@ -153,7 +154,7 @@ describe.each<PostgresMajor>([18, 15])('the house keeper on Postgres %i', (major
     const stop = new AbortController();
     const monitor = monitorSlot(
       {
-        connection: { databaseUrl },
+        question: slotQuestion({ databaseUrl }, 'slow'),
         slot: 'slow',
         budget: { warnBytes: undefined, alarmBytes: undefined },
         clock: { ...systemClock, sleep: (_, signal) => systemClock.sleep(10, signal) },

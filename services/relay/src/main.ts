@@ -42,6 +42,7 @@ import { runRelay } from './relay.ts';
 import { monitorSlot, slotReadiness } from './slot-monitor.ts';
 import { createNoticeLog } from './source-notice-log.ts';
 import { PostgresSource } from './wal/postgres-source.ts';
+import { slotQuestion } from './wal/slot-question.ts';
 
 /** Reads the environment, or ends the process with one sentence per wrong setting. */
 function configOrExit(): { config: RelayConfig; kafka: KafkaConnection; budget: WalBudget } {
@@ -119,7 +120,7 @@ await runUntilSignal(
     const stopBeside = new AbortController();
     const monitor = monitorSlot(
       {
-        connection,
+        question: slotQuestion(connection, config.slot),
         slot: config.slot,
         budget,
         clock: systemClock,

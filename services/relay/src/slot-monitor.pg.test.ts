@@ -9,6 +9,7 @@ import { defaultSendLimits } from './kafka/send-plan.ts';
 import { silentObserver, type RelayState } from './relay-observer.ts';
 import { runRelay } from './relay.ts';
 import { monitorSlot, slotReadiness } from './slot-monitor.ts';
+import { slotQuestion } from './wal/slot-question.ts';
 import { createOutboxDatabase, type OutboxDatabase } from './wal/test-support/outbox-database.ts';
 import { RecordingReader } from './wal/test-support/recording-reader.ts';
 
@@ -58,7 +59,7 @@ describe.each<PostgresMajor>([18, 15])('the retained log on Postgres %i', (major
     const seen: WalVerdict[] = [];
     const watching = monitorSlot(
       {
-        connection: { databaseUrl: db.relayUrl },
+        question: slotQuestion({ databaseUrl: db.relayUrl }, db.slot),
         slot: db.slot,
         budget,
         clock: { ...systemClock, nowMs, sleep: (_, signal) => systemClock.sleep(20, signal) },

@@ -12,9 +12,7 @@ import {
 } from '@outbound/service-kit';
 import { toRelayError } from './errors.ts';
 import type { ReadinessCheck } from './readiness.ts';
-import type { ConnectionSettings } from './wal/connection-config.ts';
-import { Sentinel } from './wal/sentinel.ts';
-import { readSlotHealth } from './wal/slot-health.ts';
+import type { SlotQuestion } from './wal/slot-question.ts';
 
 const pollMs = 5000;
 /** A server that cannot be asked is told of once a minute. */
@@ -23,7 +21,7 @@ const repeatMs = 60_000;
 const growthWindow = { windowMs: 300_000, leastMs: 10_000 };
 
 export interface SlotMonitorOptions {
-  readonly connection: ConnectionSettings;
+  readonly question: SlotQuestion;
   readonly slot: string;
   readonly budget: WalBudget;
   readonly clock: Clock;
@@ -51,21 +49,14 @@ const noBudget: WalBudget = { warnBytes: undefined, alarmBytes: undefined };
 
 /** Asks Postgres about the slot every five seconds, beside the stream, until the signal aborts. Never rejects. */
 export async function monitorSlot(options: SlotMonitorOptions, signal: AbortSignal): Promise<void> {
-  const { clock, logger, slot, budget, onVerdict } = options;
-  let sentinel: Sentinel | undefined;
+  const { question, clock, logger, slot, budget, onVerdict } = options;
   let told: WalState = 'ok';
   const growth = new WalGrowth(growthWindow);
   const age = new TransactionAge();
   const limit = new LineLimit({ everyMs: repeatMs, nowMs: () => clock.nowMs() });
   while (!signal.aborted) {
     try {
-      sentinel ??= await Sentinel.open(
-        { ...options.connection, applicationName: 'outbound-relay-monitor' },
-        () => undefined,
-      );
-      const health = await sentinel.ask('reading the health of the slot', (client) =>
-        readSlotHealth(client, slot),
-      );
+      const health = await question.ask();
       const nowMs = clock.nowMs();
       growth.observe(nowMs, health);
       const verdict = judgeWal(health && age.withAge(nowMs, health), growth.rate, budget);
@@ -86,7 +77,7 @@ export async function monitorSlot(options: SlotMonitorOptions, signal: AbortSign
     }
     await clock.sleep(pollMs, signal);
   }
-  sentinel?.close();
+  question.close();
 }
 
 /** Each change of the state once: what it is, and what to do. */
