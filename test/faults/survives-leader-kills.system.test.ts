@@ -6,6 +6,7 @@ import { runSeed, seededRandom } from '../support/random.ts';
 import { SqlLoad } from '../support/sql-load.ts';
 import { TestPipeline } from '../support/test-pipeline.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
+import { killLeaders } from './leader-kills.ts';
 
 /** Traps 3.1-1 (a leader moves while a send is tried again) and 3.1-5 (a leader that hangs with its sockets open). */
 describe('three brokers under load on all partitions', () => {
@@ -30,22 +31,7 @@ describe('three brokers under load on all partitions', () => {
     await EntityWriter.prepare(pipeline.sql);
     const relay = await pipeline.startRelay();
     const load = new SqlLoad(pipeline, { pauseMs: 2 });
-    for (let round = 0; round < 5; round += 1) {
-      const broker = stack.kafka.brokers[Math.floor(random() * 3)] ?? stack.kafka.broker(1);
-      const before = (await relay.metric('relay_records_published_total')) ?? 0;
-      await eventually(
-        async () => ((await relay.metric('relay_records_published_total')) ?? 0) > before + 200,
-        { timeoutMs: 60_000 },
-      );
-      await broker.kill();
-      const whenKilled = (await relay.metric('relay_records_published_total')) ?? 0;
-      // It goes on without the broker.
-      await eventually(
-        async () => ((await relay.metric('relay_records_published_total')) ?? 0) > whenKilled + 200,
-        { timeoutMs: 60_000 },
-      );
-      await broker.start();
-    }
+    await killLeaders(pipeline, relay, { kills: 5, random });
     await load.stop();
     await pipeline.caughtUp(120_000);
     const verdict = await judgePipeline(pipeline);
