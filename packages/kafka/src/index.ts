@@ -51,6 +51,7 @@ export type { OwnApi } from './connection/own-api.ts';
 export {
   errorFromCode,
   kafkaCode,
+  refusesNamedRecords,
   refusesRecords,
   unknownTopicOrPartition,
 } from './kafka-errors.ts';

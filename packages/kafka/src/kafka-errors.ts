@@ -112,6 +112,11 @@ export function refusesRecords(code: number): boolean {
   return recordRefusals.has(code);
 }
 
+/** Whether such a code is about each record that the answer names, and not about the batch as a whole, such as its size. */
+export function refusesNamedRecords(code: number): boolean {
+  return code === 32 || code === 87;
+}
+
 function group(means: KafkaErrorCode, codes: Record<string, number>): [number, KafkaCode][] {
   return Object.entries(codes).map(([name, code]) => [code, { name, means }]);
 }

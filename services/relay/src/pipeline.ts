@@ -199,6 +199,7 @@ export class Pipeline implements ChangeListener {
   /** Begins to publish. `flushedLsn` is how far the log was written after the tails had been read. */
   start(session: PublisherSession, flushedLsn: Lsn): void {
     const startLsn = this.#stream?.startLsn ?? noLsn;
+    this.#hooks.known.confirmedUpTo(startLsn);
     this.#intake.start(this.#fingerprint, session.parked);
     this.#gate.open(session.tails, { startLsn, flushedLsn }, (admits) => this.#sender.sift(admits));
     this.#sender.start(session);

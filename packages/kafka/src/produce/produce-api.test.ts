@@ -75,7 +75,7 @@ describe('an answer to Produce', () => {
         '00000003',
         row(0, 0, '000000000000002a', '00000000ffff'),
         row(1, 87, 'ff'.repeat(8), `0000000100000000${text('no key')}${text('bad record')}`),
-        row(2, 87, 'ff'.repeat(8), `0000000100000000${text('no key')}ffff`),
+        row(2, 87, 'ff'.repeat(8), `0000000200000002${text('no key')}00000003ffffffff`),
         '00000064',
       ].join(''),
       'hex',
@@ -83,9 +83,9 @@ describe('an answer to Produce', () => {
     expect(produceApi.decode(new ByteCursor(payload), 8)).toEqual({
       throttleMs: 100,
       answers: [
-        { topic: 'a', partition: 0, code: 0, baseOffset: 42n, detail: null },
-        { topic: 'a', partition: 1, code: 87, baseOffset: -1n, detail: 'bad record' },
-        { topic: 'a', partition: 2, code: 87, baseOffset: -1n, detail: 'no key' },
+        { topic: 'a', partition: 0, code: 0, baseOffset: 42n, detail: null, named: [] },
+        { topic: 'a', partition: 1, code: 87, baseOffset: -1n, detail: 'bad record', named: [0] },
+        { topic: 'a', partition: 2, code: 87, baseOffset: -1n, detail: 'no key', named: [2, 3] },
       ],
     });
   });
@@ -97,7 +97,7 @@ describe('an answer to Produce', () => {
     );
     expect(produceApi.decode(new ByteCursor(payload), 7)).toEqual({
       throttleMs: 100,
-      answers: [{ topic: 'a', partition: 0, code: 10, baseOffset: -1n, detail: null }],
+      answers: [{ topic: 'a', partition: 0, code: 10, baseOffset: -1n, detail: null, named: [] }],
     });
   });
 

@@ -13,6 +13,8 @@ export interface PartitionAnswer {
   /** Offset of the first record; −1 where the broker does not say. */
   readonly baseOffset: bigint;
   readonly detail: string | null;
+  /** Records that the broker refuses each by itself, counted from 0 in the batch; empty where it names none. */
+  readonly named: readonly number[];
 }
 
 interface ProduceAnswer {
@@ -98,7 +100,7 @@ export const produceApi: OwnApi<Buffer, ProduceAnswer> = {
             partition,
             code,
             baseOffset,
-            detail: version >= 8 ? reason(cursor) : null,
+            ...(version >= 8 ? reason(cursor) : { detail: null, named: [] }),
           };
         });
       })
@@ -107,9 +109,12 @@ export const produceApi: OwnApi<Buffer, ProduceAnswer> = {
   },
 };
 
-/** The broker's own text: of the first record that it names, else of the batch. */
-function reason(cursor: ByteCursor): string | null {
-  let detail: string | null = null;
-  for (const text of cursor.array(() => (cursor.int32(), cursor.nullableString()))) detail ??= text;
-  return cursor.nullableString() ?? detail;
+/** The records that it names, and the broker's own text: of the batch, else of the first of them. */
+function reason(cursor: ByteCursor): Pick<PartitionAnswer, 'detail' | 'named'> {
+  const records = cursor.array(() => ({ index: cursor.int32(), text: cursor.nullableString() }));
+  const first = records.find(({ text }) => text !== null);
+  return {
+    detail: cursor.nullableString() ?? first?.text ?? null,
+    named: records.map(({ index }) => index),
+  };
 }

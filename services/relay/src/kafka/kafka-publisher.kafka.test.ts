@@ -115,6 +115,31 @@ describe('send', () => {
     expect(stored.map(({ partition }) => partition).sort()).toEqual([0, 0, 1]);
   });
 
+  it('says which records of a batch a broker refuses each by itself', async () => {
+    const eventType = anyEventType(1);
+    const { session: one, source } = await session(eventType);
+    await kafka.tool('configs', [
+      '--alter',
+      '--entity-type',
+      'topics',
+      '--entity-name',
+      eventType.change,
+      '--add-config',
+      'message.timestamp.after.max.ms=3600000',
+    ]);
+    const records = [0, 1, 2, 3].map((index) => ({
+      ...recordAt(source, eventType.change, 0, index + 1),
+      timestampMs: Date.now() + (index % 2 === 1 ? 86_400_000 : 0),
+    }));
+    const { topic, partition } = batchOf(records);
+    expect(await one.send([batchOf(records)])).toEqual([
+      {
+        ...{ topic, partition, named: [1, 3] },
+        refusal: expect.stringContaining('INVALID_TIMESTAMP') as string,
+      },
+    ]);
+  });
+
   it('takes a backlog of tombstones with long keys and headers, which is a hundred times what its values are', async () => {
     const eventType = anyEventType();
     const { session: one, source } = await session(eventType);

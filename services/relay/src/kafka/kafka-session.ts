@@ -2,6 +2,7 @@ import {
   BatchProducer,
   errorFromCode,
   kafkaCode,
+  refusesNamedRecords,
   refusesRecords,
   unknownTopicOrPartition,
   type BatchCompression,
@@ -150,7 +151,8 @@ export class KafkaSession implements PublisherSession {
         this.#producer.giveUp(batch);
         const { name } = kafkaCode(answer.code);
         const refusal = answer.detail ? `${name} (${answer.detail})` : name;
-        answers.push({ topic, partition, refusal });
+        const named = refusesNamedRecords(answer.code) ? answer.named : [];
+        answers.push({ topic, partition, refusal, ...(named.length > 0 ? { named } : {}) });
       } else failures.push(this.#failureOf(outcome, leader));
     }
   }

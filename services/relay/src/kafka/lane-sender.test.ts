@@ -26,13 +26,20 @@ class StrictSession implements PublisherSession {
   readonly #inFlight = new Set<string>();
   readonly #takesRecords: number;
   readonly #poison: string | undefined;
+  readonly #names: boolean;
   #sends = 0;
 
-  /** `takesRecords`: a batch of more is too large. `poison`: a value that is refused wherever it is in. */
-  constructor(outcomes: readonly Outcome[], takesRecords = Infinity, poison?: string) {
+  /** `takesRecords`: a batch of more is too large. `poison`: what values that are refused wherever they are in end with, named if `names`. */
+  constructor(
+    outcomes: readonly Outcome[],
+    takesRecords = Infinity,
+    poison?: string,
+    names = false,
+  ) {
     this.#outcomes = [...outcomes];
     this.#takesRecords = takesRecords;
     this.#poison = poison;
+    this.#names = names;
   }
 
   leaderOf(_topic: string, partition: number): number {
@@ -52,11 +59,15 @@ class StrictSession implements PublisherSession {
     for (const [index, batch] of batches.entries()) {
       const { topic, partition, records } = batch;
       if (outcome === 'none' || (outcome === 'some' && index % 2 === 1)) continue;
-      const isRefused = records.some(({ value }) => String(value) === this.#poison);
-      if (isRefused || records.length > this.#takesRecords) {
+      const isTooLarge = records.length > this.#takesRecords;
+      const named = records.flatMap(({ value }, at) =>
+        this.#poison !== undefined && String(value).endsWith(this.#poison) ? [at] : [],
+      );
+      if (named.length > 0 || isTooLarge) {
         if (outcome === 'answer-lost') continue;
         this.#unconfirmed.delete(lanes[index] ?? '');
-        answers.push({ topic, partition, refusal: 'MESSAGE_TOO_LARGE' });
+        const says = this.#names && !isTooLarge ? { refusal: 'INVALID_RECORD', named } : undefined;
+        answers.push({ topic, partition, ...(says ?? { refusal: 'MESSAGE_TOO_LARGE' }) });
         continue;
       }
       this.#store(lanes[index] ?? '', batch);
@@ -258,11 +269,12 @@ describe('LaneSender', () => {
         fc.integer({ min: 1, max: 9 }),
         fc.constantFrom(1, 2, 5, Infinity),
         fc.option(
-          fc.integer({ min: 1, max: 9 }).map((lsn) => `${lsn}/0`),
+          fc.integer({ min: 0, max: 9 }).map((at) => (at < 5 ? `/${at}` : `${at}/0`)),
           { nil: undefined },
         ),
-        async (commits, outcomes, recordsPerSend, takesRecords, poison) => {
-          const session = new StrictSession(outcomes, takesRecords, poison);
+        fc.boolean(),
+        async (commits, outcomes, recordsPerSend, takesRecords, poison, names) => {
+          const session = new StrictSession(outcomes, takesRecords, poison, names);
           const one = newSender(recordsPerSend);
           one.sender.start(session);
           const wanted = new Map<string, string[]>();
@@ -272,14 +284,14 @@ describe('LaneSender', () => {
             for (const [at, partition] of partitions.entries()) {
               const lane = laneKey('t', partition);
               const value = `${index + 1}/${at}`;
-              if (value === poison) poisoned.push(value);
+              if (poison !== undefined && value.endsWith(poison)) poisoned.push(value);
               else wanted.set(lane, [...(wanted.get(lane) ?? []), value]);
             }
             for (let turn = 0; turn < pause; turn += 1) await Promise.resolve();
           }
           await one.sender.drained();
           expect(one.failures).toEqual([]);
-          expect(one.refused).toEqual(poisoned);
+          expect(one.refused.toSorted()).toEqual(poisoned.toSorted());
           const stored = new Map(
             Array.from(session.stored, ([lane, records]) => [
               lane,

@@ -3,7 +3,7 @@ import type { Clock } from '@outbound/service-kit';
 import { toRelayError, type RelayError } from '../errors.ts';
 import { Lanes, type TrackedBatch } from './lanes.ts';
 import { recordBytes, type OutboundRecord } from './outbound-record.ts';
-import { laneKey, type LaneAnswer, type PublisherSession } from './publisher.ts';
+import { laneKey, type LaneAnswer, type PublisherSession, type Refusal } from './publisher.ts';
 import { afterFailedSend, laneShare, type SendLimits } from './send-plan.ts';
 
 export interface LaneSenderOptions {
@@ -14,8 +14,8 @@ export interface LaneSenderOptions {
   readonly prove: () => Promise<void>;
   readonly onDelivered: (batch: TrackedBatch) => void;
   /**
-   * The broker refuses this very record, alone in its batch, for the reason given. It is in its lane no longer, and the lane goes on; or nothing is
-   * sent any more on this session, if it gives an error.
+   * The broker refuses this very record, alone in its batch or named in it, for the reason given. It is in its lane no longer, and the lane goes on; or nothing is
+   * sent any more on this session, if it gives an error: then those that were named with it are told of all the same.
    */
   readonly onRefused: (
     record: OutboundRecord,
@@ -214,11 +214,11 @@ export class LaneSender {
   #book(batches: readonly TrackedBatch[], answers: readonly LaneAnswer[]): readonly TrackedBatch[] {
     const byLane = new Map(answers.map((each) => [laneKey(each.topic, each.partition), each]));
     const missing: TrackedBatch[] = [];
-    const refused: { readonly batch: TrackedBatch; readonly refusal: string }[] = [];
+    const refused: { readonly batch: TrackedBatch; readonly answer: Refusal }[] = [];
     for (const batch of batches) {
       const answer = byLane.get(laneKey(batch.topic, batch.partition));
       if (!answer) missing.push(batch);
-      else if ('refusal' in answer) refused.push({ batch, refusal: answer.refusal });
+      else if ('refusal' in answer) refused.push({ batch, answer });
       else {
         batch.lane.confirm(batch);
         this.#lanes.barriers.confirmed(batch.records);
@@ -227,18 +227,19 @@ export class LaneSender {
       }
     }
     // Behind what was confirmed, which counts even if a refusal ends the session.
-    for (const { batch, refusal } of refused)
-      if (!this.#stopped.signal.aborted) this.#refused(batch, refusal);
+    for (const { batch, answer } of refused)
+      if (!this.#stopped.signal.aborted) this.#refused(batch, answer);
     if (this.isIdle) this.#tellDrained();
     return missing;
   }
 
-  #refused(batch: TrackedBatch, refusal: string): void {
-    const isAlone = batch.lane.refuse(batch);
-    const { records, transactions } = batch;
-    if (!isAlone || !records[0] || !transactions[0]) return;
-    this.#bytes -= batch.bytes;
-    const end = this.#options.onRefused(records[0], transactions[0], refusal);
+  #refused(batch: TrackedBatch, { refusal, named }: Refusal): void {
+    let end: RelayError | undefined;
+    for (const { record, transaction } of batch.lane.refuse(batch, named)) {
+      this.#bytes -= recordBytes(record);
+      const error = this.#options.onRefused(record, transaction, refusal);
+      end ??= error;
+    }
     if (!end) return;
     // At once: no record of the lane may pass this one.
     this.stop();

@@ -81,15 +81,15 @@ describe('Lane', () => {
   it('has the records of a refused batch first in its queue again, and gives batches half as large from then on', () => {
     const lane = laneOf(...[1, 2, 3, 4, 5].map((lsn) => record(lsn, 0, 1000)));
     const first = lane.take({ records: 4, bytes: 1e6 });
-    if (first) expect(lane.refuse(first)).toBe(false);
+    if (first) expect(lane.refuse(first)).toEqual([]);
     const lsns = (out: ReturnType<Lane['take']>) =>
       out?.records.map(({ position }) => Number(position.commitLsn));
     const half = lane.take(wide);
     expect(lsns(half)).toEqual([1, 2]);
-    if (half) expect(lane.refuse(half)).toBe(false);
+    if (half) expect(lane.refuse(half)).toEqual([]);
     const alone = lane.take(wide);
     expect(lsns(alone)).toEqual([1]);
-    if (alone) expect(lane.refuse(alone)).toBe(true);
+    if (alone) expect(lane.refuse(alone)).toMatchObject([{ record: alone.records[0] }]);
     expect(lsns(lane.take(wide))).toEqual([2]);
     expect(lane.length).toBe(4);
   });
@@ -144,6 +144,17 @@ describe('Lane', () => {
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe('Lane, where the broker names the records that it refuses', () => {
+  it('gives them all at once, and the others go on in their order and as many as before', () => {
+    const [a, b, c, d] = [record(1), record(2), record(3), record(4)];
+    const lane = laneOf(a, b, c, d);
+    const batch = lane.take({ records: 3, bytes: 1_000_000 });
+    const refused = batch ? lane.refuse(batch, [0, 2]) : [];
+    expect(refused.map((each) => each.record)).toEqual([a, c]);
+    expect(lane.take(wide)?.records).toEqual([b, d]);
   });
 });
 

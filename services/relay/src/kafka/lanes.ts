@@ -5,7 +5,7 @@ import { recordBytes, type OutboundRecord } from './outbound-record.ts';
 import { laneKey, type LaneBatch } from './publisher.ts';
 
 /** A record in its lane, with the transaction that waits for it. */
-interface QueuedRecord {
+export interface QueuedRecord {
   readonly record: OutboundRecord;
   readonly transaction: TrackedTransaction;
   /** How many barriers it stands behind. */
@@ -113,19 +113,23 @@ export class Lane {
 
   /**
    * The broker refuses the batch that is out, and nothing of it is stored. Of several records perhaps none is at fault but their sum: they are first in the queue again,
-   * in their order, and no batch is more than half as large from now on. True for a single record: it is at fault itself, and is not in the lane any more.
+   * in their order, and no batch is more than half as large from now on. Gives those that are at fault themselves, a single one or those that the broker has
+   * `named`: they are not in the lane any more.
    */
-  refuse(batch: TrackedBatch): boolean {
+  refuse(batch: TrackedBatch, named: readonly number[] = []): readonly QueuedRecord[] {
     this.confirm(batch);
-    if (batch.records.length === 1) return true;
-    const refused = batch.records.flatMap((record, index): QueuedRecord[] => {
+    const all = batch.records.flatMap((record, index): QueuedRecord[] => {
       const transaction = batch.transactions[index];
       return transaction ? [{ record, transaction, behind: 0 }] : [];
     });
-    this.#wireLimit = batch.wireBytes / 2;
-    this.#queue = [...refused, ...this.#queue.slice(this.#head)];
+    if (all.length === 1) return all;
+    const faulty = new Set(named);
+    const refused = all.filter((_, index) => faulty.has(index));
+    if (refused.length === 0) this.#wireLimit = batch.wireBytes / 2;
+    const others = all.filter((_, index) => !faulty.has(index));
+    this.#queue = [...others, ...this.#queue.slice(this.#head)];
     this.#head = 0;
-    return false;
+    return refused;
   }
 
   /** Gives the memory of what was taken back, at a cost that is constant per record. */

@@ -28,6 +28,8 @@ export interface Refusal {
   readonly partition: number;
   /** The broker's reason, in its words. */
   readonly refusal: string;
+  /** Which records are at fault, each by itself, counted from 0; absent where the broker does not say. */
+  readonly named?: readonly number[];
 }
 
 /** What a broker said of a batch for good. */
