@@ -72,10 +72,27 @@ const plantedBugs: readonly PlantedBug[] = [
               isOpen = true;
               await transactions.add(partitions);
             },
-            commit: () => Promise.resolve(),
+            commit: () => Promise.resolve({ isLastOfEpoch: false }),
           },
         });
       },
+    },
+  },
+  {
+    name: 'begins another transaction behind a commit that may be carried out once more',
+    breaks: ['I1', 'I6'],
+    publisher: {
+      transactional: ({ transactions, ...parts }) =>
+        new TransactionalSession({
+          ...parts,
+          transactions: {
+            add: (partitions) => transactions.add(partitions),
+            commit: async () => {
+              await transactions.commit();
+              return { isLastOfEpoch: false };
+            },
+          },
+        }),
     },
   },
   {

@@ -43,6 +43,10 @@ export class SimulatedCoordinator {
   readonly #sessions = new Map<string, number>();
   /** When a producer id was replaced. */
   readonly #replaced = new Map<bigint, number>();
+  /** From now on no question comes late. */
+  isPunctual = false;
+  /** Questions that nobody waits for any more and that have not come to the coordinator yet. */
+  #late: (() => void)[] = [];
 
   constructor(scheduler: Scheduler, chance: Chance, logOf: (lane: string) => PartitionLog) {
     this.#scheduler = scheduler;
@@ -72,6 +76,11 @@ export class SimulatedCoordinator {
    */
   isGone({ producerId }: ProducerIdentity, sentMs: number): boolean {
     return (this.#replaced.get(producerId) ?? -Infinity) > sentMs;
+  }
+
+  /** A question hangs about in the network, and arrives when it can do harm: after the beginning of another transaction. */
+  beLate(act: () => void): void {
+    this.#late.push(act);
   }
 
   /** The how manieth session it is. */
@@ -129,6 +138,7 @@ export class SimulatedCoordinator {
     const transaction: Transaction = { open: new Map(), state: 'open' };
     owner.transaction = transaction;
     owner.committedEpoch = -1;
+    for (const act of this.#late.splice(0)) this.#scheduler.after(this.#chance.between(0, 60), act);
     this.#scheduler.after(transactionTimeoutMs, () => {
       if (owner.transaction === transaction && transaction.state === 'open') this.#abort(owner);
     });

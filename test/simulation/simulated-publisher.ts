@@ -132,8 +132,9 @@ export class SimulatedPublisher implements Publisher {
             partitions.map(({ topic, partition }) => laneKey(topic, partition)),
           ),
         commit: async () => {
-          await transactions.commit(producer);
+          const end = await transactions.commit(producer);
           onConfirmed?.();
+          return end;
         },
       },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },

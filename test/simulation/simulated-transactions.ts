@@ -1,4 +1,4 @@
-import { errorFromCode, type ProducerIdentity } from '@outbound/kafka';
+import { errorFromCode, type Committed, type ProducerIdentity } from '@outbound/kafka';
 import { RelayError, toRelayError } from '../../services/relay/src/errors.ts';
 import type { Life } from './life.ts';
 import { coordinatorError, type SimulatedCoordinator } from './simulated-coordinator.ts';
@@ -12,11 +12,14 @@ interface Network {
 }
 
 const withinMs = 15_000;
+/** Probability that a commit is given up, and carried out behind the beginning of another transaction. */
+const lateCommits = 0.03;
 
 /** Asks the coordinator until it answers for good, as the real `fence` and `Transactions` do. */
 export class SimulatedTransactions {
   readonly #options: Network;
   readonly #transactionalId: string;
+  #isInDoubt = false;
 
   constructor(options: Network, transactionalId: string) {
     this.#options = options;
@@ -30,6 +33,8 @@ export class SimulatedTransactions {
       return identity ? coordinatorError.none : coordinatorError.concurrentTransactions;
     });
     if (!identity) throw new Error('the coordinator has given nothing out');
+    // What was asked under an older epoch is refused now.
+    this.#isInDoubt = false;
     return identity;
   }
 
@@ -37,11 +42,17 @@ export class SimulatedTransactions {
     await this.#until((coordinator) => coordinator.add(this.#transactionalId, producer, lanes));
   }
 
-  async commit(producer: ProducerIdentity): Promise<void> {
-    await this.#until((coordinator) => coordinator.commit(this.#transactionalId, producer));
+  async commit(producer: ProducerIdentity): Promise<Committed> {
+    await this.#until((coordinator) => coordinator.commit(this.#transactionalId, producer), {
+      probability: lateCommits,
+    });
+    return { isLastOfEpoch: this.#isInDoubt };
   }
 
-  async #until(question: (coordinator: SimulatedCoordinator) => number): Promise<void> {
+  async #until(
+    question: (coordinator: SimulatedCoordinator) => number,
+    late?: { readonly probability: number },
+  ): Promise<void> {
     const { kafka, life } = this.#options;
     const deadlineMs = kafka.scheduler.nowMs + withinMs;
     for (;;) {
@@ -49,7 +60,9 @@ export class SimulatedTransactions {
         this.#options,
         () => ({ code: question(kafka.coordinator) }),
         kafka.weather.loseAnswer,
+        late,
       ).catch((thrown: unknown) => {
+        this.#isInDoubt = true;
         if (!(thrown instanceof RelayError) || kafka.scheduler.nowMs > deadlineMs) throw thrown;
         return { code: coordinatorError.concurrentTransactions };
       });
@@ -61,8 +74,16 @@ export class SimulatedTransactions {
   }
 }
 
-/** A question to any living broker; `loseAnswer` is the probability that it acts and nobody hears of it. */
-export function ask<T>({ kafka, life }: Network, answer: () => T, loseAnswer = 0): Promise<T> {
+/**
+ * A question to any living broker; `loseAnswer` is the probability that it acts and nobody hears of it. `late` is the probability that
+ * it is carried out when nobody waits for it any more.
+ */
+export function ask<T>(
+  { kafka, life }: Network,
+  answer: () => T,
+  loseAnswer = 0,
+  late?: { readonly probability: number },
+): Promise<T> {
   const { scheduler, chance } = kafka;
   return new Promise((resolve, reject) => {
     if (!life.act()) return;
@@ -72,6 +93,10 @@ export function ask<T>({ kafka, life }: Network, answer: () => T, loseAnswer = 0
     const refuse = (): void => reject(new RelayError('SINK_UNAVAILABLE', 'no broker answers'));
     if (kafka.cutOff.has(life) || chance.happens(kafka.weather.loseRequest))
       return later(requestTimeoutMs, refuse);
+    if (late && !kafka.coordinator.isPunctual && chance.happens(late.probability)) {
+      kafka.coordinator.beLate(answer);
+      return later(requestTimeoutMs, refuse);
+    }
     const delayMs = chance.happens(kafka.weather.delayRequest)
       ? chance.unit() * requestTimeoutMs
       : 3;

@@ -66,7 +66,7 @@ export {
   recordBound,
   type BatchCompression,
 } from './produce/record-batch.ts';
-export { Transactions, type TransactionsOptions } from './produce/transactions.ts';
+export { Transactions, type Committed, type TransactionsOptions } from './produce/transactions.ts';
 export type { RecordToWrite } from './produce/record-to-write.ts';
 export { ByteCursor } from './wire/byte-cursor.ts';
 export { ByteSink } from './wire/byte-sink.ts';

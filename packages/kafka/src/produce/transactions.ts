@@ -22,13 +22,25 @@ const longestPauseMs = 200;
 const concurrentTransactions = 51;
 const passing: ReadonlySet<string> = new Set(['KAFKA_UNAVAILABLE', 'KAFKA_PARTITION_UNAVAILABLE']);
 
+/** A transaction that is committed for good. */
+export interface Committed {
+  /**
+   * A question to the coordinator was given up without an answer, and asked again. It may be carried out late: a commit in the midst of the *next*
+   * transaction, whose rest would be in none. Brokers before Kafka 3.6 take that rest without a word and never end it, though its commit is answered
+   * (KIP-890). So no transaction may be begun any more with this epoch; a newer one refuses what comes late.
+   */
+  readonly isLastOfEpoch: boolean;
+}
+
 /**
  * The transactions of one producer, one after the other: `add`, then its batches, then `commit`. Each question goes to
- * the coordinator until it is answered for good, which is safe: both may be asked twice.
+ * the coordinator until it is answered for good: both may be asked twice, as long as no other transaction follows.
  */
 export class Transactions {
   readonly #options: TransactionsOptions;
   #coordinator: number | undefined;
+  /** Something was asked that was not answered: the coordinator may come to it later. */
+  #isInDoubt = false;
 
   constructor(options: TransactionsOptions) {
     this.#options = options;
@@ -36,7 +48,8 @@ export class Transactions {
 
   /**
    * Resolves when batches of the transaction may be sent to these partitions; begins it, if none is open. **Order**: before the
-   * first batch of a partition, in each transaction anew: what a partition takes without it would never be ended.
+   * first batch of a partition, in each transaction anew: what a partition takes without it would never be ended. Not after a
+   * commit that was `isLastOfEpoch`.
    * @throws KafkaError KAFKA_FENCED if a newer epoch exists, or the coordinator has aborted the transaction by its time;
    * KAFKA_PRODUCER_LOST; KAFKA_FORBIDDEN; KAFKA_UNAVAILABLE after `withinMs`.
    */
@@ -58,7 +71,7 @@ export class Transactions {
    * @throws KafkaError as `add`: after KAFKA_FENCED nothing of it is there; after another it may be. Whoever opens the
    * next producer under the id finds it ended.
    */
-  async commit(): Promise<void> {
+  async commit(): Promise<Committed> {
     const { transactionalId, identity } = this.#options;
     await this.#ask(async (link) => {
       const { errorCode } = await link.request(endTransactionApi, {
@@ -68,6 +81,7 @@ export class Transactions {
       });
       return errorCode;
     });
+    return { isLastOfEpoch: this.#isInDoubt };
   }
 
   async #ask(question: (link: BrokerLink) => Promise<number>): Promise<void> {
@@ -90,11 +104,15 @@ export class Transactions {
     question: (link: BrokerLink) => Promise<number>,
   ): Promise<KafkaError | undefined> {
     const { cluster, transactionalId } = this.#options;
+    let isOut = false;
     try {
       this.#coordinator ??= await transactionCoordinatorOf(cluster, transactionalId);
-      const code = await question(cluster.link(this.#coordinator));
+      const link = cluster.link(this.#coordinator);
+      isOut = true;
+      const code = await question(link);
       return code === 0 ? undefined : errorFromCode(code, `transaction of ${transactionalId}`);
     } catch (thrown) {
+      this.#isInDoubt ||= isOut;
       if (thrown instanceof KafkaError) return thrown;
       throw thrown;
     }

@@ -1,3 +1,4 @@
+import type { Committed } from '@outbound/kafka';
 import { systemClock } from '@outbound/service-kit';
 import { describe, expect, it } from 'vitest';
 import { RelayError } from '../errors.ts';
@@ -20,11 +21,11 @@ const stored = ({ topic, partition }: LaneBatch): LaneAnswer => ({
 /** A session over a broker that answers as `answer` says, and a coordinator; both write down what they are asked. */
 function rig({
   answer = (batches: readonly LaneBatch[]) => batches.map(stored),
-  commit = () => Promise.resolve(),
+  commit = () => Promise.resolve({ isLastOfEpoch: false }),
   storeWithinMs = 60_000,
 }: {
   answer?: (batches: readonly LaneBatch[], time: number) => readonly LaneAnswer[];
-  commit?: () => Promise<void>;
+  commit?: () => Promise<Committed>;
   storeWithinMs?: number;
 } = {}) {
   const told: string[] = [];
@@ -70,7 +71,7 @@ describe('TransactionalSession', () => {
     const { session, told } = rig({
       commit: () => {
         isCommitting?.();
-        return new Promise((resolve) => (commits = resolve));
+        return new Promise((resolve) => (commits = () => resolve({ isLastOfEpoch: false })));
       },
     });
     let isConfirmed = false;
@@ -139,6 +140,23 @@ describe('TransactionalSession', () => {
     const first = session.send([batch(0)]);
     await expect(first).rejects.toMatchObject({ code: 'SINK_SESSION_BROKEN' });
     await expect(session.send([batch(0)])).rejects.toMatchObject({ code: 'SINK_SESSION_BROKEN' });
+    expect(told).toEqual(['add t/0', 'send t/0', 'commit']);
+  });
+
+  it('confirms what a commit behind which none may follow has committed, and begins no other transaction', async () => {
+    let other: Promise<unknown> | undefined;
+    const { session, told } = rig({
+      answer: (batches) => {
+        other ??= session.send([batch(1)]);
+        return batches.map(stored);
+      },
+      commit: () => Promise.resolve({ isLastOfEpoch: true }),
+    });
+    expect(session.mustRenew()).toBe(false);
+    expect(await session.send([batch(0)])).toEqual([stored(batch(0))]);
+    await expect(other).rejects.toMatchObject({ code: 'SINK_SESSION_BROKEN' });
+    await expect(session.send([batch(2)])).rejects.toMatchObject({ code: 'SINK_SESSION_BROKEN' });
+    expect(session.mustRenew()).toBe(true);
     expect(told).toEqual(['add t/0', 'send t/0', 'commit']);
   });
 

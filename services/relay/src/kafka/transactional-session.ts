@@ -33,7 +33,8 @@ const longestPauseMs = 1000;
  * records and position are committed by one act, and whoever comes after goes on exactly behind them (ADR 5).
  *
  * A transaction is committed when every batch of it is known to be stored or refused. One that cannot be is left open, and this session is of no
- * more use: the next one, taking a new epoch, aborts it and reads what there is.
+ * more use: the next one, taking a new epoch, aborts it and reads what there is. Nor is it after a commit behind which no other may follow
+ * (`Committed`): its batches are confirmed, and the next session goes on.
  */
 export class TransactionalSession implements PublisherSession {
   readonly #parts: TransactionalSessionParts;
@@ -41,6 +42,8 @@ export class TransactionalSession implements PublisherSession {
   #isRunning = false;
   #running: Promise<void> | undefined;
   #broken: RelayError | undefined;
+  /** Broken by nothing that anybody has to be told: whoever asks may end this session before a send finds out. */
+  #isSpent = false;
 
   constructor(parts: TransactionalSessionParts) {
     this.#parts = parts;
@@ -59,7 +62,7 @@ export class TransactionalSession implements PublisherSession {
   }
 
   mustRenew(): boolean {
-    return this.#parts.session.mustRenew();
+    return this.#isSpent || this.#parts.session.mustRenew();
   }
 
   async send(batches: readonly LaneBatch[]): Promise<readonly LaneAnswer[]> {
@@ -81,6 +84,10 @@ export class TransactionalSession implements PublisherSession {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
+      if (this.#broken) {
+        for (const { reject } of this.#waiting.splice(0)) reject(this.#broken);
+        break;
+      }
       // The lanes of other brokers send in this turn, too, and shall be in the same transaction.
       await Promise.resolve();
       const members = this.#waiting.splice(0);
@@ -103,7 +110,14 @@ export class TransactionalSession implements PublisherSession {
     const { transactions } = this.#parts;
     await transactions.add(batches);
     const answers = await this.#stored(batches);
-    await transactions.commit();
+    const { isLastOfEpoch } = await transactions.commit();
+    if (isLastOfEpoch) {
+      this.#isSpent = true;
+      this.#broken = new RelayError(
+        'SINK_SESSION_BROKEN',
+        'the coordinator of transactions left a question without an answer, and may come to it late: the next transaction needs a new epoch',
+      );
+    }
     return answers;
   }
 
