@@ -107,9 +107,9 @@ export const sleepOverlooked = patched(StallGuard.prototype, (own) => ({
 
 /** What a broker has refused goes again behind what came later. */
 export const refusedLast = patched(Lane.prototype, (own) => ({
-  refuse(this: Lane, batch) {
-    const isAlone = own.refuse.call(this, batch);
-    if (isAlone) return isAlone;
+  refuse(this: Lane, batch, named) {
+    const atFault = own.refuse.call(this, batch, named);
+    if (atFault.length > 0) return atFault;
     const later: Parameters<Lane['push']>[] = [];
     own.sift.call(this, (record, transaction) => {
       const isRefused = batch.records.includes(record);
@@ -117,7 +117,7 @@ export const refusedLast = patched(Lane.prototype, (own) => ({
       return !isRefused;
     });
     for (const each of later) own.push.call(this, ...each);
-    return isAlone;
+    return atFault;
   },
 }));
 
