@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
+import { openKafkaAdmin } from '@outbound/kafka';
 import type { KafkaCluster } from '@outbound/local-stack';
 import {
   changeRoute,
@@ -92,7 +93,12 @@ export async function provisioned(
 ): Promise<KafkaPublisher> {
   const log = over.log ?? new LogLines();
   const connection = over.connection ?? connectionTo(kafka.bootstrap);
-  await provisionTopics(connection, declaredTopics(eventTypes), log);
+  const declared = declaredTopics(eventTypes);
+  await provisionTopics(connection, declared, log);
+  // A broker is told that it leads a partition a moment before it takes records for it.
+  const admin = await openKafkaAdmin(connection, log);
+  for (const { topic } of declared) await eventually(() => admin.topicRanges(topic));
+  await admin.close();
   return new KafkaPublisher({ connection, eventTypes, compression: 'none', log, ...over });
 }
 
