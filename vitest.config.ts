@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
  * `.kafka.test.ts` Kafka, `.system.test.ts` both and real processes, `.docker.test.ts` a Docker engine.
  */
 const special = ['**/*.{pg,kafka,system,docker}.test.ts'];
-/** Each file has servers of its own and waits for them more than it computes; the system's tests kill and time processes, and run alone. */
+/** Each file has servers of its own and waits for them more than it computes. Those that kill and time brokers and processes run alone. */
 const twoAtOnce = 2;
 const exclude = ['**/node_modules/**', '**/dist/**', '.data/**'];
 
@@ -41,7 +41,7 @@ export default defineConfig({
           exclude,
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          maxWorkers: twoAtOnce,
+          fileParallelism: false,
         },
       },
       {
