@@ -5,8 +5,8 @@ import { TestPipeline } from '../support/test-pipeline.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 import { zombieRounds } from './zombie-rounds.ts';
 
-/** Eight are CI's share; `FENCE_ROUNDS=200` runs as many. */
-const rounds = Number(process.env['FENCE_ROUNDS'] ?? 8);
+/** Four are CI's share; `FENCE_ROUNDS=200` runs as many. */
+const rounds = Number(process.env['FENCE_ROUNDS'] ?? 4);
 
 /**
  * I3, I4: a relay that stood still while another took its slot wakes with batches ready to send. Behind a newer version, an old one
