@@ -101,15 +101,28 @@ describe('the fault proxy', () => {
     await eventually(() => third.received() === 'y');
   });
 
-  it('swallows both directions as a black hole and leaves the connection open', async () => {
+  it('swallows both directions as a black hole, and passes nothing behind the hole when it ends, as TCP would not', async () => {
     const { socket, received } = await client();
     proxy.set({ mode: 'blackhole' });
     socket.write('lost');
     await eventually(() => proxy.counts.dropped.up === 4);
     proxy.heal();
+    socket.write('behind');
+    await eventually(() => proxy.counts.dropped.up === 10);
+    expect(socket.destroyed).toBe(false);
+    expect(text()).toBe('');
+    const next = await client();
+    next.socket.write('kept');
+    await eventually(() => next.received() === 'kept');
+    expect(received()).toBe('');
+  });
+
+  it('goes on with a connection that lost nothing while others would have', async () => {
+    const { socket, received } = await client();
+    proxy.set({ mode: 'blackhole' });
+    proxy.set({ mode: 'pass' });
     socket.write('kept');
     await eventually(() => received() === 'kept');
-    expect(text()).toBe('kept');
   });
 
   it.each([

@@ -9,6 +9,7 @@ export type Direction = 'up' | 'down';
  * - `latency`: each chunk waits; order is kept and throughput is not reduced.
  * - `cut`: open connections are reset, new ones too.
  * - `blackhole`: bytes vanish, in one direction or both; the connections stay open and new ones are accepted (a half-open peer).
+ *   When it ends, a connection that has lost bytes stays silent in that direction: TCP never delivers what comes behind a hole.
  * - `stall`: bytes are not read, so TCP itself holds the sender back; nothing is lost when it ends.
  * - `throttle`: that many bytes a second and direction.
  * - `drop-response`: requests reach the server and its answers vanish; the connection then stays silent or is reset at the first lost answer.
@@ -136,6 +137,7 @@ export async function startFaultProxy(target: {
     const [client, server] = pair;
     const [from, to] = direction === 'up' ? [client, server] : [server, client];
     let last: Promise<void> = Promise.resolve();
+    let hasHole = false;
     for await (const chunk of from as AsyncIterable<Buffer>) {
       counts.received[direction] += chunk.length;
       const due = fault.mode === 'latency' ? pause(fault.ms) : undefined;
@@ -143,10 +145,11 @@ export async function startFaultProxy(target: {
       const send = async (): Promise<void> => {
         await before;
         await due;
-        if (await passes(chunk, direction)) {
+        if (!hasHole && (await passes(chunk, direction))) {
           await write(to, corrupt(chunk, direction));
           counts.forwarded[direction] += chunk.length;
         } else {
+          hasHole = true;
           counts.dropped[direction] += chunk.length;
           if (fault.mode === 'drop-response' && fault.then === 'reset') reset(pair);
         }
