@@ -84,7 +84,8 @@ export const row: FaultRow = {
       );
       const stoppedAt = await committed(group);
       say(`stop: ended by ${stoppedBy}, committed ${stoppedAt}, handled ${first.join(', ')}`);
-      // The same group, set to go on: nothing that the stop left may be missing, nothing that it took may be there again.
+      // The same group, set to go on: nothing that the stop left may be missing, and nothing from before it may be there again. What is
+      // behind the unreadable one, of another key, may have been handled beside it, and then comes again.
       const rest: string[] = [];
       const next = await member(group, rest, 'dead-letter');
       await eventually(async () => (await committed(group)) === records, { timeoutMs: 60_000 });
@@ -101,7 +102,9 @@ export const row: FaultRow = {
       });
       say(`dead letters: ${letters.join(', ')}`);
       const handled = [...first, ...rest];
-      const isWhole = handled.toSorted().join() === good.toSorted().join();
+      const isWhole =
+        [...new Set(handled)].toSorted().join() === good.toSorted().join() &&
+        handled.filter((key) => key !== 'after').length === good.length - 1;
       return {
         bit: `${codecs.join(', ')}, one without a value, and ${bad.length} records that nobody can read; the reader ended by ${stoppedBy}, then ${letters.join(', ')}`,
         judged: [
@@ -109,7 +112,7 @@ export const row: FaultRow = {
             'I1',
             isWhole,
             isWhole
-              ? `${good.length} readable events handled once, over a stop`
+              ? `${good.length} readable events handled, those before the stop once`
               : `handled ${handled.join(', ')} of ${good.join(', ')}`,
           ),
           judged(
