@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Publisher } from '../../services/relay/src/kafka/publisher.ts';
+import type { RelayState } from '../../services/relay/src/relay-observer.ts';
 import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
 import type { ChangeSource } from '../../services/relay/src/wal/change-source.ts';
 import { noLsn } from '../../services/relay/src/wal/lsn.ts';
@@ -8,8 +9,14 @@ import { slotNotProven } from './planted-inside.ts';
 import { World } from './scenario-world.ts';
 
 describe('a takeover that the loser does not notice', () => {
-  /** The slot is lost while Kafka is being opened, and the loser has the newest epoch. Gives the sessions that have written. */
-  const takeover = async (): Promise<readonly number[]> => {
+  /**
+   * The slot is lost while Kafka is being opened, and the loser has the newest epoch. Gives the sessions that have written, and what the
+   * loser said of itself until it could have noticed.
+   */
+  const takeover = async (): Promise<{
+    readonly sessions: readonly number[];
+    readonly said: readonly RelayState[];
+  }> => {
     const world = new World();
     // Else it would end for want of an answer.
     world.postgres.sharedFate = 0;
@@ -31,7 +38,7 @@ describe('a takeover that the loser does not notice', () => {
         },
       },
     });
-    world.relay('loser', late);
+    const loser = world.relay('loser', late);
     await world.until('the loser has the slot', () => world.postgres.holder !== undefined);
     await world.scheduler.run(world.scheduler.nowMs + 100);
     const { holder } = world.postgres;
@@ -46,15 +53,23 @@ describe('a takeover that the loser does not notice', () => {
     expect(winner.states).toContain('streaming');
     isKafkaOpen = true;
     await world.scheduler.run(world.scheduler.nowMs + 2500);
-    return world.sessions;
+    return { sessions: world.sessions, said: loser.states };
   };
 
   it('sends nothing, though its epoch is the newest, when the slot was lost while Kafka was being opened', async () => {
-    expect(await takeover()).toEqual([0]);
+    expect((await takeover()).sessions).toEqual([0]);
   });
 
-  it('would send, if nobody asked who holds the slot', async () => {
-    expect(await slotNotProven(takeover)).toEqual([0, 1]);
+  it('never says that it streams: the slot is proven before, and not by the first event that wants to be sent (I11)', async () => {
+    const { said } = await takeover();
+    expect(said).not.toContain('streaming');
+    expect(said).toContain('recovering');
+  });
+
+  it('would send and say so, if nobody asked who holds the slot', async () => {
+    const { sessions, said } = await slotNotProven(takeover);
+    expect(sessions).toEqual([0, 1]);
+    expect(said).toContain('streaming');
   });
 });
 

@@ -67,12 +67,17 @@ export async function runSession(
         if (current.mustRenew()) ended.end('renew');
       });
       // Our epoch is the newest now, so the slot has to be ours now: if it was lost unawares meanwhile, we would fence its holder and
-      // leave older records behind newer ones. Fencing is in the order of holders only if possession is proven after it.
+      // leave older records behind newer ones. Fencing is in the order of holders only if possession is proven after it. And nobody is told
+      // that we stream before it is: a connection that died while Kafka was opened is noticed late, if nothing is to be sent (I11).
       guard.doubt();
+      await guard.prove();
       // After the tails were read: whatever any relay has published from this log was in it by then.
-      pipeline.start(session, await stream.flushedLsn());
-      observer.stateChanged('streaming');
-      observer.sessionStarted(() => pipeline.gauges());
+      const flushedLsn = await stream.flushedLsn();
+      if (!stopped.aborted) {
+        pipeline.start(session, flushedLsn);
+        observer.stateChanged('streaming');
+        observer.sessionStarted(() => pipeline.gauges());
+      }
       await aborted(stopped);
     }
     const reason = ended.reason;
