@@ -22,13 +22,8 @@ export const moneyAmount = z
       .regex(amountText, rule)
       .transform((text) => Number(text)),
   )
-  .meta({
-    type: 'number',
-    minimum: 0,
-    maximum: 99_999_999_999.9999,
-    multipleOf: 0.0001,
-    example: 99.95,
-  });
+  // No `multipleOf: 0.0001`: validators divide binary floats, and refuse 19.99.
+  .meta({ type: 'number', minimum: 0, maximum: 99_999_999_999.9999, example: 99.95 });
 
 /** A price. Closed: nothing is ever added to it (Zalando rule 173). */
 export const money = z.strictObject({

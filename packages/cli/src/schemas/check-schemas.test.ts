@@ -47,7 +47,7 @@ describe('outbound schemas', () => {
     const release = await outbound('--json', 'schemas', 'release', '--released', released);
     expect(release.code).toBe(0);
     expect((JSON.parse(release.out) as { written: string[] }).written).toContain(
-      join(released, 'catalog.product-change/1.0.0.json'),
+      join(released, 'catalog.product-change/1.1.0.json'),
     );
     expect((await outbound('schemas', 'check', '--released', released)).code).toBe(0);
     const again = await outbound('--json', 'schemas', 'release', '--released', released);
@@ -57,7 +57,7 @@ describe('outbound schemas', () => {
   it('refuses a schema that is not the released one: names the field, and leaves the release alone', async () => {
     const released = await emptyFolder();
     await outbound('schemas', 'release', '--released', released);
-    const path = join(released, 'catalog.product-change/1.0.0.json');
+    const path = join(released, 'catalog.product-change/1.1.0.json');
     const text = (await readFile(path, 'utf8')).replace('"sku": {', '"stock_unit": {');
     await writeFile(path, text);
     const check = await outbound('--json', 'schemas', 'check', '--released', released);

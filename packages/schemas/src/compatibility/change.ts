@@ -59,6 +59,7 @@ export const changeRules = {
   'constraint relaxed': { breaks: old, rule: 246 },
   'constraint tightened': { breaks: fresh, rule: 246 },
   'constraint changed': { breaks: both, rule: 246 },
+  'undecidable multiple dropped': { breaks: nobody, rule: 173 },
   'default changed': { breaks: both, rule: 209 },
   'tuple changed': { breaks: both, rule: 209 },
   'map opened': { breaks: nobody, rule: 210, isForbidden: true },

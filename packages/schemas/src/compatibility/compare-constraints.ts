@@ -1,4 +1,5 @@
 import type { ChangeKind } from './change.ts';
+import { isBinaryFloat } from './keyword-lint.ts';
 import { canonical, typesOf, type SchemaObject } from './schema-node.ts';
 
 /** Notes a change at the place that is compared. */
@@ -98,7 +99,8 @@ function pair(
 function compareMultiples(was: unknown, is: unknown, note: Note): void {
   if (was === is) return;
   const detail = `multipleOf ${shown(was)} became ${shown(is)}`;
-  if (typeof is !== 'number') note('constraint relaxed', detail);
+  if (typeof is !== 'number')
+    note(isBinaryFloat(was) ? 'constraint relaxed' : 'undecidable multiple dropped', detail);
   else if (typeof was !== 'number') note('constraint tightened', detail);
   else if (isMultiple(is, was)) note('constraint tightened', detail);
   else note(isMultiple(was, is) ? 'constraint relaxed' : 'constraint changed', detail);

@@ -113,4 +113,19 @@ describe('an event type beside its releases', () => {
       '/properties/id/additionalProperties: define the fields that may come in an event schema (rule 210)',
     ]);
   });
+
+  it('asks for no multiple that binary floats cannot decide; a release that did is corrected by a MINOR one', () => {
+    const cents = tick({ price: z.unknown().meta({ type: 'number', multipleOf: 0.01 }) });
+    const corrected = { price: z.unknown().meta({ type: 'number' }) };
+    const isGood = tick({ price: z.unknown().meta({ type: 'number', multipleOf: 0.25 }) });
+    expect(judgeEventType(cents, [releaseOf(cents)]).problems).toEqual([
+      '/properties/price/multipleOf: binary floats do not decide multiples of 0.01, so say the digits in words in an event schema (rule 173)',
+    ]);
+    expect(judgeEventType(isGood, [releaseOf(isGood)]).problems).toEqual([]);
+    const next = tick(corrected, { version: '1.1.0' });
+    expect(judgeEventType(next, [releaseOf(cents), releaseOf(next)]).problems).toEqual([]);
+    expect(judgeEventType(tick(corrected), [releaseOf(cents)]).problems).toContain(
+      'these are MINOR changes since 1.0.0: say version 1.1.0 (rule 246)',
+    );
+  });
 });

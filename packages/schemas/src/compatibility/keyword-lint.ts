@@ -29,12 +29,21 @@ export interface KeywordFault {
 
 /**
  * What Zalando's rules forbid in any version of an event schema: the keywords that OpenAPI's schema object lacks (rule 196), and
- * `additionalProperties: true`, an open door for fields that nobody defined (rule 210).
+ * `additionalProperties: true`, an open door for fields that nobody defined (rule 210); and a `multipleOf` that binary floats cannot decide (rule 173 warns of them).
  */
 export function lintKeywords(schema: unknown): readonly KeywordFault[] {
   const faults: KeywordFault[] = [];
   lintAt(schema, '', faults);
   return faults;
+}
+
+/**
+ * Whether a `multipleOf` can be decided with binary floats, as nearly every validator does: 2, 0.5 or 0.25, and not 0.01, of which 19.99 is no multiple
+ * to them. A decimal with n digits after the point is a binary fraction if 5ⁿ divides its digits.
+ */
+export function isBinaryFloat(value: unknown): boolean {
+  const [, whole = '', fraction = ''] = /^(\d+)(?:\.(\d+))?$/.exec(String(value)) ?? [];
+  return whole !== '' && BigInt(whole + fraction) % 5n ** BigInt(fraction.length) === 0n;
 }
 
 function lintAt(schema: unknown, pointer: string, faults: KeywordFault[]): void {
@@ -45,6 +54,12 @@ function lintAt(schema: unknown, pointer: string, faults: KeywordFault[]): void 
     const at = `${pointer}/${keyword}`;
     if (forbidden.has(keyword))
       faults.push({ pointer: at, text: `the keyword ${keyword} is not allowed`, rule: 196 });
+    if (keyword === 'multipleOf' && !isBinaryFloat(value))
+      faults.push({
+        pointer: at,
+        text: `binary floats do not decide multiples of ${String(value)}, so say the digits in words`,
+        rule: 173,
+      });
     if (keyword === 'additionalProperties' && value === true)
       faults.push({ pointer: at, text: 'define the fields that may come', rule: 210 });
     if (data.has(keyword)) continue;

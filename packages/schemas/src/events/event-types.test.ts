@@ -33,7 +33,7 @@ test('a value is closed: what was not declared is refused', () => {
       eid: '01930e2a-7b1c-7000-8000-000000000002',
       event_type: 'catalog.product-change',
       occurred_at: '2026-03-01T12:00:00.000Z',
-      version: '1.0.0',
+      version: productChange.version,
     },
     data_op: 'C',
     data_type: 'catalog.product',

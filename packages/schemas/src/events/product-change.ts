@@ -4,7 +4,7 @@ import { dataChangeEvent } from './data-change-event.ts';
 /** Every change of a product. */
 export const productChange = dataChangeEvent({
   dataType: 'catalog.product',
-  version: '1.0.0',
+  version: '1.1.0',
   owner: 'catalog-api',
   data: product,
   partitions: 6,

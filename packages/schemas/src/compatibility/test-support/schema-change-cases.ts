@@ -214,6 +214,22 @@ export const schemaChangeCases: readonly SchemaChangeCase[] = [
     level: 'MAJOR',
   },
   {
+    name: 'steps that binary floats cannot decide, dropped',
+    ...field({ type: 'number', multipleOf: 0.01 }, { type: 'number' }),
+    kind: 'undecidable multiple dropped',
+    path: 'a',
+    breaks: 'nobody',
+    level: 'MINOR',
+  },
+  {
+    name: 'steps of two, dropped',
+    ...field({ type: 'number', multipleOf: 2 }, { type: 'number' }),
+    kind: 'constraint relaxed',
+    path: 'a',
+    breaks: old,
+    level: 'MAJOR',
+  },
+  {
     name: 'another pattern',
     ...field({ ...text, pattern: '^a' }, { ...text, pattern: '^b' }),
     kind: 'constraint changed',
