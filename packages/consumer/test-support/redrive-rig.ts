@@ -22,6 +22,8 @@ export function redriveWorld() {
   const handled: string[] = [];
   const broken = new Set<string>();
   let requests = 0;
+  /** Of every process; stands still by itself. */
+  let nowMs = 0;
   /** Called before every step that leaves a trace; throw, and the process is dead. */
   let onStep: (what: string) => void = () => undefined;
   /** Awaited before a key is freed. */
@@ -56,6 +58,10 @@ export function redriveWorld() {
     set onRead(does: (offset: bigint) => Promise<void>) {
       onRead = does;
     },
+    /** Time passes. */
+    later(ms: number): void {
+      nowMs += ms;
+    },
     /** Writes an event into the topic. */
     write(key: string, version: number): void {
       const event = { ...record(events.length, key, version), topic };
@@ -81,7 +87,7 @@ export function redriveWorld() {
       return id;
     },
     /** A process that begins at this offset. */
-    async member(at = 0, options: { readonly concurrency?: number } = {}) {
+    async member(at = 0, options: { readonly mayCommit?: () => boolean } = {}) {
       const port: RedrivePort = {
         topic: 'dead.redrive',
         look: () => Promise.resolve(book),
@@ -115,9 +121,11 @@ export function redriveWorld() {
         { keys, topicName: topic, onLetter: append },
       );
       await rig.desk.load({ topic, partition: 0 });
+      const { mayCommit = () => true } = options;
       const { dispatcher, failures, assign } = startDispatcher(rig.delivery, {
-        ...options,
         partitions: 0,
+        commitIntervalMs: 0,
+        commit: () => (mayCommit() ? Promise.resolve() : Promise.reject(new Error('away'))),
       });
       assign(0, at);
       const ignore = (): void => undefined;
@@ -125,7 +133,7 @@ export function redriveWorld() {
         ...{
           group: 'g',
           port,
-          clock: systemClock,
+          clock: { ...systemClock, nowMs: () => nowMs },
           log: { info: ignore, warn: ignore, error: ignore },
         },
         find: (each) => dispatcher.find(each),
@@ -141,7 +149,7 @@ export function redriveWorld() {
       return {
         dispatcher,
         failures,
-        /** Handles everything that is in the topic. */
+        /** Handles everything that is in the topic, and commits it. */
         async read(): Promise<void> {
           const from = dispatcher.find({ topic, partition: 0 })?.tracker.reached ?? 0n;
           const next = BigInt(events.length);
@@ -149,6 +157,8 @@ export function redriveWorld() {
           const ends = { highWatermark: next, lastStableOffset: next };
           dispatcher.take({ ...fetched, ...ends, byteCount: 1, askedAtMs: 0 });
           for (let turns = 0; turns < 50; turns += 1) await turn();
+          const work = dispatcher.find({ topic, partition: 0 });
+          while (mayCommit() && work?.toCommit !== undefined) await turn();
         },
         /** Looks into the journal once. */
         round: async () => redriver.round(over.signal),

@@ -74,6 +74,24 @@ describe('the journal of redrives', () => {
     expect(book.wentBack()).toEqual([]);
   });
 
+  it('says where the furthest letter was, however far back the last record is', () => {
+    const book = new RedriveBook();
+    const at = (offset: bigint) => ({ partition: 0, offset, timestampMs: 1 });
+    const said = (state: RedriveProgress['state'], done: bigint, last: bigint) => {
+      const { kind, entry } = progress('1', state, { '0': done });
+      return { kind, entry: { ...entry, last: at(last) } };
+    };
+    book.add(request('1'));
+    book.add(said('failed', 7n, 9n));
+    expect(journalEntryOf(journalRecord(said('failed', 7n, 9n), 'id'), 'id')).toEqual(
+      said('failed', 7n, 9n),
+    );
+    book.add(said('running', 3n, 5n));
+    expect(book.progress(queue)?.last).toEqual(at(9n));
+    book.add(said('running', 3n, 12n));
+    expect(book.progress(queue)?.last).toEqual(at(12n));
+  });
+
   it('counts for a later request what an earlier one has dealt with, whoever writes last', () => {
     const book = new RedriveBook();
     book.add(request('2'));

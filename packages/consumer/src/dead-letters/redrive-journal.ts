@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isBefore, type ParkedPlace } from './parked-keys.ts';
 
 /** Whose dead letters: those of one key of one topic that one group could not handle. They go in order. */
 export interface LetterQueue {
@@ -43,6 +44,11 @@ export interface RedriveProgress extends LetterQueue {
   readonly trying?: { readonly eid: string; readonly times: number } | undefined;
   readonly failure?:
     { readonly eid: string; readonly code: string; readonly message: string } | undefined;
+  /**
+   * Where the furthest letter that was handled or given up was in its topic. A letter that comes behind it, and was
+   * not behind it there, is one that was written once more. Members of earlier releases do not say it.
+   */
+  readonly last?: ParkedPlace | undefined;
   readonly at: string;
 }
 
@@ -64,7 +70,8 @@ export function queueName({ group, topic, key }: LetterQueue): string {
   return JSON.stringify([group, topic, key]);
 }
 
-const offsets = z.record(z.string(), z.string().regex(/^\d+$/).transform(BigInt));
+const offset = z.string().regex(/^\d+$/).transform(BigInt);
+const offsets = z.record(z.string(), offset);
 const queue = { group: z.string(), topic: z.string(), key: z.string().nullable() };
 const requestForm = z.object({
   ...queue,
@@ -84,6 +91,7 @@ const progressForm = z.object({
   discarded: z.int(),
   trying: z.object({ eid: z.string(), times: z.int() }).optional(),
   failure: z.object({ eid: z.string(), code: z.string(), message: z.string() }).optional(),
+  last: z.object({ partition: z.int(), offset, timestampMs: z.int() }).optional(),
   at: z.string(),
 });
 
@@ -143,15 +151,21 @@ function parsed(bytes: Buffer | null): unknown {
 export class RedriveBook {
   readonly #requests = new Map<string, RedriveRequest>();
   readonly #progress = new Map<string, RedriveProgress>();
+  /** Those that are not carried out yet: looked for every second, among all that there ever were. */
+  readonly #open = new Map<string, RedriveRequest>();
   /** Queues whose last record says less than is known. */
   readonly #wentBack = new Set<string>();
 
   add({ kind, entry }: JournalEntry): void {
     const name = queueName(entry);
-    if (kind === 'request') {
-      this.#requests.set(name, entry);
-      return;
-    }
+    if (kind === 'request') this.#requests.set(name, entry);
+    else this.#advance(name, entry);
+    const request = this.#requests.get(name);
+    if (request && this.isOpen(request)) this.#open.set(name, request);
+    else this.#open.delete(name);
+  }
+
+  #advance(name: string, entry: RedriveProgress): void {
     const before = this.#progress.get(name);
     const known = before ? furthest(before, entry, this.#requests.get(name)?.id) : entry;
     this.#progress.set(name, known);
@@ -191,7 +205,7 @@ export class RedriveBook {
 
   /** The requests that are not carried out yet. */
   open(): readonly RedriveRequest[] {
-    return [...this.#requests.values()].filter((request) => this.isOpen(request));
+    return [...this.#open.values()];
   }
 }
 
@@ -213,5 +227,7 @@ function furthest(
       ? before.state !== 'running' && entry.state === 'running'
       : before.request === asked;
   if (!isLess && !isOver) return entry;
-  return { ...(isOver ? before : entry), done };
+  const { last } = entry;
+  const isLastLess = last === undefined || isBefore(last, before.last);
+  return { ...(isOver ? before : entry), done, last: isLastLess ? before.last : last };
 }

@@ -23,7 +23,7 @@ export class RedriveTask {
   #discarded: number;
   #trying: RedriveProgress['trying'];
   #failure: RedriveProgress['failure'];
-  /** Of the last letter, in the topic. */
+  /** The furthest letter that was handled or given up, in the topic. */
   #last: ParkedPlace | undefined;
   #leftBehind = 0;
   /** False once this member does no more of it. */
@@ -37,6 +37,8 @@ export class RedriveTask {
     this.#handled = mine?.handled ?? 0;
     this.#discarded = mine?.discarded ?? 0;
     this.#trying = mine?.trying;
+    // Letters behind the freeing of the key are of another parking: somebody may have set the group back since.
+    this.#last = before?.state === 'done' ? undefined : before?.last;
   }
 
   /** The offset from which a partition of the dead-letter topic is to be read; undefined where nothing of it is known. */
@@ -52,13 +54,11 @@ export class RedriveTask {
 
   fate({ place, record }: DeadLetter): LetterFate {
     if (!this.isActive || place.offset <= (this.#done[place.partition] ?? -1n)) return 'pass';
-    if (this.request.verb === 'discard')
-      return place.offset <= (this.request.through[place.partition] ?? -1n) ? 'discard' : 'left';
-    const { partition, offset, timestampMs } = record;
-    const at = { partition, offset, timestampMs };
-    const isRepeated =
-      this.#last !== undefined && (isBefore(at, this.#last) || isSame(at, this.#last));
-    return isRepeated ? 'repeated' : 'hand-out';
+    const isDiscard = this.request.verb === 'discard';
+    if (isDiscard && place.offset <= (this.request.through[place.partition] ?? -1n))
+      return 'discard';
+    if (isAtOrBefore(placeOf(record), this.#last)) return 'repeated';
+    return isDiscard ? 'left' : 'hand-out';
   }
 
   /** The letter is about to be handed out; false if that was done too often. */
@@ -74,8 +74,8 @@ export class RedriveTask {
     this.#done[place.partition] = place.offset;
     if (as === 'handled') this.#handled += 1;
     if (as === 'discarded') this.#discarded += 1;
-    const { partition, offset, timestampMs } = record;
-    if (as !== 'repeated') this.#last = { partition, offset, timestampMs };
+    const at = placeOf(record);
+    if (!isAtOrBefore(at, this.#last)) this.#last = at;
     this.#trying = undefined;
   }
 
@@ -103,6 +103,7 @@ export class RedriveTask {
       ...{ handled: this.#handled, discarded: this.#discarded },
       ...(this.#trying ? { trying: this.#trying } : {}),
       ...(this.#failure ? { failure: this.#failure } : {}),
+      ...(this.#last ? { last: this.#last } : {}),
       at: at.toISOString(),
     };
   }
@@ -125,9 +126,14 @@ function partitionsOf(...each: LetterOffsets[]): string[] {
   return [...new Set(each.flatMap((offsets) => Object.keys(offsets)))];
 }
 
-function isSame(one: ParkedPlace, other: ParkedPlace): boolean {
+function placeOf({ partition, offset, timestampMs }: DeadLetter['record']): ParkedPlace {
+  return { partition, offset, timestampMs };
+}
+
+function isAtOrBefore(one: ParkedPlace, other: ParkedPlace | undefined): boolean {
+  if (isBefore(one, other)) return true;
   return (
-    one.partition === other.partition &&
+    one.partition === other?.partition &&
     one.offset === other.offset &&
     one.timestampMs === other.timestampMs
   );

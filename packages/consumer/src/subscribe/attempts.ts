@@ -114,21 +114,15 @@ export class Attempts {
     }
   }
 
-  /** One attempt, and no more: of a dead letter. Is over at once when the result no longer counts. */
+  /** One attempt, and no more: of a dead letter. */
   async once(events: readonly ConsumedEvent[], invoke: Invoke, life: Life): Promise<Outcome> {
     if (!life.mayBegin) return 'given-up';
-    const given = new Promise<'given-up'>((resolve) =>
-      life.abandoned.addEventListener('abort', () => resolve('given-up'), { once: true }),
-    );
-    const tried = async (): Promise<Outcome> => {
-      try {
-        await this.#call(events, invoke, life.firstAttempt, life);
-        return 'handled';
-      } catch (error) {
-        return { attempts: 1, error };
-      }
-    };
-    return Promise.race([tried(), given]);
+    try {
+      await this.#call(events, invoke, life.firstAttempt, life);
+      return 'handled';
+    } catch (error) {
+      return { attempts: 1, error };
+    }
   }
 
   async #call(

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { gate } from '../../test-support/gate.ts';
@@ -53,7 +54,7 @@ describe('Dispatcher.alone', () => {
 
   it('is waited for when the partition goes, and not begun where it has gone', async () => {
     const { deliver } = manual();
-    const { dispatcher, revoke, assign } = startDispatcher(deliver);
+    const { dispatcher, revoke } = startDispatcher(deliver);
     const { opened, open } = gate();
     const done = dispatcher.alone(at, async (life) => {
       await opened;
@@ -71,11 +72,50 @@ describe('Dispatcher.alone', () => {
     expect(await done).toBe(false);
     const never = () => Promise.resolve('begun');
     expect(await dispatcher.alone(at, never)).toBeUndefined();
-    assign(0);
-    dispatcher.pause();
+  });
+
+  it('is not waited for in a partition that is paused: others have their turn', async () => {
+    const { deliver, out } = manual();
+    const { take, dispatcher } = startDispatcher(deliver);
+    take(0, keyed(0, 'a'));
+    await turn();
+    const never = () => Promise.resolve('begun');
     const waiting = dispatcher.alone(at, never);
     await turn();
-    dispatcher.lose([at]);
+    dispatcher.pause([at]);
     expect(await waiting).toBeUndefined();
+    expect(await dispatcher.alone(at, never)).toBeUndefined();
+    dispatcher.resume();
+    const goes = dispatcher.alone(at, never);
+    dispatcher.lose([at]);
+    expect(await goes).toBeUndefined();
+    expect(out).toHaveLength(1);
+  });
+
+  it('holds the next life back until it has ended, and nobody waits for it longer than its life', async () => {
+    const { deliver, out } = manual();
+    const { take, dispatcher, assign } = startDispatcher(deliver);
+    const { opened, open } = gate();
+    const done = dispatcher.alone(at, () => opened);
+    await turn();
+    dispatcher.lose([at]);
+    expect(await done).toBeUndefined();
+    assign(0);
+    take(0, keyed(0, 'a'));
+    await turn();
+    expect(out).toHaveLength(0);
+    open();
+    await turn();
+    expect(out).toHaveLength(1);
+  });
+
+  it('leaves nothing behind at the life of its partition', async () => {
+    const { deliver } = manual();
+    const { dispatcher } = startDispatcher(deliver);
+    const life = dispatcher.find(at)?.life;
+    if (!life) throw new Error('no life');
+    for (let run = 0; run < 5; run += 1) await dispatcher.alone(at, () => Promise.resolve());
+    expect(getEventListeners(life.abandoned, 'abort')).toEqual([]);
+    expect(getEventListeners(life.ending, 'abort')).toEqual([]);
   });
 });

@@ -9,6 +9,7 @@ import { PartitionWork } from './partition-work.ts';
 import { PartitionWorks } from './partition-works.ts';
 import { RunningDeliveries } from './running-deliveries.ts';
 import { Slice } from './slice.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import { within } from './within.ts';
 
 /** Records of one partition that are handled in one go, before another partition has its turn. */
@@ -113,6 +114,9 @@ export class Dispatcher {
   pause(partitions?: readonly TopicPartition[]): void {
     if (!partitions) this.#isPaused = true;
     else this.#works.pause(partitions);
+    // Whoever waits to be alone waits for more than one partition's sake.
+    for (const work of this.#works.all)
+      if (this.#isPausedFor(work) && typeof work.alone === 'object') work.alone.giveUp();
   }
 
   /** Without an argument, of everything that was paused. */
@@ -182,7 +186,9 @@ export class Dispatcher {
 
   /**
    * Runs `task` while nothing else of the partition does, as one of the handlers; the partition goes on behind it.
-   * Undefined without a call if the partition is not ours, or goes before it could begin. One at a time for each.
+   * Undefined without a call if the partition is not ours or paused, or goes or is paused before it could begin; and at
+   * once when its life is abandoned: what still runs then keeps the next life waiting, as every handler does, and what
+   * comes of it is not told. One at a time for each partition.
    */
   async alone<Result>(
     at: TopicPartition,
@@ -190,12 +196,15 @@ export class Dispatcher {
   ): Promise<Result | undefined> {
     const work = this.find(at);
     if (!work || work.alone !== undefined || !(await this.#turn(work))) return undefined;
-    try {
-      return await task(work.life);
-    } finally {
-      work.alone = undefined;
-      this.#ended(work);
-    }
+    const run = async (): Promise<Result> => {
+      try {
+        return await task(work.life);
+      } finally {
+        work.alone = undefined;
+        this.#ended(work);
+      }
+    };
+    return unlessAborted(run(), work.life.abandoned);
   }
 
   /** These partitions are not ours any more: what runs does not count, what waits is forgotten, nothing is committed. */
@@ -218,12 +227,17 @@ export class Dispatcher {
     for (const { life } of this.#works.all) life.end();
   }
 
-  /** Resolves when the work is ours alone; false if its life ended first. */
+  #isPausedFor(work: PartitionWork): boolean {
+    return this.#isPaused || work.isPaused;
+  }
+
+  /** Resolves when the work is ours alone; false if its life ended first, or it is paused. */
   async #turn(work: PartitionWork): Promise<boolean> {
     const { ending } = work.life;
-    if (ending.aborted) return false;
+    if (ending.aborted || this.#isPausedFor(work)) return false;
     return new Promise((resolve) => {
       const giveUp = (): void => {
+        ending.removeEventListener('abort', giveUp);
         work.alone = undefined;
         resolve(false);
       };
@@ -232,7 +246,7 @@ export class Dispatcher {
         ending.removeEventListener('abort', giveUp);
         resolve(true);
       };
-      work.alone = { begin };
+      work.alone = { begin, giveUp };
       this.#pumpSoon();
     });
   }

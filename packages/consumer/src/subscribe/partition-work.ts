@@ -27,8 +27,11 @@ export class PartitionWork {
   leftOver = 0;
   /** Deliveries of this life that have not ended. */
   out = 0;
-  /** Somebody wants to run alone in it: what to call when it is their turn, or that they run. Nothing else is begun then. */
-  alone: { readonly begin: () => void } | 'runs' | undefined;
+  /**
+   * Somebody wants to run alone in it: what to call when it is their turn, or will not be; or that they run. Nothing else
+   * is begun then.
+   */
+  alone: { readonly begin: () => void; readonly giveUp: () => void } | 'runs' | undefined;
   /** Nothing of it is begun. */
   isPaused = false;
   /** It is about to go to another member. */

@@ -2,7 +2,12 @@ import { partitionKey, type TopicPartition } from '@outbound/kafka';
 import { errorForLog, type Clock, type KafkaLog } from '@outbound/service-kit';
 import { causeOf } from '../dead-letters/dead-letter-record.ts';
 import type { DeadLetter } from '../dead-letters/dead-letter.ts';
-import { queueName, type RedriveRequest } from '../dead-letters/redrive-journal.ts';
+import {
+  queueName,
+  type RedriveBook,
+  type RedriveProgress,
+  type RedriveRequest,
+} from '../dead-letters/redrive-journal.ts';
 import type { RedrivePort } from '../dead-letters/redrive-port.ts';
 import { mostTries, RedriveTask, whereToBegin } from '../dead-letters/redrive-task.ts';
 import { ConsumerError } from '../errors.ts';
@@ -12,6 +17,10 @@ import type { PartitionWork } from './partition-work.ts';
 
 const everyMs = 1_000;
 const whileMissingMs = 5_000;
+/** After so long a round is cut short for what was asked for since. */
+const roundMs = 5_000;
+/** For so long keys of one partition are freed, until that flows again. */
+const freeingMs = 200;
 
 /** What the redriver wants of the rest of a subscription. */
 export interface RedriverOptions {
@@ -20,7 +29,7 @@ export interface RedriverOptions {
   /** The partition, if it is ours now. */
   readonly find: (
     at: TopicPartition,
-  ) => Pick<PartitionWork, 'tracker' | 'highWatermark'> | undefined;
+  ) => Pick<PartitionWork, 'committed' | 'highWatermark'> | undefined;
   /** `Dispatcher.alone`. */
   readonly alone: <Result>(
     at: TopicPartition,
@@ -40,12 +49,16 @@ export interface RedriverOptions {
  * one in their order; between two letters the partition flows. A key is freed when no letter of it waits, in a moment
  * in which none can be written: only we write letters of this partition.
  *
- * What was done is written after it was done, so a crash repeats one letter at the most.
+ * What was done is written after it was done, so a crash repeats one letter at the most; what could not be written is
+ * kept, and written before anything else is done.
  */
 export class Redriver {
   readonly #options: RedriverOptions;
   /** What was told last, so that it is told once. */
   #told = '';
+  /** What was done and the journal does not say yet, by queue. */
+  readonly #unwritten = new Map<string, RedriveProgress>();
+  #book: RedriveBook | undefined;
 
   constructor(options: RedriverOptions) {
     this.#options = options;
@@ -59,7 +72,7 @@ export class Redriver {
       try {
         if (!(await this.round(signal))) {
           waitMs = whileMissingMs;
-          this.#tell(`missing`, () =>
+          this.#say(`missing`, () =>
             log.info(
               { topic: port.topic },
               'dead letters cannot be redriven: make this topic (compacted) for it',
@@ -68,7 +81,7 @@ export class Redriver {
         } else this.#told = '';
       } catch (error) {
         if (!signal.aborted)
-          this.#tell(JSON.stringify(errorForLog(error)), () =>
+          this.#say(JSON.stringify(errorForLog(error)), () =>
             log.warn(
               { topic: port.topic, error },
               'dead letters cannot be redriven now, trying again',
@@ -81,19 +94,21 @@ export class Redriver {
 
   /** Does what is asked for now; false where there is no journal. */
   async round(signal: AbortSignal): Promise<boolean> {
-    const { group, port, find } = this.#options;
+    const { port } = this.#options;
     const book = await port.look();
     if (!book) return false;
-    const isOurs = (request: RedriveRequest): boolean =>
-      request.group === group && find(request) !== undefined;
+    // One of the topics was made again: what was done with letters of before says nothing.
+    if (book !== this.#book) this.#unwritten.clear();
+    this.#book = book;
+    for (const progress of this.#unwritten.values()) await this.#tell(progress);
     for (const progress of book.wentBack()) {
       const request = book.request(progress);
-      if (request && isOurs(request)) await port.tell(progress);
+      if (request && this.#isOurs(request)) await port.tell(progress);
     }
     const tasks = new Map(
       book
         .open()
-        .filter(isOurs)
+        .filter((request) => this.#isOurs(request))
         .map((request) => [queueName(request), new RedriveTask(request, book.progress(request))]),
     );
     if (tasks.size === 0) return true;
@@ -103,13 +118,49 @@ export class Redriver {
       const partition = request.key === null ? undefined : port.partitionOf(request.key);
       if (partition !== undefined && !from.has(partition)) from.set(partition, 0n);
     }
+    const isCut = this.#cut(book, tasks);
+    const drop = (name: string): void => {
+      if (tasks.get(name)?.isActive === false) tasks.delete(name);
+    };
+    let isWhole = true;
     const ends = await port.read(from, async (letter) => {
-      const task = tasks.get(queueName(letter));
+      const name = queueName(letter);
+      const task = tasks.get(name);
       if (task) await this.#letter(task, letter);
-      return !signal.aborted && [...tasks.values()].some(({ isActive }) => isActive);
+      drop(name);
+      isWhole = !signal.aborted && !(await isCut());
+      return isWhole && tasks.size > 0;
     });
-    if (!signal.aborted) await this.#finish([...tasks.values()], ends);
+    if (isWhole && !signal.aborted) await this.#finish(tasks, ends);
     return true;
+  }
+
+  #isOurs(request: RedriveRequest): boolean {
+    return request.group === this.#options.group && this.#options.find(request) !== undefined;
+  }
+
+  /**
+   * Looks into the journal every second while letters are handed out: what is asked for a queue last counts at once,
+   * and a round that takes long is cut short for queues that somebody asks for meanwhile.
+   */
+  #cut(before: RedriveBook, tasks: Map<string, RedriveTask>): () => Promise<boolean> {
+    const { clock, port } = this.#options;
+    const beganMs = clock.nowMs();
+    let lookedMs = beganMs;
+    return async () => {
+      if (clock.nowMs() - lookedMs < everyMs) return false;
+      const book = await port.look();
+      lookedMs = clock.nowMs();
+      if (book !== before) return true;
+      let isNew = false;
+      for (const request of book.open()) {
+        const name = queueName(request);
+        if (tasks.get(name)?.request.id === request.id || !this.#isOurs(request)) continue;
+        tasks.delete(name);
+        isNew = true;
+      }
+      return isNew && clock.nowMs() - beganMs > roundMs;
+    };
   }
 
   async #letter(task: RedriveTask, letter: DeadLetter): Promise<void> {
@@ -139,11 +190,11 @@ export class Redriver {
     if (record.partition !== request.partition) return false;
     const work = this.#options.find(request);
     if (work?.highWatermark === undefined) return true;
-    return record.offset < work.highWatermark.offset && record.offset >= work.tracker.position;
+    return record.offset < work.highWatermark.offset && record.offset >= work.committed;
   }
 
   async #handOut(task: RedriveTask, letter: DeadLetter): Promise<void> {
-    const { alone, deliver, log } = this.#options;
+    const { alone, deliver, port, log } = this.#options;
     const { eid } = letter;
     if (!task.begin(letter))
       return this.#failed(
@@ -156,12 +207,12 @@ export class Redriver {
       );
     const { topic, partition } = task.request;
     const outcome = await alone({ topic, partition }, async (life) => {
-      await this.#write(task);
+      await port.tell(this.#progress(task));
       const done = await deliver(letter, life);
       if (life.isAbandoned) return 'given-up';
       if (done === 'handled') {
         task.passed(letter, 'handled');
-        await this.#write(task);
+        await this.#tell(this.#progress(task));
       }
       return done;
     });
@@ -175,7 +226,7 @@ export class Redriver {
 
   async #failed(task: RedriveTask, { eid }: DeadLetter, error: unknown): Promise<void> {
     task.failed({ eid, ...causeOf(error) });
-    await this.#write(task);
+    await this.#tell(this.#progress(task));
     const { topic, partition } = task.request;
     this.#options.log.warn(
       { eid, topic, partition, error },
@@ -184,48 +235,72 @@ export class Redriver {
   }
 
   /** All letters up to `ends` were dealt with: frees the keys, if none has come meanwhile. */
-  async #finish(tasks: readonly RedriveTask[], ends: ReadonlyMap<number, bigint>): Promise<void> {
-    const { alone, port, release, log } = this.#options;
-    for (const [at, each] of byPartition(tasks.filter(({ isActive }) => isActive))) {
-      const { topic, partition } = at;
-      await alone(at, async (life) => {
-        const late = new Map<string, DeadLetter[]>();
-        await port.read(ends, (letter) => {
-          late.set(queueName(letter), [...(late.get(queueName(letter)) ?? []), letter]);
-          return !life.isEnding;
+  async #finish(
+    tasks: ReadonlyMap<string, RedriveTask>,
+    ends: ReadonlyMap<number, bigint>,
+  ): Promise<void> {
+    const { alone, clock, port } = this.#options;
+    for (const [at, each] of byPartition(tasks.values())) {
+      const late = new Map<string, DeadLetter[]>();
+      let read = ends;
+      for (let next = 0; next < each.length;) {
+        const began = await alone(at, async (life) => {
+          const untilMs = clock.nowMs() + freeingMs;
+          read = await port.read(read, (letter) => {
+            const name = queueName(letter);
+            if (tasks.has(name)) late.set(name, [...(late.get(name) ?? []), letter]);
+            return !life.isEnding;
+          });
+          do {
+            const task = each[next];
+            if (life.isEnding || task === undefined) return false;
+            next += 1;
+            await this.#end(task, late.get(queueName(task.request)) ?? []);
+          } while (clock.nowMs() < untilMs);
+          return true;
         });
-        for (const task of each) {
-          if (life.isEnding) return;
-          const { request } = task;
-          const came = late.get(queueName(request)) ?? [];
-          if (came.some((letter) => task.fate(letter) === 'left')) task.leave();
-          else if (came.length > 0) continue;
-          if (task.leftBehind === 0 && request.key !== null) await release(at, request.key);
-          task.end(task.leftBehind === 0 ? 'done' : 'waiting');
-          await this.#write(task);
-          log.info(
-            { topic, partition, request: request.id },
-            task.leftBehind === 0
-              ? 'no dead letter of the key waits any more: it is free'
-              : 'dead letters were given up, and later ones of their key wait',
-          );
-        }
-      });
+        if (began !== true) break;
+      }
     }
   }
 
-  async #write(task: RedriveTask): Promise<void> {
-    const { port, clock } = this.#options;
-    await port.tell(task.progress(new Date(clock.wallMs())));
+  /** **Order**: while nothing else of the partition runs. */
+  async #end(task: RedriveTask, late: readonly DeadLetter[]): Promise<void> {
+    const { release, log } = this.#options;
+    const { id: request, topic, partition, key } = task.request;
+    if (late.some((letter) => task.fate(letter) === 'left')) task.leave();
+    else if (late.length > 0) return;
+    const isFree = task.leftBehind === 0;
+    if (isFree && key !== null) await release({ topic, partition }, key);
+    task.end(isFree ? 'done' : 'waiting');
+    await this.#tell(this.#progress(task));
+    log.info(
+      { topic, partition, request },
+      isFree
+        ? 'no dead letter of the key waits any more: it is free'
+        : 'dead letters were given up, and later ones of their key wait',
+    );
   }
 
-  #tell(what: string, tell: () => void): void {
+  #progress(task: RedriveTask): RedriveProgress {
+    return task.progress(new Date(this.#options.clock.wallMs()));
+  }
+
+  /** What was done: it is not forgotten where the journal does not take it now. */
+  async #tell(progress: RedriveProgress): Promise<void> {
+    const name = queueName(progress);
+    this.#unwritten.set(name, progress);
+    await this.#options.port.tell(progress);
+    this.#unwritten.delete(name);
+  }
+
+  #say(what: string, tell: () => void): void {
     if (this.#told !== what) tell();
     this.#told = what;
   }
 }
 
-function byPartition(tasks: readonly RedriveTask[]): [TopicPartition, RedriveTask[]][] {
+function byPartition(tasks: Iterable<RedriveTask>): [TopicPartition, RedriveTask[]][] {
   const found = new Map<string, [TopicPartition, RedriveTask[]]>();
   for (const task of tasks) {
     const name = partitionKey(task.request);
