@@ -1,6 +1,5 @@
 import type { FaultRow } from './fault-row.ts';
 import { isSound, type RowResult } from './row-result.ts';
-import type { MissingRow } from './rows-missing.ts';
 
 /** Between these two lines of docs/reliability.md stands the table. */
 export const tableMarkers = {
@@ -17,19 +16,12 @@ export function withTable(page: string, table: string): string {
 }
 
 /** The matrix in Markdown: each row with what its last kept run showed, or that it was not run, and a line that counts. Pure. */
-export function reliabilityTable(
-  rows: readonly FaultRow[],
-  missing: readonly MissingRow[],
-  runs: readonly RowResult[],
-): string {
+export function reliabilityTable(rows: readonly FaultRow[], runs: readonly RowResult[]): string {
   const run = new Map(runs.map((result) => [result.row, result]));
-  const lines = [
-    ...rows.map(({ number, fault }) => ({ number, cells: rowCells(fault, run.get(number)) })),
-    ...missing.map(({ number, fault, why }) => ({
-      number,
-      cells: [fault, '–', `not run: ${why}`, '', ''],
-    })),
-  ].sort((one, other) => one.number - other.number);
+  const lines = rows.map(({ number, fault }) => ({
+    number,
+    cells: rowCells(fault, run.get(number)),
+  }));
   const results = rows.flatMap(({ number }) => run.get(number) ?? []);
   const sound = results.filter(isSound);
   const rounds = results.reduce((sum, result) => sum + result.rounds, 0);

@@ -4,7 +4,6 @@ import buildServices from '../../support/build-services.ts';
 import { help, runOptions, type RunOptions } from './run-options.ts';
 import { isSound, type RowResult } from './row-result.ts';
 import { faultRows } from './rows.ts';
-import { missingRows } from './rows-missing.ts';
 import { runRow } from './run-row.ts';
 import { keepRun, productCommit } from './runs.ts';
 import { StackKeeper } from './stack-keeper.ts';
@@ -27,8 +26,6 @@ if (options.isHelp) {
   console.log(help);
   process.exit(0);
 }
-for (const { number, why } of missingRows)
-  if (options.rows?.has(number)) refuse(`--rows: row ${number} cannot be run: ${why}`);
 const rows = (await faultRows()).filter(({ number }) => options.rows?.has(number) ?? true);
 const firstSeed = options.seed ?? Date.now() % 1_000_000;
 const product = productCommit();
