@@ -1,5 +1,6 @@
 import type { EventType } from '@outbound/schemas';
 import type { Chance } from './chance.ts';
+import type { SimulatedKafka } from './simulated-kafka.ts';
 import { itemChange, itemChangeNext } from './workload.ts';
 
 /** What a schedule has of poison. */
@@ -27,6 +28,19 @@ export function poisonOf(chance: Chance, share: number): Poison | undefined {
       isHealed = true;
     },
   };
+}
+
+/** The largest batch that topics take while some events are too large for them. */
+export const smallBatchBytes = 5000;
+
+/** Topics take large events for a while, and not any more for another, until then. */
+export function changeLimit(kafka: SimulatedKafka, chance: Chance, untilMs: number): void {
+  const { scheduler } = kafka;
+  scheduler.after(chance.between(200, 3000), () => {
+    if (scheduler.nowMs > untilMs) return;
+    kafka.maxBatchBytes = kafka.maxBatchBytes === Infinity ? smallBatchBytes : Infinity;
+    changeLimit(kafka, chance, untilMs);
+  });
 }
 
 /** The types that a relay knows. */

@@ -4,6 +4,7 @@ import { Chance } from './chance.ts';
 import { Operator } from './operator.ts';
 import { withSession } from './planted-around.ts';
 import { World } from './scenario-world.ts';
+import { isDeadLetterLane } from './simulated-publisher.ts';
 import { itemChange, itemChangeNext } from './workload.ts';
 
 const topics = ['sim.item-change', 'sim.item'];
@@ -69,6 +70,50 @@ describe('many keys that are parked one after the other', () => {
     for (const topic of topics)
       expect(world.versions(topic)).toEqual(Array.from({ length: 200 }, (_, n) => 2 * n + 2));
     expect(sends).toBeLessThan(40);
+  });
+});
+
+describe('many events that are too large for a topic', () => {
+  /** Sessions that a backlog of so many costs, each between two events that fit; sizes as given. */
+  async function sessionsFor(count: number, bytesOf: (n: number) => number) {
+    const world = new World({ hasDeadLetters: true });
+    world.kafka.maxBatchBytes = 3000;
+    world.kafka.isRoomy = isDeadLetterLane;
+    const oversize = (n: number) => ({ payload: Buffer.alloc(bytesOf(n), `{}`) });
+    for (let n = 0; n < count; n += 1)
+      world.commitRows([world.row({ aggregateId: `large ${n}`, ...oversize(n) }), world.row()]);
+    let sessions = 0;
+    world.relay('relay', (parts) => ({
+      publisher: {
+        open: (identity, startLsn) => {
+          sessions += 1;
+          return parts.publisher.open(identity, startLsn);
+        },
+      },
+    }));
+    await world.untilConfirmed();
+    expect(operatorOf(world).parked().size).toBe(count);
+    for (const topic of topics)
+      expect(world.versions(topic)).toEqual(Array.from({ length: count }, (_, n) => 2 * n + 2));
+    return { world, sessions };
+  }
+
+  it('cost a session for each topic and not one each, where they are of one size', async () => {
+    expect((await sessionsFor(100, () => 4000)).sessions).toBeLessThanOrEqual(3);
+  });
+
+  it('cost a session for each that is smaller than all before, where their sizes differ', async () => {
+    const { sessions } = await sessionsFor(100, (n) => 4000 + ((n * 7919 + 500) % 1009));
+    expect(sessions).toBeLessThanOrEqual(12);
+  });
+
+  it('are tried anew when an operator redrives them, and so is what is written later', async () => {
+    const { world } = await sessionsFor(5, () => 4000);
+    world.kafka.maxBatchBytes = Infinity;
+    world.commitRows([world.row({ aggregateId: 'later', payload: Buffer.alloc(4000, `{}`) })]);
+    operatorOf(world).redrive(true);
+    await world.untilConfirmed();
+    expect(operatorOf(world).parked().size).toBe(0);
   });
 });
 

@@ -10,7 +10,7 @@ import { toRelayError } from '../../services/relay/src/errors.ts';
 import { SlotLoss } from './slot-loss.ts';
 import { faultsOf, isForTransactions, plotOf, type Plot } from './plots.ts';
 import { Nemesis } from './nemesis.ts';
-import { poisonOf } from './poison-plan.ts';
+import { changeLimit, poisonOf, smallBatchBytes } from './poison-plan.ts';
 import { foreignRecord, lostBehindNew, publishedRecords } from './published-records.ts';
 import { DatabaseCopies } from './database-copies.ts';
 import { RelayHost, stopWithinMs } from './relay-host.ts';
@@ -88,7 +88,7 @@ export async function runSchedule(
   ]);
   // Sometimes a topic takes less than a batch may have, but always more than a record.
   kafka.maxBatchBytes = chance.fork('topics').pick([Infinity, Infinity, 5000]);
-  if (poison) kafka.maxBatchBytes = poison.oversize > 0 ? 5000 : Infinity;
+  if (poison) kafka.maxBatchBytes = poison.oversize > 0 ? smallBatchBytes : Infinity;
   kafka.isRoomy = isDeadLetterLane;
   const confirmed: ConfirmedObservation[] = [];
   const postgres = new SimulatedPostgres(scheduler, chance.fork('postgres'), (confirmedLsn) => {
@@ -192,6 +192,8 @@ export async function runSchedule(
   if (poison) operator.start(activeMs);
   workload.start();
   nemesis.start();
+  const limit = chance.fork('limit');
+  if (poison && poison.oversize > 0 && limit.happens(0.5)) changeLimit(kafka, limit, activeMs);
   if (plot === 'slot') {
     const loss = chance.fork('slot loss');
     await scheduler.run(loss.between(500, activeMs));

@@ -1,5 +1,5 @@
 import { laneKey } from '../../services/relay/src/kafka/publisher.ts';
-import { recordBound, type ProducerIdentity } from '@outbound/kafka';
+import { aloneInBatchBytes, batchOverhead, type ProducerIdentity } from '@outbound/kafka';
 import type { Chance } from './chance.ts';
 import { PartitionLog, type AppendResult, type ProducedBatch } from './partition-log.ts';
 import type { Life } from './life.ts';
@@ -174,7 +174,10 @@ export class SimulatedKafka {
     const refused = (code: number): PartitionAnswer => ({ code, baseOffset: -1 });
     if (partition.leader !== broker) return refused(kafkaError.notLeader);
     if (!partition.hasReplicas) return refused(kafkaError.notEnoughReplicas);
-    const bytes = batch.records.reduce((sum, record) => sum + recordBound(record), 0);
+    const bytes = batch.records.reduce(
+      (sum, record) => sum + aloneInBatchBytes(record) - batchOverhead,
+      batchOverhead,
+    );
     if (bytes > this.maxBatchBytes && !this.isRoomy(lane))
       return refused(kafkaError.messageTooLarge);
     const open =

@@ -3,6 +3,7 @@ import {
   kafkaCode,
   PartitionSequences,
   refusesRecords,
+  refusesSize,
   type ProducerIdentity,
 } from '@outbound/kafka';
 import { PipelineError } from '@outbound/service-kit';
@@ -139,7 +140,8 @@ export class SimulatedSession implements PublisherSession {
         } else if (refusesRecords(answer.code)) {
           const { topic, partition } = batch;
           this.#sequences.giveUp(batch);
-          deliveries.push({ topic, partition, refusal: kafkaCode(answer.code).name });
+          const isForSize = refusesSize(answer.code);
+          deliveries.push({ topic, partition, refusal: kafkaCode(answer.code).name, isForSize });
         } else failures.push(toRelayError(errorFromCode(answer.code, `partition ${lane}`)));
       }
     } finally {

@@ -34,8 +34,8 @@ export const itemChangeNext: EventType = defineEventType({
 });
 
 export const largestPayloadBytes = 700;
-/** Of an event that is poison while the topics take less. */
-export const oversizeBytes = 6000;
+/** Of an event that is poison while the topics take less: at the least, and at the most. */
+const oversizeBytes = [6000, 8000] as const;
 
 interface ItemState {
   readonly version: number;
@@ -252,7 +252,7 @@ export class Workload {
     const { unknown, oversize } = this.#plan;
     const isOversize = oversize > 0 && chance.happens(oversize);
     const filler = isOversize
-      ? 'z'.repeat(oversizeBytes)
+      ? 'z'.repeat(chance.int(...oversizeBytes))
       : 'x\u00e9'.repeat(chance.int(0, (largestPayloadBytes - 200) / 3));
     return {
       eid: chance.uuid(),

@@ -53,6 +53,7 @@ export {
   kafkaCode,
   refusesNamedRecords,
   refusesRecords,
+  refusesSize,
   unknownTopicOrPartition,
 } from './kafka-errors.ts';
 export { BatchProducer, type BatchOutcome, type WrittenBatch } from './produce/batch-producer.ts';

@@ -112,6 +112,11 @@ export function refusesRecords(code: number): boolean {
   return recordRefusals.has(code);
 }
 
+/** Whether such a code is about the size of the batch: of one record, every larger one is refused as well. */
+export function refusesSize(code: number): boolean {
+  return code === 10 || code === 18;
+}
+
 /** Whether such a code is about each record that the answer names, and not about the batch as a whole, such as its size. */
 export function refusesNamedRecords(code: number): boolean {
   return code === 32 || code === 87;

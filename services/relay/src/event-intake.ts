@@ -1,6 +1,8 @@
-import type { EventType } from '@outbound/schemas';
+import { aloneInBatchBytes } from '@outbound/kafka';
+import { letterMarkOf, type EventType } from '@outbound/schemas';
 import { RelayError } from './errors.ts';
 import type { OutboundRecord } from './kafka/outbound-record.ts';
+import type { Refusal } from './kafka/publisher.ts';
 import { refusedEvent } from './kafka/refused-event.ts';
 import type { TailGate } from './kafka/tail-gate.ts';
 import { toRecords } from './kafka/to-records.ts';
@@ -93,7 +95,10 @@ export class EventIntake {
     let poison = this.#known.refusalOf(event.eid, position);
     let records: readonly OutboundRecord[] = [];
     try {
-      if (!poison) records = this.#recordsOf(event);
+      if (!poison) {
+        records = this.#recordsOf(event);
+        poison = this.#tooLarge(event, records);
+      }
     } catch (thrown) {
       poison = poisonOf(thrown);
     }
@@ -108,9 +113,9 @@ export class EventIntake {
    */
   refused(
     record: OutboundRecord,
-    reason: string,
+    { refusal, isForSize = false }: Refusal,
   ): { readonly error: RelayError; readonly then: 'leave-out' | 'park' | 'stop' } {
-    const error = refusedEvent(record, reason);
+    const error = refusedEvent(record, refusal);
     const { eid } = error;
     const { skipEvents, deadLetters, onPoison } = this.#parts.settings;
     if (eid !== undefined && skipEvents.has(eid)) {
@@ -123,6 +128,7 @@ export class EventIntake {
     if (!deadLetters || onPoison === 'stop' || eid === undefined || isLetter)
       return { error, then: 'stop' };
     this.#known.refuse(eid, record.position, error);
+    if (isForSize) this.#known.sizes.refuse(record.topic, aloneInBatchBytes(record));
     return { error, then: 'park' };
   }
 
@@ -158,6 +164,22 @@ export class EventIntake {
   #recordsOf(event: OutboxEvent): readonly OutboundRecord[] {
     const { valuePrefixes } = this.#parts.settings;
     return toRecords(event, this.#eventType(event), this.#fingerprint, valuePrefixes);
+  }
+
+  /**
+   * What a topic has refused by its size it refuses of every larger record, so a backlog of them is not found one by
+   * one. A letter that comes again is tried anew. So is what may be in its partition already, since it is not sent.
+   */
+  #tooLarge(event: OutboxEvent, records: readonly OutboundRecord[]): RelayError | undefined {
+    const { sizes } = this.#known;
+    if (sizes.isEmpty || letterMarkOf(event.headers)) return undefined;
+    for (const record of records) {
+      const refusedBytes = sizes.from(record.topic, record.position);
+      if (refusedBytes === undefined || aloneInBatchBytes(record) < refusedBytes) continue;
+      if (!this.#gate.isBehindTail(record))
+        return refusedEvent(record, `it has refused ${refusedBytes} bytes as too large`);
+    }
+    return undefined;
   }
 
   #eventType({ eid, type }: OutboxEvent): EventType {

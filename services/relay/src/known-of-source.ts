@@ -1,4 +1,5 @@
 import type { RelayError } from './errors.ts';
+import { RefusedSizes } from './poison/refused-sizes.ts';
 import { RefutedTails } from './kafka/tail.ts';
 import type { Lsn } from './wal/lsn.ts';
 import type { SourcePosition } from './wal/source-position.ts';
@@ -7,6 +8,8 @@ import type { SourcePosition } from './wal/source-position.ts';
 export class KnownOfSource {
   /** Last records of partitions that are of another history than the log. */
   readonly refuted = new RefutedTails();
+  /** What is too large for which topic. */
+  readonly sizes = new RefusedSizes();
   readonly #refused = new Map<string, { readonly commitLsn: Lsn; readonly error: RelayError }>();
 
   /**
@@ -21,6 +24,7 @@ export class KnownOfSource {
   confirmedUpTo(lsn: Lsn): void {
     for (const [place, { commitLsn }] of this.#refused)
       if (commitLsn < lsn) this.#refused.delete(place);
+    this.sizes.confirmedUpTo(lsn);
   }
 
   refusalOf(eid: string, position: SourcePosition): RelayError | undefined {

@@ -3,7 +3,7 @@ import { RelayError, toRelayError } from './errors.ts';
 import { EventIntake } from './event-intake.ts';
 import { LaneSender } from './kafka/lane-sender.ts';
 import type { OutboundRecord } from './kafka/outbound-record.ts';
-import type { PublisherSession } from './kafka/publisher.ts';
+import type { PublisherSession, Refusal } from './kafka/publisher.ts';
 import { TailGate } from './kafka/tail-gate.ts';
 import { wentBack } from './kafka/went-back.ts';
 import type { KnownOfSource } from './known-of-source.ts';
@@ -75,7 +75,7 @@ export class Pipeline implements ChangeListener {
         parts.observer.batchDelivered(batch);
         this.#progressed();
       },
-      onRefused: (record, transaction, reason) => this.#refused(record, transaction, reason),
+      onRefused: (record, transaction, refusal) => this.#refused(record, transaction, refusal),
       onSendFailed: (error, attempt, lanes) => {
         hooks.onSendFailed();
         parts.observer.sendFailed(error, attempt, lanes);
@@ -200,6 +200,7 @@ export class Pipeline implements ChangeListener {
   start(session: PublisherSession, flushedLsn: Lsn): void {
     const startLsn = this.#stream?.startLsn ?? noLsn;
     this.#hooks.known.confirmedUpTo(startLsn);
+    this.#hooks.known.sizes.writtenUpTo(flushedLsn);
     this.#intake.start(this.#fingerprint, session.parked);
     this.#gate.open(session.tails, { startLsn, flushedLsn }, (admits) => this.#sender.sift(admits));
     this.#sender.start(session);
@@ -251,9 +252,9 @@ export class Pipeline implements ChangeListener {
   #refused(
     record: OutboundRecord,
     transaction: TrackedTransaction,
-    reason: string,
+    refusal: Refusal,
   ): RelayError | undefined {
-    const { error, then } = this.#intake.refused(record, reason);
+    const { error, then } = this.#intake.refused(record, refusal);
     if (then === 'leave-out') {
       this.#tracker.delivered(transaction);
       this.#progressed();

@@ -93,19 +93,32 @@ export async function writeRecordBatch(
 }
 
 /**
- * Bytes that a record can take at the most in a batch of its own: what must stay within the topic's
+ * Bytes that a record takes in a batch of its own, uncompressed: what must stay within the topic's
  * `max.message.bytes`.
  */
 export function aloneInBatchBytes(record: RecordToWrite): number {
   const { key, value, headers } = record;
-  let bytes = batchOverhead + 40 + Buffer.byteLength(key ?? '') + (value?.length ?? 0);
+  // Attributes and the two deltas, which are 0.
+  let bytes = 3 + lengthAndBytes(key) + lengthAndBytes(value);
+  let count = 0;
   if (isList(headers))
-    for (const { name, value: content } of headers)
-      bytes += 10 + Buffer.byteLength(name) + (content?.length ?? 0);
+    for (const { name, value: content } of headers) {
+      count += 1;
+      bytes += lengthAndBytes(name) + lengthAndBytes(content);
+    }
   else
-    for (const name in headers)
-      bytes += 10 + Buffer.byteLength(name) + Buffer.byteLength(headers[name] ?? '');
-  return bytes;
+    for (const name in headers) {
+      count += 1;
+      bytes += lengthAndBytes(name) + lengthAndBytes(headers[name] ?? '');
+    }
+  bytes += varIntBytes(count);
+  return batchOverhead + varIntBytes(bytes) + bytes;
+}
+
+function lengthAndBytes(content: Buffer | string | null): number {
+  if (content === null) return varIntBytes(-1);
+  const bytes = Buffer.byteLength(content);
+  return varIntBytes(bytes) + bytes;
 }
 
 /**
@@ -177,6 +190,14 @@ function writeVarInt(to: Buffer, at: number, value: number): number {
   }
   to[at] = zigzag;
   return at + 1;
+}
+
+/** How many bytes `writeVarInt` takes. */
+function varIntBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value >= 0 ? value * 2 : -value * 2 - 1; rest > 0x7f; bytes += 1)
+    rest = Math.floor(rest / 128);
+  return bytes;
 }
 
 /** A length, −1 for null, and the bytes. */

@@ -1,3 +1,4 @@
+import { aloneInBatchBytes } from '@outbound/kafka';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { systemClock } from '@outbound/service-kit';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -107,12 +108,22 @@ describe('send', () => {
       topic: eventType.change,
       partition: 0,
       refusal: expect.stringContaining('MESSAGE_TOO_LARGE') as string,
+      isForSize: true,
     });
     expect(answers).toContainEqual({ topic: eventType.change, partition: 1, baseOffset: 0n });
     for (const [index, record] of records.entries())
       expect(await one.send([batchOf([record])])).toMatchObject([{ baseOffset: BigInt(index) }]);
     const stored = await readTopic(kafka.bootstrap, eventType.change);
     expect(stored.map(({ partition }) => partition).sort()).toEqual([0, 0, 1]);
+
+    // Sizes are known to the byte: what is refused of one record is refused of every larger one, and of no smaller one.
+    const takes = (valueBytes: number) =>
+      recordAt(source, eventType.change, 0, 4, { value: Buffer.alloc(valueBytes) });
+    const largest = takes(1000 - aloneInBatchBytes(takes(600)) + 600);
+    const tooLarge = takes((largest.value?.length ?? 0) + 1);
+    expect([largest, tooLarge].map(aloneInBatchBytes)).toEqual([1000, 1001]);
+    expect(await one.send([batchOf([tooLarge])])).toMatchObject([{ isForSize: true }]);
+    expect(await one.send([batchOf([largest])])).toMatchObject([{ baseOffset: 2n }]);
   });
 
   it('says which records of a batch a broker refuses each by itself', async () => {
@@ -154,7 +165,7 @@ describe('send', () => {
       onDelivered: ({ transactions }) => {
         for (const each of transactions) tracker.delivered(each);
       },
-      onRefused: (record, _, reason) => refusedEvent(record, reason),
+      onRefused: (record, _, { refusal }) => refusedEvent(record, refusal),
       onSendFailed: () => undefined,
       onFailed: (error) => refused.push(error.message),
     });

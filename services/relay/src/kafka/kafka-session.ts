@@ -4,6 +4,7 @@ import {
   kafkaCode,
   refusesNamedRecords,
   refusesRecords,
+  refusesSize,
   unknownTopicOrPartition,
   type BatchCompression,
   type BatchOutcome,
@@ -152,7 +153,12 @@ export class KafkaSession implements PublisherSession {
         const { name } = kafkaCode(answer.code);
         const refusal = answer.detail ? `${name} (${answer.detail})` : name;
         const named = refusesNamedRecords(answer.code) ? answer.named : [];
-        answers.push({ topic, partition, refusal, ...(named.length > 0 ? { named } : {}) });
+        answers.push({
+          ...{ topic, partition, refusal },
+          ...(named.length > 0 ? { named } : {}),
+          // What a batch is squeezed to does not follow from its size.
+          ...(refusesSize(answer.code) && !this.#parts.compression ? { isForSize: true } : {}),
+        });
       } else failures.push(this.#failureOf(outcome, leader));
     }
   }

@@ -14,13 +14,13 @@ export interface LaneSenderOptions {
   readonly prove: () => Promise<void>;
   readonly onDelivered: (batch: TrackedBatch) => void;
   /**
-   * The broker refuses this very record, alone in its batch or named in it, for the reason given. It is in its lane no longer, and the lane goes on; or nothing is
+   * The broker refuses this very record, alone in its batch or named in it. It is in its lane no longer, and the lane goes on; or nothing is
    * sent any more on this session, if it gives an error: then those that were named with it are told of all the same.
    */
   readonly onRefused: (
     record: OutboundRecord,
     transaction: TrackedTransaction,
-    reason: string,
+    refusal: Refusal,
   ) => RelayError | undefined;
   /** A send of these lanes failed, and is tried again. */
   readonly onSendFailed: (error: RelayError, attempt: number, lanes: readonly string[]) => void;
@@ -233,9 +233,9 @@ export class LaneSender {
     return missing;
   }
 
-  #refused(batch: TrackedBatch, { refusal, named }: Refusal): void {
+  #refused(batch: TrackedBatch, refusal: Refusal): void {
     let end: RelayError | undefined;
-    for (const { record, transaction } of batch.lane.refuse(batch, named)) {
+    for (const { record, transaction } of batch.lane.refuse(batch, refusal.named)) {
       this.#bytes -= recordBytes(record);
       const error = this.#options.onRefused(record, transaction, refusal);
       end ??= error;

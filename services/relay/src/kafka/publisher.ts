@@ -30,6 +30,8 @@ export interface Refusal {
   readonly refusal: string;
   /** Which records are at fault, each by itself, counted from 0; absent where the broker does not say. */
   readonly named?: readonly number[];
+  /** The batch is too large as it was made: alone in a batch, every larger record is refused as well. Absent where batches are compressed. */
+  readonly isForSize?: boolean;
 }
 
 /** What a broker said of a batch for good. */

@@ -167,6 +167,13 @@ export class TailGate {
     return false;
   }
 
+  /** True for a record that would not be sent now, since it is at or before its partition's last one. */
+  isBehindTail(record: OutboundRecord): boolean {
+    if (this.#lanes.size === 0) return false;
+    const lane = this.#lanes.get(laneKey(record.topic, record.partition));
+    return lane !== undefined && comparePositions(record.position, lane.tail.position) <= 0;
+  }
+
   /** An event that is not published, because an operator said so: it proves a tail as well as one that is. */
   leftOut(position: SourcePosition, eid: string): void {
     if (!this.#isOpen) {

@@ -45,7 +45,7 @@ export class LaneLoad {
         this.#lastMs[partition] = now;
         this.confirmed[partition] = Number(records.at(-1)?.position.commitLsn ?? -1);
       },
-      onRefused: (record, _, reason) => refusedEvent(record, reason),
+      onRefused: (record, _, { refusal }) => refusedEvent(record, refusal),
       onSendFailed: (error) => this.failures.push(error),
       onFailed: (error) => {
         this.fatal = error;
