@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EventType } from '@outbound/schemas';
 import { backoffMs, PipelineError } from '@outbound/service-kit';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import type pg from 'pg';
 import type { Database, Transaction } from './database.ts';
 import { Emissions } from './emissions.ts';
 import type { EventToEmit } from './outbox-row.ts';
-import { isWriteConflict } from './retriable.ts';
+import { isWriteConflict } from './sql-states.ts';
+import { watchClient } from './watched-client.ts';
 
 /**
  * Puts an event into the outbox, in the transaction that makes the change, and gives its id (`eid`).
@@ -24,8 +24,21 @@ export interface OpenTransaction {
 export interface TransactionOptions {
   /** Tries after conflicts with other transactions, the first included. Defaults to 5. */
   readonly attempts?: number;
+  /** Defaults to what the database, the role or the session has as its default. */
   readonly isolationLevel?: 'read committed' | 'repeatable read' | 'serializable';
+  /**
+   * Settings of this transaction alone, in ms. They go with BEGIN, so they cost no round trip. Behind a pooler that gives out connections by transaction there
+   * are no others that hold.
+   */
+  readonly timeouts?: TransactionTimeouts;
 }
+
+/** Limits that Postgres knows for what a transaction does, in ms; 0 is none. */
+export type TransactionTimeouts = Readonly<
+  Partial<
+    Record<'statement_timeout' | 'lock_timeout' | 'idle_in_transaction_session_timeout', number>
+  >
+>;
 
 /**
  * The only way to emit an event: state and event commit together or not at all (I10). Runs `work` in one transaction and gives
@@ -34,16 +47,18 @@ export interface TransactionOptions {
  * @throws PipelineError WRITE_CONFLICT when every try met a conflict; TRANSACTION_ABORTED when `work` swallowed the error of a statement
  * (Postgres would answer the commit with a rollback, and the driver would not tell); EMIT_NOT_AWAITED; TRANSACTION_ENDED, to a
  * statement of `tx` that comes after the end (as the cause of drizzle's error); else whatever `work`, an
- * emit of it or the database throws. In each case everything is rolled back, unless the connection broke during the commit itself.
+ * emit of it or the database throws. In each of these cases everything was rolled back. OUTCOME_UNKNOWN, if COMMIT was sent and got no answer
+ * that is a verdict: then it may have been committed, and nothing runs again by itself.
  */
 export async function inTransaction<Result>(
   db: Database,
   work: (open: OpenTransaction) => Promise<Result>,
-  { attempts = 5, isolationLevel }: TransactionOptions = {},
+  options: TransactionOptions = {},
 ): Promise<Result> {
+  const { attempts = 5 } = options;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await runOnce(db, work, isolationLevel ? { isolationLevel } : undefined);
+      return await runOnce(db, work, options);
     } catch (error) {
       if (!isWriteConflict(error)) throw error;
       if (attempt >= attempts)
@@ -61,74 +76,46 @@ export async function inTransaction<Result>(
 async function runOnce<Result>(
   db: Database,
   work: (open: OpenTransaction) => Promise<Result>,
-  config: { isolationLevel: NonNullable<TransactionOptions['isolationLevel']> } | undefined,
+  { isolationLevel, timeouts = {} }: TransactionOptions,
 ): Promise<Result> {
-  const client = await db.$client.connect();
-  // The pool listens to idle connections only: one that breaks between two statements would end the process. The next statement fails.
-  client.on('error', ignore);
-  const watched = watchCommands(client);
+  const watched = watchClient(await db.$client.connect(), setLocal(timeouts));
+  // Behind a connection that broke the rollback fails too, and drizzle would tell that instead.
+  const failures: unknown[] = [];
   try {
-    const result = await drizzle(watched.client).transaction(async (tx) => {
-      const emissions = new Emissions(tx);
-      const done = await work({ tx, emit: emissions.emit }).finally(async () => {
-        await emissions.end();
-        watched.onlyEnd();
-      });
-      emissions.assertAllStored();
-      return done;
-    }, config);
+    const result = await drizzle(watched.client).transaction(
+      async (tx) => {
+        const emissions = new Emissions(tx);
+        try {
+          const done = await work({ tx, emit: emissions.emit }).finally(async () => {
+            await emissions.end();
+            watched.onlyEnd();
+          });
+          emissions.assertAllStored();
+          return done;
+        } catch (error) {
+          failures.push(error);
+          throw error;
+        }
+      },
+      isolationLevel ? { isolationLevel } : undefined,
+    );
     if (watched.lastCommand() !== 'COMMIT')
       throw new PipelineError(
         'TRANSACTION_ABORTED',
         'a statement of the transaction failed and its error was swallowed, so Postgres rolled it back: let the error through, or wrap what may fail in tx.transaction (a savepoint)',
       );
     return result;
+  } catch (error) {
+    throw watched.verdict(failures.length > 0 ? failures[0] : error);
   } finally {
     watched.nothingMore();
-    // A connection whose transaction could not be ended must not serve anybody else.
-    client.release(client.getTransactionStatus() !== 'I');
-    client.off('error', ignore);
+    watched.release();
   }
 }
 
-/** What a connection still takes: while `work` runs everything, then the end of the transaction, then nothing. */
-type Stage = 'open' | 'ending' | 'ended';
-
-/**
- * The client, and what the server said that it did last. Only its answer to `commit` tells: it is ROLLBACK, and no error, where a
- * statement had failed. (The transaction status of the connection comes too late: a query is rejected before the server reports it.)
- * A statement that comes after the end is refused: the connection is back in the pool, so it would run in a stranger's transaction.
- */
-function watchCommands(client: pg.PoolClient) {
-  let lastCommand = '';
-  let stage: Stage = 'open';
-  const run: (...parameters: unknown[]) => Promise<pg.QueryResult> = client.query.bind(client);
-  const query: typeof run = async (...parameters) => {
-    if (stage === 'ended' || (stage === 'ending' && !isEnd(parameters[0])))
-      throw new PipelineError(
-        'TRANSACTION_ENDED',
-        'a statement came after the end of its transaction: await every statement, and let tx not outlive its unit of work',
-      );
-    const result = await run(...parameters);
-    lastCommand = result.command;
-    return result;
-  };
-  return {
-    client: new Proxy(client, {
-      get: (target, name): unknown => (name === 'query' ? query : Reflect.get(target, name)),
-    }),
-    lastCommand: () => lastCommand,
-    onlyEnd: () => void (stage = 'ending'),
-    nothingMore: () => void (stage = 'ended'),
-  };
-}
-
-/** True for the statements with which drizzle ends a transaction. */
-function isEnd(statement: unknown): boolean {
-  const { text } = statement as { readonly text?: unknown };
-  return text === 'commit' || text === 'rollback';
-}
-
-function ignore(): void {
-  // See where it is attached.
+/** What follows BEGIN in its round trip. */
+function setLocal(timeouts: TransactionTimeouts): string {
+  return Object.entries(timeouts)
+    .map(([name, ms]) => `; set local ${name} = ${Math.round(ms)}`)
+    .join('');
 }

@@ -4,5 +4,6 @@ export {
   type Emit,
   type OpenTransaction,
   type TransactionOptions,
+  type TransactionTimeouts,
 } from './in-transaction.ts';
 export type { EventToEmit } from './outbox-row.ts';
