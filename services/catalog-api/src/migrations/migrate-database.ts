@@ -7,6 +7,7 @@ import {
   type AppliedMigration,
   type MigrationFile,
 } from './migration-file.ts';
+import { scramVerifier } from './scram-verifier.ts';
 
 export interface MigrateOptions {
   /**
@@ -39,10 +40,14 @@ const retryAfterMs = 500;
  * Own code, since the kept libraries do not do what is needed together: drizzle's migrator takes no lock and skips files that were merged late,
  * node-pg-migrate does not see that a file was edited, and cannot record a file in the transaction that runs it.
  * @throws PipelineError MIGRATION_* naming the file; MIGRATION_LOCKED if another runner, or whoever has a table, does not finish in time; MIGRATION_LOGIN_REFUSED
- * if the role may not give a login; else the error of the server, if the connection ends between two files.
+ * if the role may not give a login; CONFIG_INVALID for a password that not every program would take for the same; else the error of the server, if the connection ends between two files.
  */
 export async function migrateDatabase(options: MigrateOptions): Promise<readonly string[]> {
   const files = readMigrationFiles(options.directory);
+  // Refused before anything is changed.
+  const verifiers = Object.entries(options.passwords ?? {}).map(
+    ([role, password]) => [role, scramVerifier(password)] as const,
+  );
   const timeoutMs = options.lockTimeoutMs ?? 60_000;
   const client = new pg.Client({
     connectionString: options.databaseUrl,
@@ -68,7 +73,7 @@ export async function migrateDatabase(options: MigrateOptions): Promise<readonly
       await applyPatiently(client, file, timeoutMs);
       options.onApplied?.(file.name);
     }
-    await giveLogins(client, options.passwords ?? {});
+    await giveLogins(client, verifiers);
     return pending.map(({ name }) => name);
   } finally {
     // Ends the session and with it the lock.
@@ -163,20 +168,15 @@ async function takeLock(client: pg.Client, timeoutMs: number): Promise<void> {
   }
 }
 
-/** A password is a literal in ALTER ROLE, which takes no parameters: the server quotes it. Not logged by the server unless log_statement says so. */
+/** The server gets what it keeps of a password, and never the password: a statement that is refused or slow is logged with all its text. */
 async function giveLogins(
   client: pg.Client,
-  passwords: Readonly<Partial<Record<ServiceRole, string>>>,
+  verifiers: readonly (readonly [role: string, verifier: string])[],
 ): Promise<void> {
-  for (const [role, password] of Object.entries(passwords)) {
+  for (const [role, verifier] of verifiers) {
     // The operator's `recover` makes a slot.
     const attributes = role === 'outbound_api' ? 'login' : 'login replication';
-    const { rows } = await client.query<{ statement: string }>(
-      `select format('alter role %I ${attributes} password %L', $1::text, $2::text) as statement`,
-      [role, password],
-    );
-    const statement = rows[0]?.statement;
-    if (statement === undefined) continue;
+    const statement = `alter role ${pg.escapeIdentifier(role)} ${attributes} password ${pg.escapeLiteral(verifier)}`;
     await alterRole(client, statement).catch((cause: unknown) => {
       if (!hasState(cause, '42501')) throw cause;
       throw new PipelineError(

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startPostgres, type PostgresMajor, type PostgresServer } from '@outbound/local-stack';
@@ -131,7 +131,8 @@ describe.each<PostgresMajor>([18, 15])('an owner that is no superuser, on Postgr
   let url: string;
 
   beforeAll(async () => {
-    server = await startPostgres({ major });
+    // All statements are in the log, as with many a hoster.
+    server = await startPostgres({ major, settings: { log_statement: 'all' } });
     const created = await server.createDatabase('catalog');
     const admin = new pg.Client({ connectionString: server.url });
     await admin.connect();
@@ -173,5 +174,24 @@ describe.each<PostgresMajor>([18, 15])('an owner that is no superuser, on Postgr
       ) as string,
     });
     await expect(attempt).rejects.not.toThrow('hunter2');
+  });
+
+  test("leaves no password in the server's log, whether the login is given or refused", async () => {
+    await migrate({ outbound_api: 'hunter2' });
+    await migrate({ outbound_relay: 'hunter2' }).catch(() => undefined);
+    const log = readFileSync(server.logFile, 'utf8');
+    expect(log).toContain('alter role "outbound_api" login password');
+    expect(log).toContain('alter role "outbound_relay" login replication password');
+    expect(log).not.toContain('hunter2');
+    const login = { username: 'outbound_api', password: 'hunter2' };
+    const client = new pg.Client(Object.assign(new URL(url), login).href);
+    await client.connect();
+    await client.end();
+  });
+
+  test('refuses a password that another program would read as another one, before it changes anything', async () => {
+    const attempt = migrate({ outbound_api: 'hunter\u{fb01}' });
+    await expect(attempt).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(attempt).rejects.not.toThrow('hunter');
   });
 });
