@@ -77,6 +77,7 @@ class CategoryLoad {
 test('a table that never had events fills its topics while writers go on, over a kill of the backfill', async () => {
   await using pipeline = await TestPipeline.create(stack);
   const { sql } = pipeline;
+  await sql.query('alter table category disable trigger category_first_version');
   const { rows } = await sql.query<{ id: string }>(
     `insert into category (id, code, name, version, deleted_at)
      select ('01930e2a-7b1c-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'c' || n, 'c', n, case when n % 10 = 0 then now() end

@@ -164,6 +164,8 @@ test('what the outbox no longer has is filled with what the entities are now', a
   await using pipeline = await TestPipeline.create(stack);
   const { sql } = pipeline;
   const relay = await pipeline.startRelay();
+  // Entities that have a history already.
+  await sql.query('alter table category disable trigger category_first_version');
   const insert = (n: number, deleted = false) =>
     sql.query(
       `insert into category (id, code, name, version, deleted_at)

@@ -25,6 +25,7 @@ beforeEach(async () => {
   env = { OUTBOUND_DATABASE_URL: Object.assign(new URL(url), login).href };
   // 25 categories, every fifth one deleted.
   await admin.query(`
+    alter table category disable trigger category_first_version;
     insert into category (id, code, name, version, deleted_at)
     select ('01930e2a-7b1c-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'c' || n, 'c', n, case when n % 5 = 0 then now() end from generate_series(1, 25) n`);
   return async () => admin.end();
@@ -125,6 +126,7 @@ test('a second run of the same aggregate is refused, another aggregate is not', 
 
 test('a row that was taken under older rules is emitted like any other', async () => {
   await admin.query(`
+    alter table product disable trigger product_first_version;
     insert into product (id, sku, name, category, price_amount, price_currency, status, version, deleted_at)
     select ('01930e2a-7b1c-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'p' || n, ' p ', 'Old Shoes', 1, 'HRK', 'ACTIVE', 2,
            case when n = 2 then now() end
