@@ -109,6 +109,7 @@ export async function startPipeline(host: PipelineHost): Promise<Pipeline> {
         CATALOG_API_DATABASE_URL: urlAs(databaseUrl, 'outbound_api', passwords.api),
         CATALOG_API_PORT: '0',
         CATALOG_API_ADMIN_PORT: '0',
+        CATALOG_API_STOP_GRACE_MS: '0',
       }),
     ),
   );

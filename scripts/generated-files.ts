@@ -143,6 +143,20 @@ ${Object.entries(kafkaRemedies)
   .map(([code, remedy]) => `| \`${code}\` | ${remedy} |`)
   .join('\n')}
 
+## Of the API
+
+What callers are told are the problem types of its OpenAPI document. The process ends with
+
+| exit code | when |
+| --- | --- |
+| 0 | it was asked to stop, and what was under way is finished |
+| 1 | stopping took longer than its deadline, or something could not be closed |
+| 2 | a setting is wrong: \`CONFIG_INVALID\`, in one sentence. A port or an address that cannot be had (taken, not allowed, of another machine) is one |
+| 70 | a defect: report it with the log |
+| 130 | it was asked twice |
+
+\`migrate\` ends with 0, with 2 for a wrong setting, and with 1 for everything else (\`MIGRATION_…\`, which says what to do).
+
 The exit codes of the command line: [cli.md](cli.md).
 `;
 }

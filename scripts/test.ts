@@ -32,6 +32,10 @@ const lacksPostgres15 = () =>
   existsSync('/usr/lib/postgresql/15/bin/postgres')
     ? undefined
     : 'PostgreSQL 15 is not installed: apt-get install postgresql-15';
+const lacksPgBouncer = () =>
+  existsSync('/usr/sbin/pgbouncer')
+    ? undefined
+    : 'PgBouncer is not installed: apt-get install pgbouncer';
 const lacksKafka = () =>
   !answers('java', '-version')
     ? 'Java is not installed: install a JDK or JRE of version 17 or later (apt-get install openjdk-17-jre-headless)'
@@ -79,7 +83,7 @@ const suites: readonly Suite[] = [
       ...vitest('unit')(report).slice(2),
     ],
   },
-  { name: 'pg', run: vitest('pg'), lacks: lacksPostgres15 },
+  { name: 'pg', run: vitest('pg'), lacks: () => lacksPostgres15() ?? lacksPgBouncer() },
   { name: 'kafka', run: vitest('kafka'), lacks: lacksKafka },
   {
     name: 'system',

@@ -102,6 +102,7 @@ export class TestPipeline implements AsyncDisposable {
         CATALOG_API_DATABASE_URL: urlAs(this.databaseUrl, 'outbound_api'),
         CATALOG_API_PORT: '0',
         CATALOG_API_ADMIN_PORT: '0',
+        CATALOG_API_STOP_GRACE_MS: '0',
         ...env,
       },
       nodeArgs,

@@ -685,6 +685,8 @@ export interface operations {
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is changed. Required. */
                 "if-match"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
                 /** @description * creates; If-Match replaces. One is required. */
                 "if-none-match"?: string;
             };
@@ -906,6 +908,8 @@ export interface operations {
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is changed. Required. */
                 "if-match"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
             };
             path: {
                 /** @description UUIDv7 of the entity. */
@@ -958,6 +962,8 @@ export interface operations {
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is changed. Required. */
                 "if-match"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
             };
             path: {
                 /** @description UUIDv7 of the entity. */
@@ -1464,6 +1470,8 @@ export interface operations {
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is changed. Required. */
                 "if-match"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
                 /** @description * creates; If-Match replaces. One is required. */
                 "if-none-match"?: string;
             };
@@ -1597,6 +1605,8 @@ export interface operations {
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is changed. Required. */
                 "if-match"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
             };
             path: {
                 /** @description UUIDv7 of the entity. */
@@ -1649,6 +1659,8 @@ export interface operations {
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is changed. Required. */
                 "if-match"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
             };
             path: {
                 /** @description UUIDv7 of the entity. */

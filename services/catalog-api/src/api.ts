@@ -1,4 +1,4 @@
-import type { Database } from '@outbound/outbox';
+import type { Database, TransactionTimeouts } from '@outbound/outbox';
 import { eventTypes } from '@outbound/schemas';
 import type { Logger } from '@outbound/service-kit';
 import { uuidv7 } from 'uuidv7';
@@ -22,6 +22,10 @@ export const apiVersion = '1.0.0';
 /** Builds the whole API over a database, ready to listen. Nothing is asked of the database yet. */
 export async function createApi(options: {
   readonly db: Database;
+  /** See `CommandContext`; without it the connections keep their timeouts. */
+  readonly timeouts?: () => Promise<TransactionTimeouts | undefined>;
+  /** True from the moment when the service was asked to stop. */
+  readonly isStopping?: () => boolean;
   readonly logger: Logger;
   readonly metrics: ApiMetrics;
   readonly publicUrl: string | undefined;
@@ -31,8 +35,9 @@ export async function createApi(options: {
     readonly requestTimeoutMs: number;
   };
 }): Promise<Server> {
-  const { db, logger, metrics, publicUrl, limits } = options;
-  const { app, answerOtherMethods } = createServer({ logger, metrics, limits });
+  const { db, logger, metrics, publicUrl, limits, isStopping = () => false } = options;
+  const { timeouts = () => Promise.resolve(undefined) } = options;
+  const { app, answerOtherMethods } = createServer({ logger, metrics, limits, isStopping });
   await registerOpenApi(app, apiVersion);
   for (const aggregate of aggregates) {
     registerAggregateRoutes(app, aggregate, {
@@ -42,6 +47,7 @@ export async function createApi(options: {
         const { traceparent } = request.headers;
         return {
           db,
+          timeouts,
           now: () => new Date(),
           newId: uuidv7,
           flowId: request.id,

@@ -1,60 +1,121 @@
+import type { TransactionTimeouts } from '@outbound/outbox';
 import pg from 'pg';
 import { limitSilence } from './silence-limit.ts';
 import { ApiError } from './errors.ts';
 
 type ConnectCallback = Parameters<pg.Pool['connect']>[0];
 
+/** What a pool holds its connections and their users to. */
+export interface PoolLimits {
+  /** Most requests that wait for a connection. */
+  readonly maxWaiting: number;
+  /** See `limitSilence`. */
+  readonly silenceMs: number;
+  /** What the server ends by itself. */
+  readonly timeouts: Required<TransactionTimeouts>;
+  /** Told once, when it is found out that connections do not keep the timeouts. */
+  readonly onPooler: () => void;
+}
+
 /**
  * A pool whose queue has an end: when more requests wait for a connection than it holds, the next is refused at once instead of
  * waiting for a timeout behind all the others. pg's own pool queues without a bound. A connection that falls silent
  * while it is in use is ended (`limitSilence`).
+ *
+ * Timeouts are set when a connection is opened, which costs nothing afterwards. A pooler between us and the server (PgBouncer) refuses that, or takes it and drops it, since
+ * its connections belong to nobody: then they have to go with each transaction, see `transactionTimeouts`.
  */
 export class BoundedPool extends pg.Pool {
-  readonly #maxWaiting: number;
-  readonly #silenceMs: number;
+  readonly #limits: PoolLimits;
+  /** Undefined until the first connection has shown it. */
+  #keepsTimeouts: boolean | undefined;
+  readonly #seen = new WeakSet<pg.PoolClient>();
 
-  constructor(
-    config: pg.PoolConfig,
-    limits: {
-      /** Most requests that wait for a connection. */
-      readonly maxWaiting: number;
-      /** See `limitSilence`. */
-      readonly silenceMs: number;
-    },
-  ) {
-    super(config);
-    this.#maxWaiting = limits.maxWaiting;
-    this.#silenceMs = limits.silenceMs;
+  constructor(config: pg.PoolConfig, limits: PoolLimits) {
+    super({ ...config, ...limits.timeouts });
+    this.#limits = limits;
+  }
+
+  /**
+   * The timeouts that have to go with each transaction; undefined where the connections keep them.
+   * @throws what opening the first connection throws
+   */
+  async transactionTimeouts(): Promise<TransactionTimeouts | undefined> {
+    if (this.#keepsTimeouts === undefined) (await this.connect()).release();
+    return this.#keepsTimeouts === true ? undefined : this.#limits.timeouts;
   }
 
   /** @throws ApiError OVERLOADED */
   override connect(): Promise<pg.PoolClient>;
   override connect(callback: ConnectCallback): void;
   override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | void {
+    const connected = this.#connect();
+    if (callback === undefined) return connected;
+    // `pool.query` comes here.
+    connected.then(
+      (client) => callback(undefined, client, (broken?: boolean | Error) => client.release(broken)),
+      (error: Error) => callback(error, undefined, () => undefined),
+    );
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
     // A request only queues when no connection is idle and none may be opened.
     const mustWait = this.idleCount === 0 && this.totalCount >= this.options.max;
-    if (mustWait && this.waitingCount >= this.#maxWaiting) {
-      const error = new ApiError(
+    if (mustWait && this.waitingCount >= this.#limits.maxWaiting)
+      throw new ApiError(
         'OVERLOADED',
         'Too many requests wait for the database. Nothing was written; try again.',
         { retryAfterSeconds: 1 },
       );
-      if (callback === undefined) return Promise.reject(error);
-      callback(error, undefined, () => undefined);
-      return;
+    const client = await this.#open();
+    limitSilence(client, this.#limits.silenceMs);
+    if (this.#seen.has(client)) return client;
+    try {
+      if (this.#keepsTimeouts !== false) {
+        if (await this.#hasTimeouts(client)) this.#keepsTimeouts ??= true;
+        else this.#meetPooler();
+      }
+    } catch (error) {
+      client.release(true);
+      throw error;
     }
-    if (callback === undefined) return this.#connect();
-    // `pool.query` comes here.
-    super.connect((error, client, done) => {
-      if (client === undefined) return callback(error, client, done);
-      limitSilence(client, this.#silenceMs);
-      callback(error, client, (broken?: boolean | Error) => client.release(broken));
-    });
-  }
-
-  async #connect(): Promise<pg.PoolClient> {
-    const client = await super.connect();
-    limitSilence(client, this.#silenceMs);
+    this.#seen.add(client);
     return client;
   }
+
+  async #open(): Promise<pg.PoolClient> {
+    try {
+      return await super.connect();
+    } catch (error) {
+      if (this.#keepsTimeouts === false || !refusesStartup(error)) throw error;
+      this.#meetPooler();
+      return super.connect();
+    }
+  }
+
+  /** From now on no connection is opened with timeouts. */
+  #meetPooler(): void {
+    if (this.#keepsTimeouts === false) return;
+    this.#keepsTimeouts = false;
+    for (const name of Object.keys(this.#limits.timeouts))
+      Object.assign(this.options, { [name]: undefined });
+    this.#limits.onPooler();
+  }
+
+  /** A pooler that was told to ignore what it does not know says nothing: the server has to be asked. */
+  async #hasTimeouts(client: pg.PoolClient): Promise<boolean> {
+    const wanted = Object.entries(this.#limits.timeouts).map(
+      ([name, ms]) => `(${pg.escapeLiteral(name)}, '${ms}')`,
+    );
+    const { rows } = await client.query<{ kept: number }>(
+      `select count(*)::int as kept from pg_settings where (name, setting) in (${wanted.join(', ')})`,
+    );
+    return rows[0]?.kept === wanted.length;
+  }
+}
+
+/** PgBouncer: `unsupported startup parameter: statement_timeout`. */
+function refusesStartup(error: unknown): boolean {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: unknown };
+  return code === '08P01' && typeof message === 'string' && /startup parameter/.test(message);
 }

@@ -42,12 +42,18 @@ export const apiConfig = z.object({
   statementTimeoutMs: integerSetting({ min: 100, max: 600_000 })
     .default(10_000)
     .describe(
-      "statement_timeout, lock_timeout and idle_in_transaction_session_timeout of the API's connections.",
+      'statement_timeout, lock_timeout and idle_in_transaction_session_timeout of all that the API asks of Postgres, also behind PgBouncer.',
     )
     .meta({ unit: 'ms' }),
   requestTimeoutMs: integerSetting({ min: 100, max: 600_000 })
     .default(30_000)
     .describe('Longest time for a request to arrive whole; its headers get a third of it.')
+    .meta({ unit: 'ms' }),
+  stopGraceMs: integerSetting({ min: 0, max: 300_000 })
+    .default(5_000)
+    .describe(
+      'After SIGTERM: how long requests are still taken while readyz is red already, so that load balancers look elsewhere first. 0 without one in front.',
+    )
     .meta({ unit: 'ms' }),
   bodyLimitBytes: integerSetting({ min: 1_024, max: 1_048_576 })
     .default(262_144)

@@ -1,7 +1,7 @@
 import { createLogger, readConfig, redactConfig, runUntilSignal } from '@outbound/service-kit';
 import { apiVersion } from './api.ts';
 import { apiConfig, configPrefix } from './config.ts';
-import { startService } from './service.ts';
+import { longestStopMs, startService } from './service.ts';
 
 /** Entry point: reads the environment, runs the API until SIGTERM or SIGINT. Exit 2: a setting is wrong. */
 function readSettings() {
@@ -24,5 +24,5 @@ await runUntilSignal(
     onClose('service', service.close);
     await stopRequested;
   },
-  { logger },
+  { logger, deadlineMs: longestStopMs(config) },
 );

@@ -149,7 +149,8 @@ describe('a connection that breaks', () => {
 describe('a database that is gone', () => {
   it('is 503 quickly and red in readyz, and all recovers by itself', async () => {
     const ready = async () => (await fetch(`http://127.0.0.1:${small.adminPort}/readyz`)).status;
-    expect(await ready()).toBe(200);
+    const becomesReady = () => eventually(async () => (await ready()) === 200);
+    await becomesReady();
     await catalog.postgres.kill();
     const startedAt = Date.now();
     for (let n = 0; n < 5; n++) expectRetryLater(await create('GONE'), 'unavailable');
@@ -158,7 +159,7 @@ describe('a database that is gone', () => {
     expect((await fetch(`http://127.0.0.1:${small.adminPort}/livez`)).status).toBe(200);
     await catalog.postgres.start();
     await works('BACK');
-    expect(await ready()).toBe(200);
+    await becomesReady();
     await reconnectAdmin();
     expect(await count('GONE')).toEqual({ rows: 0, events: 0 });
   });

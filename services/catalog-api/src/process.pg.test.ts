@@ -24,6 +24,7 @@ const launch = (env: Record<string, string> = {}) =>
       CATALOG_API_DATABASE_URL: catalog.apiUrl,
       CATALOG_API_PORT: '0',
       CATALOG_API_ADMIN_PORT: '0',
+      CATALOG_API_STOP_GRACE_MS: '0',
       ...env,
     },
     ['--import', 'tsx'],

@@ -1,5 +1,11 @@
 import { createDatabase } from '@outbound/outbox';
-import { listenFault, startAdminServer, type Logger } from '@outbound/service-kit';
+import {
+  listenFault,
+  startAdminServer,
+  systemClock,
+  type Clock,
+  type Logger,
+} from '@outbound/service-kit';
 import type { AddressInfo } from 'node:net';
 import { createApi } from './api.ts';
 import { BoundedPool } from './bounded-pool.ts';
@@ -7,20 +13,29 @@ import { forgetExpired } from './catalog/idempotency.ts';
 import type { ApiConfig } from './config.ts';
 import { createApiMetrics } from './metrics.ts';
 import { startPeriodic } from './periodic.ts';
+import { ReadinessConnection } from './readiness-connection.ts';
 
 /** A running service. */
 export interface CatalogService {
   readonly port: number;
   readonly adminPort: number;
-  /** Refuses new requests, finishes those under way, then closes what they used. */
+  /**
+   * Stops. **Order**: readyz is red at once; for `stopGraceMs` requests are still answered, each with `Connection: close`; then new ones are refused, those under
+   * way are finished, and what they used is closed.
+   */
   readonly close: () => Promise<void>;
 }
 
-/** How long requests under way may take once the service is asked to stop; less than the deadline of the whole stop, 10 s. */
+/** How long requests under way may take once no more are taken. */
 const longestFinishMs = 7_000;
 
 /** Most forgotten answers of one statement, and how often that is looked at. */
 const forgetting = { limit: 1_000, intervalMs: 60_000 };
+
+/** After which time a stop has failed: the grace, what is under way, and something for the rest. */
+export function longestStopMs({ stopGraceMs }: Pick<ApiConfig, 'stopGraceMs'>): number {
+  return stopGraceMs + longestFinishMs + 3_000;
+}
 
 /**
  * Starts the API and its admin server. The database need not be there yet: requests are answered 503 and readyz is red until it is.
@@ -31,6 +46,7 @@ export async function startService(
   config: ApiConfig,
   logger: Logger,
   buildVersion: string,
+  clock: Clock = systemClock,
 ): Promise<CatalogService> {
   const { statementTimeoutMs } = config;
   const pool = new BoundedPool(
@@ -41,18 +57,33 @@ export async function startService(
       connectionTimeoutMillis: config.connectionTimeoutMs,
       idleTimeoutMillis: 30_000,
       keepAlive: true,
-      statement_timeout: statementTimeoutMs,
-      lock_timeout: statementTimeoutMs,
-      idle_in_transaction_session_timeout: statementTimeoutMs,
     },
-    { maxWaiting: config.poolQueueSize, silenceMs: statementTimeoutMs + 5_000 },
+    {
+      maxWaiting: config.poolQueueSize,
+      silenceMs: statementTimeoutMs + 5_000,
+      timeouts: {
+        statement_timeout: statementTimeoutMs,
+        lock_timeout: statementTimeoutMs,
+        idle_in_transaction_session_timeout: statementTimeoutMs,
+      },
+      onPooler: () =>
+        logger.info(
+          { component: 'pool' },
+          'a pooler is between us and the database: timeouts go with each transaction',
+        ),
+    },
   );
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on('error', (error) => logger.warn({ component: 'pool', error }, 'idle connection lost'));
   const db = createDatabase(pool);
   const metrics = createApiMetrics(buildVersion, () => pool);
+  const timeouts = () => pool.transactionTimeouts();
+  const readiness = new ReadinessConnection(config.databaseUrl);
+  let isStopping = false;
   const app = await createApi({
     db,
+    timeouts,
+    isStopping: () => isStopping,
     logger,
     metrics,
     publicUrl: config.publicUrl,
@@ -64,10 +95,8 @@ export async function startService(
     settings: 'CATALOG_API_ADMIN_HOST and CATALOG_API_ADMIN_PORT',
     registry: metrics.registry,
     checks: {
-      database: async () => {
-        await pool.query('select 1');
-        return { ok: true };
-      },
+      service: () => (isStopping ? { ok: false, detail: 'stopping' } : { ok: true }),
+      database: () => readiness.check(),
     },
   });
   const cleaning = startPeriodic(forgetting.intervalMs, logger, 'idempotency', async () => {
@@ -98,13 +127,17 @@ export async function startService(
     port,
     adminPort: admin.port,
     close: async () => {
+      isStopping = true;
+      logger.info({ durationMs: config.stopGraceMs }, 'draining: readyz is red');
+      await clock.sleep(config.stopGraceMs);
       // Somebody who does not read an answer must not hold up the stop.
       const cut = setTimeout(() => app.server.closeAllConnections(), longestFinishMs);
       await app.close();
       clearTimeout(cut);
       await cleaning.stop();
-      await admin.close();
       await pool.end();
+      await readiness.close();
+      await admin.close();
     },
   };
 }

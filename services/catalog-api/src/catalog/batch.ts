@@ -59,7 +59,7 @@ async function insertSingly(
       );
       outcomes.push(...done);
     } catch (thrown) {
-      const error = fromDatabaseError(thrown, aggregate, false);
+      const error = fromDatabaseError(thrown, aggregate);
       if (!isAnItemsFault(error)) throw thrown;
       outcomes.push({ error });
     }

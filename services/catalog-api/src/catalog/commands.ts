@@ -7,8 +7,7 @@ import { executeOnce, type Answer, type IdempotencyRequest } from './idempotency
 import { mergePatch } from './merge-patch.ts';
 import { checkPatched } from './patched-input.ts';
 import { assertPreconditions, type Preconditions } from './preconditions.ts';
-import { fromDatabaseError } from './database-errors.ts';
-import { transact, type CommandContext, type UnitOfWork } from './unit-of-work.ts';
+import { read, transact, type CommandContext, type UnitOfWork } from './unit-of-work.ts';
 
 /*
  * The commands over any aggregate. Each is one transaction. In each that changes an existing entity the lock comes first,
@@ -45,22 +44,32 @@ export function createEntity(
   );
 }
 
+/** A change of the entity with this id. */
+export interface ChangeRequest<Done> {
+  readonly id: string;
+  readonly conditions: Preconditions;
+  /** With it, a repetition gets the first answer again, although its preconditions hold no more. */
+  readonly idempotency: IdempotencyRequest | undefined;
+  /** What is sent, and with a key kept in the transaction of the change. */
+  readonly answer: (done: Done) => Answer;
+}
+
 /**
  * Puts the entity at this id: replaces it, or creates it. A deleted one is created again under its id and its count of versions goes on.
- * A replacement that changes nothing writes nothing.
- * @throws ApiError PRECONDITION_FAILED, CONFLICT
+ * A replacement that changes nothing writes no version and no event.
+ * @throws ApiError PRECONDITION_FAILED, CONFLICT, IDEMPOTENCY_KEY_REUSED
  */
 export function putEntity(
   context: CommandContext,
   aggregate: Aggregate,
-  request: { readonly id: string; readonly input: unknown; readonly conditions: Preconditions },
-): Promise<Written> {
+  request: ChangeRequest<Written> & { readonly input: unknown },
+): Promise<Answer> {
   const { id, input, conditions } = request;
-  return transact(context, aggregate, async (unit) => {
+  return change(context, aggregate, request, async (unit) => {
     const row = await lockRow(unit.tx, aggregate, id);
     assertPreconditions(conditions, liveVersion(row));
     if (row !== undefined && row.deletedAt === null)
-      return { entity: await change(unit, aggregate, row, input), created: false };
+      return { entity: await replace(unit, aggregate, row, input), created: false };
     const entity =
       row === undefined
         ? await insertEntity(unit, aggregate, id, input)
@@ -77,15 +86,15 @@ export function putEntity(
 
 /**
  * Applies a JSON merge patch to what the caller may set; the result is validated as a whole, but for fields that the patch leaves as they were.
- * @throws ApiError NOT_FOUND, PRECONDITION_FAILED, VALIDATION_FAILED, CONFLICT
+ * @throws ApiError NOT_FOUND, PRECONDITION_FAILED, VALIDATION_FAILED, CONFLICT, IDEMPOTENCY_KEY_REUSED
  */
 export function patchEntity(
   context: CommandContext,
   aggregate: Aggregate,
-  request: { readonly id: string; readonly patch: unknown; readonly conditions: Preconditions },
-): Promise<Entity> {
+  request: ChangeRequest<Entity> & { readonly patch: unknown },
+): Promise<Answer> {
   const { id, patch, conditions } = request;
-  return transact(context, aggregate, async (unit) => {
+  return change(context, aggregate, request, async (unit) => {
     const row = await lockLive(unit, aggregate, id);
     assertPreconditions(conditions, row.version);
     const before = settableFields(aggregate, aggregate.toEntity(row));
@@ -94,21 +103,21 @@ export function patchEntity(
       throw new ApiError('VALIDATION_FAILED', 'The patched resource breaks the schema.', {
         violations: toViolations('body', input.error.issues),
       });
-    return change(unit, aggregate, row, input.data);
+    return replace(unit, aggregate, row, input.data);
   });
 }
 
 /**
  * Deletes softly: the row keeps its version, and the D event carries the last state with the next version.
- * @throws ApiError NOT_FOUND, PRECONDITION_FAILED
+ * @throws ApiError NOT_FOUND, PRECONDITION_FAILED, IDEMPOTENCY_KEY_REUSED
  */
 export function deleteEntity(
   context: CommandContext,
   aggregate: Aggregate,
-  request: { readonly id: string; readonly conditions: Preconditions },
-): Promise<void> {
+  request: ChangeRequest<void>,
+): Promise<Answer> {
   const { id, conditions } = request;
-  return transact(context, aggregate, async (unit) => {
+  return change(context, aggregate, request, async (unit) => {
     const row = await lockLive(unit, aggregate, id);
     assertPreconditions(conditions, row.version);
     const now = context.now();
@@ -121,18 +130,25 @@ export function deleteEntity(
   });
 }
 
+/** One transaction with the change, or with the look at the answer that it had. */
+function change<Done>(
+  context: CommandContext,
+  aggregate: Aggregate,
+  { idempotency, answer }: ChangeRequest<Done>,
+  work: (unit: UnitOfWork) => Promise<Done>,
+): Promise<Answer> {
+  return transact(context, aggregate, (unit) =>
+    executeOnce(unit, idempotency, async () => answer(await work(unit))),
+  );
+}
+
 /** Gives the live entity. @throws ApiError NOT_FOUND */
 export async function getEntity(
   context: CommandContext,
   aggregate: Aggregate,
   id: string,
 ): Promise<Entity> {
-  let row: Row | undefined;
-  try {
-    row = await selectLive(context.db, aggregate, id);
-  } catch (error) {
-    throw fromDatabaseError(error, aggregate, false);
-  }
+  const row = await read(context, aggregate, (db) => selectLive(db, aggregate, id));
   if (row === undefined) throw notFound(aggregate);
   return aggregate.toEntity(row);
 }
@@ -183,7 +199,7 @@ async function recreate(
 }
 
 /** Replaces what the caller may set, if that changes a byte of the entity. */
-async function change(
+async function replace(
   unit: UnitOfWork,
   aggregate: Aggregate,
   row: EntityRow,

@@ -12,27 +12,23 @@ interface DriverFacts {
   readonly isConnection: boolean;
 }
 
-const connectionLost = /^(08...|57P0[123])$/;
+/** No connection, or not any more: also one that was refused, since the login is nothing that a caller can mend. */
+const connectionLost = /^(08...|28...|3D000|57P0[1-5])$/;
 /** pg gives these no code. */
 const connectionLostMessage =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/;
 /** Timeouts of ours, too many connections, no disk, read-only server after a failover: the same request may pass later. */
-const notNow = /^(53...|55P03|57014|25006|25P03|40...)$/;
+const notNow = /^(53...|55P03|57014|25006|25P0[34]|40...)$/;
 
 /**
- * Turns what the database said into an answer; what it does not know passes through and becomes a 500.
- * @param reachedCommit the work was done and only COMMIT was left: if the connection is lost then, nobody knows the outcome, and the answer
- * must not claim that it failed (I10).
+ * Turns what the database said into an answer; what it does not know passes through and becomes a 500. Whether a change that failed may have been made all the
+ * same is known to `inTransaction` alone, which says so by OUTCOME_UNKNOWN: the answer must not claim then that it was not (I10).
  */
-export function fromDatabaseError(
-  error: unknown,
-  aggregate: Aggregate | undefined,
-  reachedCommit: boolean,
-): unknown {
+export function fromDatabaseError(error: unknown, aggregate: Aggregate | undefined): unknown {
   for (const cause of causes(error)) {
     // Ours may come wrapped too: drizzle wraps what the pool threw.
     if (cause instanceof ApiError) return cause;
-    const known = translate(factsOf(cause), error, aggregate, reachedCommit);
+    const known = translate(factsOf(cause), error, aggregate);
     if (known !== undefined) return known;
   }
   return error;
@@ -42,22 +38,20 @@ function translate(
   { code, constraint, message, isConnection }: DriverFacts,
   cause: unknown,
   aggregate: Aggregate | undefined,
-  reachedCommit: boolean,
 ): ApiError | undefined {
   const state = code ?? '';
-  if (isConnection || connectionLost.test(state) || connectionLostMessage.test(message)) {
-    return reachedCommit
-      ? new ApiError(
-          'OUTCOME_UNKNOWN',
-          'The connection to the database was lost while the change was committed: it may or may not have been made. Repeat the request with the same Idempotency-Key or precondition.',
-          { cause, retryAfterSeconds: 1 },
-        )
-      : new ApiError(
-          'UNAVAILABLE',
-          'The database cannot be reached, or has no connection free in time. Nothing was written; try again.',
-          { cause, retryAfterSeconds: 1 },
-        );
-  }
+  if (state === 'OUTCOME_UNKNOWN')
+    return new ApiError(
+      'OUTCOME_UNKNOWN',
+      'The connection to the database was lost while the change was committed: it may or may not have been made. Repeat the request with the same Idempotency-Key, or without one with the same precondition.',
+      { cause, retryAfterSeconds: 1 },
+    );
+  if (isConnection || connectionLost.test(state) || connectionLostMessage.test(message))
+    return new ApiError(
+      'UNAVAILABLE',
+      'The database cannot be reached, or has no connection free in time. Nothing was written; try again.',
+      { cause, retryAfterSeconds: 1 },
+    );
   if (state === 'WRITE_CONFLICT')
     return new ApiError(
       'WRITE_CONFLICT',

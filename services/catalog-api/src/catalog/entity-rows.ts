@@ -1,6 +1,6 @@
 import type { Row } from '@outbound/schemas';
 import { and, eq, isNull } from 'drizzle-orm';
-import type { Database, Transaction } from '@outbound/outbox';
+import type { Transaction } from '@outbound/outbox';
 import type { Aggregate } from './aggregate.ts';
 
 /** A row as the commands know it: the columns that every entity has, and its own. */
@@ -13,7 +13,7 @@ export interface EntityRow extends Row {
 
 /** The live entity's row, or undefined. */
 export async function selectLive(
-  db: Database,
+  db: Pick<Transaction, 'select'>,
   { table }: Aggregate,
   id: string,
 ): Promise<Row | undefined> {

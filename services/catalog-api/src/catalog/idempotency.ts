@@ -1,15 +1,15 @@
-import { and, eq, gt, lte, sql } from 'drizzle-orm';
 import type { Database, Transaction } from '@outbound/outbox';
 import { idempotencyKeyTable as keys, stringifyJson } from '@outbound/schemas';
+import { and, eq, gt, lte, sql } from 'drizzle-orm';
 import { ApiError } from '../errors.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 
 /** What makes a repeated request the same one. */
 export interface IdempotencyRequest {
-  /** The operation that the key belongs to: `POST /products`. */
+  /** The operation that the key belongs to: `POST /products`, `PATCH /products/{id}`. */
   readonly scope: string;
   readonly key: string;
-  /** SHA-256 of the body, 32 bytes. */
+  /** SHA-256 of all that tells one request of this operation from another, 32 bytes. */
   readonly requestHash: Buffer;
 }
 
@@ -31,7 +31,7 @@ export const keptForMs = 24 * 60 * 60 * 1_000;
  *
  * **Order**: the lock comes first. Twins queue there; the second looks only after the first has committed, and sees its answer. A look before
  * the lock would let both find nothing.
- * @throws ApiError IDEMPOTENCY_KEY_REUSED if the key came with another body.
+ * @throws ApiError IDEMPOTENCY_KEY_REUSED if the key came with another request.
  */
 export async function executeOnce(
   { tx, context }: Pick<UnitOfWork, 'tx' | 'context'>,
@@ -55,7 +55,7 @@ export async function executeOnce(
   if (kept !== undefined && !requestHash.equals(kept.requestHash))
     throw new ApiError(
       'IDEMPOTENCY_KEY_REUSED',
-      'This Idempotency-Key came before with another body. Use a new key for a new request.',
+      'This Idempotency-Key came before with another request: its path, preconditions and body have to be the same. Use a new key for a new request.',
     );
   if (kept?.responseStatus != null)
     return {

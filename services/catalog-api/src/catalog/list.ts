@@ -2,8 +2,7 @@ import type { Entity, Row } from '@outbound/schemas';
 import { and, asc, desc, eq, gt, isNull, lt, type SQL } from 'drizzle-orm';
 import type { Aggregate } from './aggregate.ts';
 import { decodeCursor, encodeCursor, filterHash } from './cursor.ts';
-import { fromDatabaseError } from './database-errors.ts';
-import type { CommandContext } from './unit-of-work.ts';
+import { read, type CommandContext } from './unit-of-work.ts';
 
 /** Most entities of a page, and how many it has if nobody asks. */
 export const maxLimit = 1_000;
@@ -46,17 +45,14 @@ export async function listEntities(
   }
   if (cursor !== undefined)
     conditions.push(backwards ? lt(table.id, cursor.id) : gt(table.id, cursor.id));
-  let rows: Row[];
-  try {
-    rows = await context.db
+  const rows: Row[] = await read(context, aggregate, (db) =>
+    db
       .select()
       .from(table)
       .where(and(...conditions))
       .orderBy(backwards ? desc(table.id) : asc(table.id))
-      .limit(limit + 1);
-  } catch (error) {
-    throw fromDatabaseError(error, aggregate, false);
-  }
+      .limit(limit + 1),
+  );
   const page = pageOf(
     rows.map((row) => aggregate.toEntity(row)),
     limit,

@@ -1,4 +1,10 @@
-import { inTransaction, type Database, type Transaction } from '@outbound/outbox';
+import {
+  inTransaction,
+  type Database,
+  type Transaction,
+  type TransactionOptions,
+  type TransactionTimeouts,
+} from '@outbound/outbox';
 import type { DataOp, Entity } from '@outbound/schemas';
 import type { Aggregate } from './aggregate.ts';
 import { fromDatabaseError } from './database-errors.ts';
@@ -6,6 +12,8 @@ import { fromDatabaseError } from './database-errors.ts';
 /** What a command needs of its surroundings. Time and ids come in, so that a test decides them. */
 export interface CommandContext {
   readonly db: Database;
+  /** The timeouts that have to go with each transaction, where the connections do not keep them (`BoundedPool`). Throws what opening a connection throws. */
+  readonly timeouts: () => Promise<TransactionTimeouts | undefined>;
   readonly now: () => Date;
   /** UUIDv7. */
   readonly newId: () => string;
@@ -36,35 +44,70 @@ export async function transact<Result>(
 ): Promise<Result> {
   const { db, flowId, traceparent, onCommitted } = context;
   let events: { eventType: string; dataOp: DataOp }[] = [];
-  let reachedCommit = false;
   let result: Result;
   try {
-    result = await inTransaction(db, async ({ tx, emit }) => {
-      events = [];
-      reachedCommit = false;
-      const done = await work({
-        tx,
-        context,
-        emit: async ({ eventType }, dataOp, entity) => {
-          await emit(eventType, {
-            aggregateId: entity.id,
-            version: entity.version,
-            dataOp,
-            data: entity,
-            // What a caller sent was checked as such before it became a row; the rest of the row is older, perhaps older than a rule.
-            origin: dataOp === 'C' ? 'input' : 'stored',
-            flowId,
-            ...(traceparent === undefined ? {} : { traceparent }),
-          });
-          events.push({ eventType: eventType.name, dataOp });
-        },
-      });
-      reachedCommit = true;
-      return done;
-    });
+    result = await inTransaction(
+      db,
+      async ({ tx, emit }) => {
+        events = [];
+        return work({
+          tx,
+          context,
+          emit: async ({ eventType }, dataOp, entity) => {
+            await emit(eventType, {
+              aggregateId: entity.id,
+              version: entity.version,
+              dataOp,
+              data: entity,
+              // What a caller sent was checked as such before it became a row; the rest of the row is older, perhaps older than a rule.
+              origin: dataOp === 'C' ? 'input' : 'stored',
+              flowId,
+              ...(traceparent === undefined ? {} : { traceparent }),
+            });
+            events.push({ eventType: eventType.name, dataOp });
+          },
+        });
+      },
+      await transactionOptions(context),
+    );
   } catch (error) {
-    throw fromDatabaseError(error, aggregate, reachedCommit);
+    throw fromDatabaseError(error, aggregate);
   }
   for (const event of events) onCommitted(event);
   return result;
+}
+
+/**
+ * Reads outside of any change, with what the database says translated.
+ * @throws ApiError
+ */
+export async function read<Result>(
+  context: Pick<CommandContext, 'db' | 'timeouts'>,
+  aggregate: Aggregate,
+  work: (db: Pick<Transaction, 'select'>) => Promise<Result>,
+): Promise<Result> {
+  const { db } = context;
+  try {
+    const options = await transactionOptions(context);
+    // A transaction for the sake of its timeouts alone: two round trips more.
+    if (options.timeouts !== undefined)
+      return await inTransaction(db, ({ tx }) => work(tx), options);
+    return await work(db);
+  } catch (error) {
+    throw fromDatabaseError(error, aggregate);
+  }
+}
+
+/**
+ * Of every transaction. The level is said each time, whatever the default of database or role is: whoever waited for a lock has to see what was committed
+ * meanwhile. In a snapshot from before, the second of two twins would not find the answer of the first.
+ */
+export async function transactionOptions({
+  timeouts,
+}: Pick<CommandContext, 'timeouts'>): Promise<TransactionOptions> {
+  const needed = await timeouts();
+  return {
+    isolationLevel: 'read committed',
+    ...(needed === undefined ? {} : { timeouts: needed }),
+  };
 }

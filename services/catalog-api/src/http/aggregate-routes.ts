@@ -20,7 +20,8 @@ import type { CommandContext } from '../catalog/unit-of-work.ts';
 import type { Server } from './create-server.ts';
 import { assertChosenId, readEntityId } from './entity-id.ts';
 import { registerBatchRoute } from './batch-route.ts';
-import { readIdempotencyKey, repeatedHeader } from './idempotency-key.ts';
+import { repeatedHeader } from './idempotency-key.ts';
+import { readChange, readCreation } from './idempotent-request.ts';
 import { jsonMediaType, mergePatchMediaType } from './media-type.ts';
 import { absolute, pageLinks } from './page-links.ts';
 import {
@@ -54,6 +55,12 @@ export function registerAggregateRoutes(
   const { contextOf, publicUrl } = services;
   const path = `/${plural}`;
   const tags = [plural];
+  const route = `${path}/{id}`;
+  const creationAnswer = (entity: Entity): Answer => {
+    const { headers, body } = entityAnswer(entity);
+    const location = absolute(publicUrl, `${path}/${entity.id}`);
+    return { status: 201, headers: { ...headers, location }, body };
+  };
 
   app.get(
     path,
@@ -97,20 +104,9 @@ export function registerAggregateRoutes(
       },
     },
     async (request, reply) => {
-      const key = readIdempotencyKey(request.headers['idempotency-key']);
       const answer = await createEntity(contextOf(request), aggregate, request.body, {
-        idempotency:
-          key === undefined || request.bodyHash === null
-            ? undefined
-            : { scope: `POST ${path}`, key, requestHash: request.bodyHash },
-        answer: (created) => ({
-          status: 201,
-          headers: {
-            etag: entityTag(created.version),
-            location: absolute(publicUrl, `${path}/${created.id}`),
-          },
-          body: stringifyJson(created),
-        }),
+        idempotency: readCreation(request, `POST ${path}`),
+        answer: creationAnswer,
       });
       return sendAnswer(reply, answer);
     },
@@ -138,7 +134,7 @@ export function registerAggregateRoutes(
       const found = await getEntity(contextOf(request), aggregate, id);
       if (ifNoneMatch !== undefined && matchesWeakly(ifNoneMatch, found.version))
         return reply.code(304).header('etag', entityTag(found.version)).send();
-      return sendEntity(reply, found);
+      return sendAnswer(reply, entityAnswer(found));
     },
   );
 
@@ -161,16 +157,14 @@ export function registerAggregateRoutes(
       const conditions = readPreconditions(request.headers);
       requireAnyCondition(conditions);
       if (conditions.ifMatch === undefined) assertChosenId(id);
-      const { entity: put, created } = await putEntity(contextOf(request), aggregate, {
+      const answer = await putEntity(contextOf(request), aggregate, {
         id,
         input: request.body,
         conditions,
+        idempotency: readChange(request, { route, path: `${path}/${id}`, conditions }),
+        answer: ({ entity: put, created }) => (created ? creationAnswer(put) : entityAnswer(put)),
       });
-      if (!created) return sendEntity(reply, put);
-      return sendEntity(
-        reply.code(201).header('location', absolute(publicUrl, `${path}/${put.id}`)),
-        put,
-      );
+      return sendAnswer(reply, answer);
     },
   );
 
@@ -193,12 +187,14 @@ export function registerAggregateRoutes(
       const id = readEntityId(request.params.id);
       const conditions = readPreconditions(request.headers);
       requireIfMatch(conditions);
-      const patched = await patchEntity(contextOf(request), aggregate, {
+      const answer = await patchEntity(contextOf(request), aggregate, {
         id,
         patch: request.body,
         conditions,
+        idempotency: readChange(request, { route, path: `${path}/${id}`, conditions }),
+        answer: entityAnswer,
       });
-      return sendEntity(reply, patched);
+      return sendAnswer(reply, answer);
     },
   );
 
@@ -218,8 +214,13 @@ export function registerAggregateRoutes(
       const id = readEntityId(request.params.id);
       const conditions = readPreconditions(request.headers);
       requireIfMatch(conditions);
-      await deleteEntity(contextOf(request), aggregate, { id, conditions });
-      return reply.code(204).send();
+      const answer = await deleteEntity(contextOf(request), aggregate, {
+        id,
+        conditions,
+        idempotency: readChange(request, { route, path: `${path}/${id}`, conditions }),
+        answer: () => ({ status: 204, headers: {}, body: '' }),
+      });
+      return sendAnswer(reply, answer);
     },
   );
 }
@@ -234,14 +235,16 @@ export function sendAnswer(
     .headers({
       ...headers,
       ...(isRepeated === true ? { [repeatedHeader]: 'true' } : {}),
-      'content-type': jsonMediaType,
+      ...(body === '' ? {} : { 'content-type': jsonMediaType }),
     })
-    .send(body);
+    .send(body === '' ? undefined : body);
 }
 
-/** Sends the entity in the very text that its events carry as `data`. */
-function sendEntity(reply: FastifyReply, entity: Entity): FastifyReply {
-  return reply
-    .headers({ etag: entityTag(entity.version), 'content-type': jsonMediaType })
-    .send(stringifyJson(entity));
+/** The entity in the very text that its events carry as `data`. */
+function entityAnswer(entity: Entity): Answer {
+  return {
+    status: 200,
+    headers: { etag: entityTag(entity.version) },
+    body: stringifyJson(entity),
+  };
 }

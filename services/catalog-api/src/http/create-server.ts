@@ -52,8 +52,10 @@ export function createServer(options: {
   readonly logger: Logger;
   readonly metrics: ApiMetrics;
   readonly limits: ServerLimits;
+  /** From then on each answer ends its connection, so that callers go elsewhere before this instance refuses them. */
+  readonly isStopping: () => boolean;
 }): { readonly app: Server; readonly answerOtherMethods: () => void } {
-  const { logger, metrics, limits } = options;
+  const { logger, metrics, limits, isStopping } = options;
   // Without the wider type, Fastify's instance has pino's, and no function here could name it.
   const baseLogger: FastifyBaseLogger = logger;
   let isClosing = false;
@@ -140,7 +142,7 @@ export function createServer(options: {
   });
   app.addHook('onSend', (_request, reply, payload, done) => {
     // Else a connection whose request was under way stays open, and the process with it, until the keep-alive timeout.
-    if (isClosing) reply.raw.setHeader('connection', 'close');
+    if (isClosing || isStopping()) reply.raw.setHeader('connection', 'close');
     done(null, payload);
   });
   // After the hook that sets the flow id, which its refusals need.

@@ -51,14 +51,13 @@ export const idParams = z.object({ id: z.string().describe('UUIDv7 of the entity
 export const flowHeaders = z.object({
   'x-flow-id': z.string().optional().describe('Names the request in logs and events (rule 233).'),
 });
-export const createHeaders = flowHeaders.extend({
-  'idempotency-key': z
-    .string()
-    .optional()
-    .describe(
-      '1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed.',
-    ),
-});
+const idempotencyKey = z
+  .string()
+  .optional()
+  .describe(
+    '1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed.',
+  );
+export const createHeaders = flowHeaders.extend({ 'idempotency-key': idempotencyKey });
 export const readHeaders = flowHeaders.extend({
   'if-none-match': z
     .string()
@@ -67,6 +66,7 @@ export const readHeaders = flowHeaders.extend({
 });
 export const changeHeaders = flowHeaders.extend({
   'if-match': z.string().optional().describe('ETag of the version that is changed. Required.'),
+  'idempotency-key': idempotencyKey,
 });
 export const putHeaders = changeHeaders.extend({
   'if-none-match': z.string().optional().describe('* creates; If-Match replaces. One is required.'),

@@ -71,10 +71,16 @@ export async function startCatalog(
   };
 }
 
-/** The settings of a test's service: free ports, the defaults of production otherwise. */
+/** The settings of a test's service: free ports, no grace at the end, the defaults of production otherwise. */
 export function testConfig(
   databaseUrl: string,
   overrides: Readonly<Record<string, string>> = {},
 ): ApiConfig {
-  return apiConfig.parse({ databaseUrl, port: '0', adminPort: '0', ...overrides });
+  return apiConfig.parse({
+    databaseUrl,
+    port: '0',
+    adminPort: '0',
+    stopGraceMs: '0',
+    ...overrides,
+  });
 }

@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { judgeDatabase, neededMigration, type DatabaseFacts } from './readiness.ts';
+
+const right: DatabaseFacts = {
+  role: 'outbound_api',
+  isStandby: false,
+  isReadOnly: false,
+  lacking: [],
+  newestMigration: '0007_b.sql',
+};
+const judge = (facts: Partial<DatabaseFacts>) =>
+  judgeDatabase({ ...right, ...facts }, '0007_b.sql');
+
+test('a database with all that is needed, or more, is ready', () => {
+  expect(judge({})).toEqual({ ok: true });
+  expect(judge({ newestMigration: '0010_c.sql' })).toEqual({ ok: true });
+});
+
+test.each<[string, Partial<DatabaseFacts>, RegExp]>([
+  ['without a migration', { newestMigration: null, lacking: ['x'] }, /not migrated: run migrate/],
+  [
+    'with an older schema',
+    { newestMigration: '0006_a.sql' },
+    /is 0006_a.sql.* needs 0007_b.sql: run migrate/,
+  ],
+  ['that hides its schema', { newestMigration: undefined }, /may not read schema_migration/],
+  [
+    'that refuses the role',
+    { lacking: ['INSERT on outbox'] },
+    /outbound_api lacks INSERT on outbox/,
+  ],
+  ['that is a standby', { isStandby: true, isReadOnly: true }, /standby .* promote it/],
+  ['that is read-only', { isReadOnly: true }, /default_transaction_read_only/],
+])('a database %s is not, and the remedy is said', (_, facts, detail) => {
+  expect(judge(facts)).toEqual({ ok: false, detail: expect.stringMatching(detail) as string });
+});
+
+test('the migration that this code needs is there', () => {
+  const path = new URL(`../../../migrations/${neededMigration}`, import.meta.url);
+  expect(existsSync(fileURLToPath(path))).toBe(true);
+});

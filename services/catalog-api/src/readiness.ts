@@ -1,0 +1,53 @@
+import type { CheckResult } from '@outbound/service-kit';
+
+/** The newest migration that this code needs; a database that has had later ones is right too. */
+export const neededMigration = '0019_entity_versions.sql';
+
+/** What the API does with its tables, as far as a privilege is needed for it. */
+export const neededPrivileges: readonly (readonly [table: string, privilege: string])[] = [
+  ...['product', 'category', 'idempotency_key'].flatMap((table) =>
+    ['SELECT', 'INSERT', 'UPDATE'].map((privilege) => [table, privilege] as const),
+  ),
+  ['idempotency_key', 'DELETE'],
+  ['outbox', 'INSERT'],
+];
+
+/** What a database says of itself to the role that asks. */
+export interface DatabaseFacts {
+  readonly role: string;
+  readonly isStandby: boolean;
+  /** New transactions may not write. */
+  readonly isReadOnly: boolean;
+  /** `INSERT on outbox`: what the role may not do, or what is not there to do it with. */
+  readonly lacking: readonly string[];
+  /** The newest migration; null before the first, undefined if the role may not look. */
+  readonly newestMigration: string | null | undefined;
+}
+
+/** Whether this service can do its work on that database: answer reads and commit changes. */
+export function judgeDatabase(facts: DatabaseFacts, needed = neededMigration): CheckResult {
+  const refuse = (detail: string): CheckResult => ({ ok: false, detail });
+  if (facts.newestMigration === null)
+    return refuse('the database is not migrated: run migrate on it');
+  if (facts.newestMigration === undefined)
+    return refuse(
+      `${facts.role} may not read schema_migration, so the schema is not known: run migrate`,
+    );
+  if (facts.newestMigration < needed)
+    return refuse(
+      `the newest migration is ${facts.newestMigration}, and this version needs ${needed}: run migrate`,
+    );
+  if (facts.lacking.length > 0)
+    return refuse(
+      `${facts.role} lacks ${facts.lacking.join(', ')}: connect as outbound_api, or run migrate, which grants it`,
+    );
+  if (facts.isStandby)
+    return refuse(
+      'the server is a standby and takes no writes: promote it, or connect to the primary',
+    );
+  if (facts.isReadOnly)
+    return refuse(
+      'transactions are read-only here (default_transaction_read_only): see who set it, often a full disk',
+    );
+  return { ok: true };
+}
