@@ -55,6 +55,10 @@ export const apiConfig = z.object({
       'After SIGTERM: how long requests are still taken while readyz is red already, so that load balancers look elsewhere first. 0 without one in front.',
     )
     .meta({ unit: 'ms' }),
+  deletedDataKeptDays: integerSetting({ min: 1, max: 36_500 })
+    .default(30)
+    .describe('After this time the data of a deleted entity is dropped; its id and version stay.')
+    .meta({ unit: 'days' }),
   bodyLimitBytes: integerSetting({ min: 1_024, max: 1_048_576 })
     .default(262_144)
     .describe('Largest body of a request.')

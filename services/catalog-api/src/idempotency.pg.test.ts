@@ -1,7 +1,9 @@
 import { createDatabase } from '@outbound/outbox';
+import { systemClock } from '@outbound/service-kit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forgetExpired } from './catalog/idempotency.ts';
+import { inSteps } from './in-steps.ts';
 import { startCatalog, type TestCatalog } from './test-support/catalog-service.ts';
 import { expectProblem } from './test-support/expect-problem.ts';
 import { send } from './test-support/http-client.ts';
@@ -220,21 +222,39 @@ describe('where transactions are repeatable read by default', () => {
 });
 
 describe('forgetting', () => {
+  let pool: pg.Pool;
+  let context: Parameters<typeof forgetExpired>[0];
+  beforeAll(() => {
+    pool = new pg.Pool({ connectionString: catalog.apiUrl });
+    context = { db: createDatabase(pool), timeouts: () => Promise.resolve(undefined) };
+  });
+  afterAll(() => pool.end());
+
   it('forgets what is older than 24 hours, a bounded number at a time, oldest first', async () => {
     await catalog.admin.query(
       `insert into idempotency_key (scope, key, request_hash, response_status, created_at)
        select 'S', 'old-' || n, sha256('x'), 201, now() - interval '25 hours' - n * interval '1 minute'
        from generate_series(1, 5) n`,
     );
-    const pool = new pg.Pool({ connectionString: catalog.apiUrl });
-    const db = createDatabase(pool);
-    expect(await forgetExpired(db, new Date(), 2)).toBe(2);
+    const step = forgetExpired(context, new Date(), 2);
+    expect(await step()).toBe(2);
     const { rows } = await catalog.admin.query<{ key: string }>(
       "select key from idempotency_key where scope = 'S' order by key",
     );
     expect(rows.map(({ key }) => key)).toEqual(['old-1', 'old-2', 'old-3']);
-    expect(await forgetExpired(db, new Date(), 100)).toBe(3);
-    expect(await forgetExpired(db, new Date(), 100)).toBe(0);
-    await pool.end();
+    expect([await step(), await step(), await step()]).toEqual([2, 1, 0]);
+  });
+
+  it('goes on as long as there is something, and forgets nothing that is younger', async () => {
+    await catalog.admin.query(
+      `insert into idempotency_key (scope, key, request_hash, response_status, created_at)
+       select 'M', 'old-' || n, sha256('x'), 201, now() - interval '24 hours 1 second' - (n / 700) * interval '1 second'
+       from generate_series(1, 5500) n`,
+    );
+    await post('{"sku":"YOUNG","name":"N"}', 'young');
+    const { signal } = new AbortController();
+    const steps = { limit: 1_000, budgetMs: 60_000, clock: systemClock, signal };
+    expect(await inSteps(forgetExpired(context, new Date(), 1_000), steps)).toBe(5_500);
+    expect((await post('{"sku":"YOUNG","name":"N"}', 'young')).status).toBe(201);
   });
 });

@@ -20,6 +20,10 @@ export interface ApiMetrics {
   }) => void;
   /** Counts an event whose transaction has committed. */
   readonly countEvent: (event: { readonly eventType: string; readonly dataOp: string }) => void;
+  /** Counts answers kept for Idempotency-Keys that were forgotten. */
+  readonly countForgotten: (count: number) => void;
+  /** Counts deleted entities whose data was dropped. */
+  readonly countPurged: (entity: string, count: number) => void;
 }
 
 /** Creates the metrics in a registry of their own. @param poolCounts asked at each scrape. */
@@ -36,6 +40,17 @@ export function createApiMetrics(version: string, poolCounts: () => PoolCounts):
     name: 'catalog_outbox_events_total',
     help: 'Events committed to the outbox.',
     labelNames: ['event_type', 'data_op'],
+    registers: [registry],
+  });
+  const forgotten = new Counter({
+    name: 'catalog_idempotency_keys_forgotten_total',
+    help: 'Answers kept for Idempotency-Keys that were dropped after their 24 hours.',
+    registers: [registry],
+  });
+  const purged = new Counter({
+    name: 'catalog_entities_purged_total',
+    help: 'Deleted entities whose data was dropped.',
+    labelNames: ['entity'],
     registers: [registry],
   });
   const gauge = (name: string, help: string, read: (counts: PoolCounts) => number) =>
@@ -63,5 +78,7 @@ export function createApiMetrics(version: string, poolCounts: () => PoolCounts):
     observeRequest: ({ method, route, status, durationSeconds }) =>
       requests.observe({ method, route, status: String(status) }, durationSeconds),
     countEvent: ({ eventType, dataOp }) => events.inc({ event_type: eventType, data_op: dataOp }),
+    countForgotten: (count) => forgotten.inc(count),
+    countPurged: (entity, count) => purged.inc({ entity }, count),
   };
 }

@@ -7,12 +7,11 @@ import {
   type Logger,
 } from '@outbound/service-kit';
 import type { AddressInfo } from 'node:net';
-import { createApi } from './api.ts';
+import { aggregates, createApi } from './api.ts';
 import { BoundedPool } from './bounded-pool.ts';
-import { forgetExpired } from './catalog/idempotency.ts';
 import type { ApiConfig } from './config.ts';
+import { startHousekeeping } from './housekeeping.ts';
 import { createApiMetrics } from './metrics.ts';
-import { startPeriodic } from './periodic.ts';
 import { ReadinessConnection } from './readiness-connection.ts';
 
 /** A running service. */
@@ -28,9 +27,6 @@ export interface CatalogService {
 
 /** How long requests under way may take once no more are taken. */
 const longestFinishMs = 7_000;
-
-/** Most forgotten answers of one statement, and how often that is looked at. */
-const forgetting = { limit: 1_000, intervalMs: 60_000 };
 
 /** After which time a stop has failed: the grace, what is under way, and something for the rest. */
 export function longestStopMs({ stopGraceMs }: Pick<ApiConfig, 'stopGraceMs'>): number {
@@ -99,9 +95,7 @@ export async function startService(
       database: () => readiness.check(),
     },
   });
-  const cleaning = startPeriodic(forgetting.intervalMs, logger, 'idempotency', async () => {
-    await forgetExpired(db, new Date(), forgetting.limit);
-  });
+  const housekeeping = startHousekeeping({ db, timeouts, logger, metrics, aggregates, config });
   await app
     .listen({
       host: config.host,
@@ -134,7 +128,7 @@ export async function startService(
       const cut = setTimeout(() => app.server.closeAllConnections(), longestFinishMs);
       await app.close();
       clearTimeout(cut);
-      await cleaning.stop();
+      await housekeeping.stop();
       await pool.end();
       await readiness.close();
       await admin.close();

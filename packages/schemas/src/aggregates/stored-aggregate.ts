@@ -15,6 +15,7 @@ export type EntityTable = PgTable & {
   readonly createdAt: PgColumn;
   readonly updatedAt: PgColumn;
   readonly deletedAt: PgColumn;
+  readonly purgedAt: PgColumn;
 };
 
 /** Columns by their names in the table's declaration. */

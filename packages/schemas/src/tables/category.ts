@@ -25,15 +25,17 @@ export const categoryTable = pgTable(
     createdAt: moment('created_at').notNull().defaultNow(),
     updatedAt: moment('updated_at').notNull().defaultNow(),
     deletedAt: moment('deleted_at'),
+    /** When the data of the deleted entity was dropped: id, version and times are true, the rest is a placeholder. */
+    purgedAt: moment('purged_at'),
   },
   (table) => {
     const live = sql`deleted_at is null`;
     return [
       uniqueIndex('category_code_key').on(table.code).where(live),
       index('category_live_idx').on(table.id).where(live),
-      index('category_deleted_idx')
+      index('category_to_purge_idx')
         .on(table.deletedAt)
-        .where(sql`deleted_at is not null`),
+        .where(sql`deleted_at is not null and purged_at is null`),
       check(
         'category_code_check',
         sql`code ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and char_length(code) <= 64`,

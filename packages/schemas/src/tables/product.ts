@@ -35,6 +35,8 @@ export const productTable = pgTable(
     createdAt: moment('created_at').notNull().defaultNow(),
     updatedAt: moment('updated_at').notNull().defaultNow(),
     deletedAt: moment('deleted_at'),
+    /** When the data of the deleted entity was dropped: id, version and times are true, the rest is a placeholder. */
+    purgedAt: moment('purged_at'),
   },
   (table) => {
     const live = sql`deleted_at is null`;
@@ -44,9 +46,9 @@ export const productTable = pgTable(
       index('product_status_idx').on(table.status, table.id).where(live),
       index('product_brand_idx').on(table.brand, table.id).where(live),
       index('product_category_idx').on(table.category, table.id).where(live),
-      index('product_deleted_idx')
+      index('product_to_purge_idx')
         .on(table.deletedAt)
-        .where(sql`deleted_at is not null`),
+        .where(sql`deleted_at is not null and purged_at is null`),
       check('product_sku_check', sql`sku ~ '^[A-Za-z0-9._-]{1,64}$'`),
       check('product_name_check', sql`char_length(name) between 1 and 200`),
       check('product_description_check', sql`char_length(description) <= 4000`),

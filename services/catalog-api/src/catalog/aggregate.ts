@@ -25,6 +25,8 @@ export interface Aggregate<EntityRow = Row, Input = unknown> extends StoredAggre
   /** Which field to name when Postgres reports this index as violated. */
   readonly uniqueKeys: readonly { readonly index: string; readonly field: string }[];
   readonly filters: Readonly<Record<string, Filter>>;
+  /** What is left of an entity whose data was dropped: as little as the table takes. */
+  readonly purged: Input;
   /** All columns that the caller decides; null where a field is absent, so that a replacement clears it. */
   toRow(input: Input): Row;
 }

@@ -168,6 +168,7 @@ export function newRow(
     createdAt: now,
     updatedAt: now,
     deletedAt: null,
+    purgedAt: null,
   };
 }
 

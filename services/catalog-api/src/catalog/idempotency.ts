@@ -1,8 +1,8 @@
-import type { Database, Transaction } from '@outbound/outbox';
+import { inTransaction, type Transaction } from '@outbound/outbox';
 import { idempotencyKeyTable as keys, stringifyJson } from '@outbound/schemas';
-import { and, eq, gt, lte, sql } from 'drizzle-orm';
+import { and, eq, gt, gte, lte, sql } from 'drizzle-orm';
 import { ApiError } from '../errors.ts';
-import type { UnitOfWork } from './unit-of-work.ts';
+import { transactionOptions, type CommandContext, type UnitOfWork } from './unit-of-work.ts';
 
 /** What makes a repeated request the same one. */
 export interface IdempotencyRequest {
@@ -80,22 +80,44 @@ export async function executeOnce(
 }
 
 /**
- * Forgets at most `limit` answers that are older than 24 hours and gives how many those were. Rows that another instance is
- * forgetting are skipped, so instances do not wait for each other.
+ * Gives the step that forgets at most `limit` answers older than 24 hours, the oldest first, and says how many those were. Rows that another instance is forgetting are
+ * skipped, so instances do not wait for each other. Each step begins where the one before ended: from the beginning it would walk over all that was just deleted, which the index
+ * still has while any old snapshot is open.
  */
-export async function forgetExpired(db: Database, now: Date, limit: number): Promise<number> {
-  const expired = db
-    .select({ scope: keys.scope, key: keys.key })
-    .from(keys)
-    .where(lte(keys.createdAt, new Date(now.getTime() - keptForMs)))
-    .orderBy(keys.createdAt)
-    .limit(limit)
-    .for('update', { skipLocked: true });
-  const forgotten = await db
-    .delete(keys)
-    .where(sql`(${keys.scope}, ${keys.key}) in (${expired})`)
-    .returning({ key: keys.key });
-  return forgotten.length;
+export function forgetExpired(
+  context: Pick<CommandContext, 'db' | 'timeouts'>,
+  now: Date,
+  limit: number,
+): () => Promise<number> {
+  const until = new Date(now.getTime() - keptForMs);
+  let from: Date | undefined;
+  return async () => {
+    const forgotten = await inTransaction(
+      context.db,
+      ({ tx }) => {
+        const expired = tx
+          .select({ scope: keys.scope, key: keys.key })
+          .from(keys)
+          .where(
+            and(
+              lte(keys.createdAt, until),
+              from === undefined ? undefined : gte(keys.createdAt, from),
+            ),
+          )
+          .orderBy(keys.createdAt)
+          .limit(limit)
+          .for('update', { skipLocked: true });
+        return tx
+          .delete(keys)
+          .where(sql`(${keys.scope}, ${keys.key}) in (${expired})`)
+          .returning({ createdAt: keys.createdAt });
+      },
+      await transactionOptions(context),
+    );
+    for (const { createdAt } of forgotten)
+      if (from === undefined || createdAt > from) from = createdAt;
+    return forgotten.length;
+  };
 }
 
 /** Two different keys with one hash merely wait for each other. */

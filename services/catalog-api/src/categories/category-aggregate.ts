@@ -17,5 +17,6 @@ export const categoryAggregate: Aggregate<typeof categoryTable.$inferSelect, Cat
   patch: categoryPatch,
   uniqueKeys: [{ index: 'category_code_key', field: 'code' }],
   filters: { code: { column: categoryTable.code, schema: categoryInput.shape.code } },
+  purged: { code: 'purged', name: 'purged' },
   toRow: ({ code, name, description }) => ({ code, name, description: description ?? null }),
 };

@@ -23,6 +23,7 @@ export const productAggregate: Aggregate<typeof productTable.$inferSelect, Produ
     category: { column: productTable.category, schema: productInput.shape.category.unwrap() },
     sku: { column: productTable.sku, schema: productInput.shape.sku },
   },
+  purged: { sku: 'purged', name: 'purged', attributes: {}, status: 'DISCONTINUED' },
   toRow: ({ sku, name, description, brand, category, price, attributes, status }) => ({
     sku,
     name,
