@@ -43,7 +43,7 @@ export {
   redriveTopic,
   type LetterOffsets,
   type LetterQueue,
-  type RedriveBook,
+  RedriveBook,
   type RedriveProgress,
   type RedriveRequest,
 } from './dead-letters/redrive-journal.ts';

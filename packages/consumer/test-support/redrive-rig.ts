@@ -138,6 +138,7 @@ export function redriveWorld() {
         },
         find: (each) => dispatcher.find(each),
         alone: (each, task) => dispatcher.alone(each, task),
+        isPaused: (each) => dispatcher.isPausedFor(each),
         deliver: (letter, life) => rig.delivery.letter(letter.record, life),
         release: async (at, key) => {
           onStep('release');

@@ -8,6 +8,7 @@ const everyMs = 500;
 /**
  * Waits until the relay has freed the keys, or no key has changed for a while (20 s); gives those that are still
  * parked. A key is freed in Kafka, behind its letters: what is told here is what was published.
+ * @throws CliError KAFKA_UNAVAILABLE; what the signal says, if it is aborted
  */
 export async function awaitRelay(
   source: LetterSource,
@@ -29,8 +30,7 @@ export async function awaitRelay(
     const now = JSON.stringify([...still]);
     if (now !== before) changedMs = performance.now();
     before = now;
-    if (still.size === 0 || source.signal.aborted || performance.now() - changedMs > withinMs)
-      return still;
-    await delay(everyMs);
+    if (still.size === 0 || performance.now() - changedMs > withinMs) return still;
+    await delay(everyMs, undefined, { signal: source.signal });
   }
 }

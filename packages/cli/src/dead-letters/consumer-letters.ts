@@ -33,7 +33,8 @@ export async function listConsumerLetters(
   options: ConsumerLetterOptions,
 ): Promise<ExitCode> {
   const { redrive, connection } = await open(context, options);
-  const now = await readQueues(redrive, options, { topic: options.topic, connection });
+  const { signal } = context;
+  const now = await readQueues(redrive, options, { topic: options.topic, connection, signal });
   context.output.answer({ keys: queuesJson(now) }, () => queuesText(context.output, now));
   return exitCodes.done;
 }
@@ -45,7 +46,8 @@ export async function showConsumerLetters(
 ): Promise<ExitCode> {
   const { redrive, connection } = await open(context, options);
   const { topic, payload: withPayload = false } = options;
-  const { queues } = await readQueues(redrive, options, { topic, connection, withPayload });
+  const source = { topic, connection, signal: context.signal, withPayload };
+  const { queues } = await readQueues(redrive, options, source);
   context.output.answer({ letters: queueLettersJson(queues) }, () =>
     queueLettersText(context.output, queues),
   );
@@ -60,7 +62,8 @@ export async function askConsumers(
 ): Promise<ExitCode> {
   const { redrive, connection, admin } = await open(context, options);
   const { topic, eid } = options;
-  const { queues, book } = await readQueues(redrive, options, { topic, connection });
+  const { signal } = context;
+  const { queues, book } = await readQueues(redrive, options, { topic, connection, signal });
   const plans = queues.map((queue) => {
     const asked = { id: randomUUID(), at: new Date() };
     return verb === 'redrive' ? redriveOf(queue, asked) : discardOf(queue, { ...asked, eid });
@@ -81,21 +84,23 @@ export async function askConsumers(
     { yes: options.yes === true },
   );
   if (book === undefined) await makeJournal(admin, topic);
+  let asked = 0;
   try {
     await lookedAt(redrive);
     for (const { request } of plans) {
-      if (context.signal.aborted) break;
+      signal.throwIfAborted();
       await redrive.ask(request);
+      asked += 1;
     }
     const requests = plans.map(({ request }) => request);
-    const { signal } = context;
     const ends = await awaitMembers(redrive, requests, { signal, hasMembers });
     const left = ends.filter(({ progress }) => progress?.state !== 'done');
     context.output.answer(
       {
         ...{ asked: plans.length, letters, free: plans.length - left.length },
-        left: left.map(({ request: { group, topic: of, key }, progress }) => ({
-          ...{ group, topic: of, key, standing: progress?.state ?? 'asked for' },
+        left: left.map(({ request: { group, topic: of, key }, progress, isReplaced }) => ({
+          ...{ group, topic: of, key },
+          standing: progress?.state ?? (isReplaced ? 'replaced' : 'asked for'),
           ...(progress?.failure ? { failure: progress.failure } : {}),
         })),
       },
@@ -107,6 +112,10 @@ export async function askConsumers(
     );
     return left.length === 0 ? exitCodes.done : exitCodes.differs;
   } catch (thrown) {
+    if (signal.aborted)
+      context.output.note(
+        `interrupted: ${asked} of ${plans.length} keys were asked for, which takes effect all the same; list says how they stand`,
+      );
     throw kafkaCliError(thrown, `topic ${redriveTopic(topic)}`, connection.brokers);
   }
 }

@@ -175,7 +175,16 @@ async function told(
   keys: readonly WaitingKey[],
   facts: Readonly<Record<string, number>>,
 ): Promise<ExitCode> {
-  const still = await awaitRelay(source, keys);
+  const still = await awaitRelay(source, keys).catch((thrown: unknown) => {
+    if (!context.signal.aborted) throw thrown;
+    const sentence =
+      'interrupted: what was written takes effect all the same; list says how the keys stand, and the same command goes on';
+    context.output.note(sentence);
+    throw new CliError('INTERRUPTED', sentence, {
+      exitCode: exitCodes.interrupted,
+      cause: thrown,
+    });
+  });
   const parked = keys.filter((key) => still.has(parkedKeyText(key.aggregateType, key.aggregateId)));
   context.output.answer(
     { ...facts, free: keys.length - parked.length, parked: keysJson(parked) },

@@ -40,12 +40,12 @@ export interface DeadLetterTopicNow {
 
 /**
  * The queues that the filter means, each with all its letters that wait. Reads the topic whole.
- * @throws CliError KAFKA_UNAVAILABLE, TOPIC_MISSING
+ * @throws CliError KAFKA_UNAVAILABLE, TOPIC_MISSING; what the signal says, if it is aborted
  */
 export async function readQueues(
   redrive: KafkaRedrive,
   filter: QueueFilter,
-  { topic, connection, withPayload = false }: QueueSource,
+  { topic, connection, signal, withPayload = false }: QueueSource,
 ): Promise<DeadLetterTopicNow> {
   const queues = new Map<string, WaitingLetter[]>();
   try {
@@ -53,6 +53,7 @@ export async function readQueues(
     const { letterPartitions } = redrive;
     if (!letterPartitions) throw topicMissing(`topic ${topic}`);
     await redrive.read(new Map(letterPartitions.map((each) => [each, 0n])), (letter) => {
+      signal.throwIfAborted();
       const name = queueName(letter);
       if (book && !book.isWaiting(letter, letter.place)) return true;
       const letters = queues.get(name) ?? [];
@@ -63,6 +64,7 @@ export async function readQueues(
     const found = Array.from(queues.values(), queueOf).filter((each) => isMeant(each, filter));
     return { queues: found, book };
   } catch (thrown) {
+    signal.throwIfAborted();
     throw kafkaCliError(thrown, `topic ${topic}`, connection.brokers);
   }
 }
@@ -71,6 +73,7 @@ export async function readQueues(
 export interface QueueSource {
   readonly topic: string;
   readonly connection: KafkaConnection;
+  readonly signal: AbortSignal;
   readonly withPayload?: boolean;
 }
 

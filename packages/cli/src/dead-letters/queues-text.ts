@@ -60,8 +60,9 @@ export function queueLettersText(output: Output, queues: readonly WaitingQueue[]
 }
 
 /** What became of a request that is not done, for people. */
-export function endText({ request, progress }: RequestEnd): string {
+export function endText({ request, progress, isReplaced }: RequestEnd): string {
   const queue = queueText(request);
+  if (isReplaced) return `${queue}: something else was asked for it meanwhile, and that counts`;
   if (progress?.state === 'waiting')
     return `${queue}: ${progress.discarded} letters were given up, and later ones wait: redrive them`;
   if (progress?.state === 'failed' && progress.failure) {

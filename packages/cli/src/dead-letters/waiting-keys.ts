@@ -45,7 +45,7 @@ export interface LetterSource {
   readonly signal: AbortSignal;
 }
 
-/** The parked keys, by `parkedKeyText`. @throws CliError KAFKA_UNAVAILABLE */
+/** The parked keys, by `parkedKeyText`. @throws CliError KAFKA_UNAVAILABLE; what the signal says, if it is aborted */
 export async function readParkedStates(source: LetterSource): Promise<Map<string, ParkedState>> {
   const keys = await readJournal(source);
   return new Map(Array.from(keys, ([key, { state }]) => [key, state]));
@@ -66,7 +66,8 @@ async function readJournal(source: LetterSource): Promise<Map<string, Journalled
 
 /**
  * The parked keys that the filter means, each with all its letters that wait: a letter is never dealt with before
- * those that stand before it. Reads both topics whole. @throws CliError KAFKA_UNAVAILABLE
+ * those that stand before it. Reads both topics whole. @throws CliError KAFKA_UNAVAILABLE; what the signal says, if it
+ * is aborted
  */
 export async function readWaitingKeys(
   source: LetterSource,
@@ -112,6 +113,7 @@ async function readWhole(
   onRecord: (record: KafkaRecord) => void,
 ): Promise<void> {
   const ranges = await admin.topicRanges(topic);
+  signal.throwIfAborted();
   await readPartitions({
     connection,
     topic,
@@ -122,4 +124,6 @@ async function readWhole(
       for (const record of records) onRecord(record);
     },
   });
+  // What was not read whole would be told as keys that are free.
+  signal.throwIfAborted();
 }

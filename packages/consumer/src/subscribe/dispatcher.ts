@@ -116,7 +116,7 @@ export class Dispatcher {
     else this.#works.pause(partitions);
     // Whoever waits to be alone waits for more than one partition's sake.
     for (const work of this.#works.all)
-      if (this.#isPausedFor(work) && typeof work.alone === 'object') work.alone.giveUp();
+      if (this.isPausedFor(work) && typeof work.alone === 'object') work.alone.giveUp();
   }
 
   /** Without an argument, of everything that was paused. */
@@ -128,6 +128,11 @@ export class Dispatcher {
 
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** Whether nothing of the partition is handed out now; of one that is not ours, too. */
+  isPausedFor(at: TopicPartition): boolean {
+    return this.#isPaused || this.find(at)?.isPaused !== false;
   }
 
   /**
@@ -227,14 +232,10 @@ export class Dispatcher {
     for (const { life } of this.#works.all) life.end();
   }
 
-  #isPausedFor(work: PartitionWork): boolean {
-    return this.#isPaused || work.isPaused;
-  }
-
   /** Resolves when the work is ours alone; false if its life ended first, or it is paused. */
   async #turn(work: PartitionWork): Promise<boolean> {
     const { ending } = work.life;
-    if (ending.aborted || this.#isPausedFor(work)) return false;
+    if (ending.aborted || this.isPausedFor(work)) return false;
     return new Promise((resolve) => {
       const giveUp = (): void => {
         ending.removeEventListener('abort', giveUp);

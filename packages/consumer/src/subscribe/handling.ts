@@ -98,6 +98,7 @@ export class Handling {
         ...{ group: groupId, port: redrive, clock, log },
         find: (at) => this.dispatcher.find(at),
         alone: (at, task) => this.dispatcher.alone(at, task),
+        isPaused: (at) => this.dispatcher.isPausedFor(at),
         deliver: (letter, life) =>
           deliveries.get(letter.topic)?.letter(letter.record, life) ?? Promise.resolve('given-up'),
         release: (at, key) => this.#desk.release(at, key),

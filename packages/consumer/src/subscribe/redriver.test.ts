@@ -286,6 +286,13 @@ describe('a redrive of dead letters', () => {
     await Promise.resolve();
     dispatcher.pause();
     await round;
+    dispatcher.resume();
+    // Or while the journal is told that it is about to be handed out.
+    world.onStep = (what) => {
+      if (what === 'tell running') dispatcher.pause();
+    };
+    await member.round();
+    world.onStep = () => undefined;
     expect(ofA()).toEqual([]);
     dispatcher.resume();
     await member.round();

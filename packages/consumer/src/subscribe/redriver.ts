@@ -30,6 +30,8 @@ export interface RedriverOptions {
   readonly find: (
     at: TopicPartition,
   ) => Pick<PartitionWork, 'committed' | 'highWatermark'> | undefined;
+  /** Nothing of the partition may be begun now. */
+  readonly isPaused: (at: TopicPartition) => boolean;
   /** `Dispatcher.alone`. */
   readonly alone: <Result>(
     at: TopicPartition,
@@ -194,7 +196,7 @@ export class Redriver {
   }
 
   async #handOut(task: RedriveTask, letter: DeadLetter): Promise<void> {
-    const { alone, deliver, port, log } = this.#options;
+    const { alone, deliver, isPaused, port, log } = this.#options;
     const { eid } = letter;
     if (!task.begin(letter))
       return this.#failed(
@@ -208,6 +210,7 @@ export class Redriver {
     const { topic, partition } = task.request;
     const outcome = await alone({ topic, partition }, async (life) => {
       await port.tell(this.#progress(task));
+      if (isPaused({ topic, partition })) return 'given-up';
       const done = await deliver(letter, life);
       if (life.isAbandoned) return 'given-up';
       if (done === 'handled') {
