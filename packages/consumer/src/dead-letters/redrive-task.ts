@@ -57,6 +57,8 @@ export class RedriveTask {
     const isDiscard = this.request.verb === 'discard';
     if (isDiscard && place.offset <= (this.request.through[place.partition] ?? -1n))
       return 'discard';
+    // What is behind a letter that waits is not dealt with before that one.
+    if (this.#leftBehind > 0) return 'left';
     if (isAtOrBefore(placeOf(record), this.#last)) return 'repeated';
     return isDiscard ? 'left' : 'hand-out';
   }

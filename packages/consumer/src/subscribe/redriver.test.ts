@@ -162,6 +162,19 @@ describe('a redrive of dead letters', () => {
     expect(world.waiting('a')).toEqual([]);
   });
 
+  it('gives up no letter that waits before one that was written twice', async () => {
+    await parked();
+    const again = await world.member(0);
+    await again.read();
+    world.ask('a', 'discard', 0n);
+    await again.round();
+    expect(world.waiting('a').map(({ place }) => Number(place.offset))).toEqual([1, 2, 3, 4, 5]);
+    world.broken.clear();
+    world.ask('a');
+    await again.round();
+    expect(ofA()).toEqual(['a 2', 'a 3']);
+  });
+
   it('does not hand out what was given up, and was written twice', async () => {
     await parked();
     const again = await world.member(0);
