@@ -6,6 +6,8 @@ import { quietLogger } from './logger.ts';
 
 class FakeProcess extends EventEmitter {
   readonly exits: number[] = [];
+  /** For which signals there was a listener at the first exit. */
+  heardAtExit: (string | symbol)[] | undefined;
   readonly exited: Promise<void>;
   #exited: () => void = () => undefined;
   constructor() {
@@ -14,6 +16,7 @@ class FakeProcess extends EventEmitter {
   }
   exit(code: number): void {
     this.exits.push(code);
+    this.heardAtExit ??= this.eventNames();
     this.#exited();
   }
 }
@@ -35,6 +38,13 @@ test('a signal ends the program, and what was opened last is closed first', asyn
   await done;
   expect(closed).toEqual(['server', 'pool']);
   expect(host.exits).toEqual([0]);
+  expect(host.eventNames()).toEqual([]);
+});
+
+test('signals are heard until the process has ended, or the last moment would have a signal as its outcome', async () => {
+  const { host, done } = run(() => Promise.resolve(11));
+  await done;
+  expect(host.heardAtExit).toEqual(expect.arrayContaining(['SIGTERM', 'SIGINT']));
   expect(host.eventNames()).toEqual([]);
 });
 

@@ -100,6 +100,7 @@ export async function runUntilSignal(
   // A rejection that closing left behind must reach onDefect before its listener goes.
   await nextTurn();
   clearTimeout(deadline);
-  for (const [event, listener] of Object.entries(listeners)) host.off(event, listener);
+  // A signal that comes while the process ends must find a listener: without one it kills, and the exit code says nothing.
   host.exit(exitCode);
+  for (const [event, listener] of Object.entries(listeners)) host.off(event, listener);
 }
