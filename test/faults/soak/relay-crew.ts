@@ -2,6 +2,9 @@ import { startFaultProxy, type FaultProxy } from '../../support/fault-proxy.ts';
 import type { RelayProcess } from '../../support/relay-process.ts';
 import type { TestPipeline } from '../../support/test-pipeline.ts';
 
+/** Until a process runs our code: seconds on a busy machine. */
+const startLimitMs = 60_000;
+
 /** A relay with a way of its own to Postgres. */
 export interface CrewMember {
   relay: RelayProcess;
@@ -32,6 +35,8 @@ export class RelayCrew implements AsyncDisposable {
   /** Ends a relay so, and starts another in its place. */
   async replace(member: CrewMember, how: 'kill' | 'terminate'): Promise<void> {
     this.measure();
+    // A process that has not begun to run our code dies of the signal, and shows nothing of how a relay stops.
+    if (how === 'terminate') await member.relay.log('starting', undefined, startLimitMs);
     const exit = await member.relay[how]();
     if (how === 'terminate' && exit.code !== 0)
       this.ownEnds.push(`a relay that was asked to stop ended with ${exit.code ?? exit.signal}`);
