@@ -6,13 +6,16 @@ interface DeadLetterWorld {
   readonly isHandled: (eid: string) => boolean;
   /** Before this one of its key something is neither handled nor a dead letter, nor may be left out. */
   readonly unsettledBefore: (place: Place) => LoggedRecord | undefined;
+  /** The group has committed it: it does not come again. */
+  readonly isCommitted: (place: Place) => boolean;
   readonly fail: (sentence: string) => void;
 }
 
 /**
  * R7, of dead letters with parked keys: what is told of a dead letter is true, they stand in the order of their key, and nothing later of a
- * parked key goes to a handler of a process that knows of it. A process that is out may still park a key, as nothing fences that store: others
- * know of it when they have read the list again.
+ * parked key goes to a handler of a process that knows of it. Parked keys are written by whoever was given the partition last. A letter
+ * that is redriven goes before everything later of its key, and never again once the journal says that it was dealt with; a key is freed
+ * when none of its letters waits.
  */
 export class DeadLetterRules {
   readonly #world: DeadLetterWorld;
@@ -22,6 +25,14 @@ export class DeadLetterRules {
   readonly #known = new Map<string, Set<string>>();
   readonly #taken = new Set<string>();
   readonly #failed = new Set<string>();
+  /** Letters that the topic has taken, by key. */
+  readonly #letters = new Map<string, Set<string>>();
+  /** The journal of redrives says that they were dealt with. */
+  readonly #dealtWith = new Set<string>();
+  /** Somebody has said that they may be given up. */
+  readonly #givenUp = new Set<string>();
+  /** By partition: who was given its parked keys last. */
+  readonly #owners = new Map<string, string>();
 
   constructor(world: DeadLetterWorld) {
     this.#world = world;
@@ -47,6 +58,37 @@ export class DeadLetterRules {
     this.#parked.set(key, eid);
   }
 
+  /** The store has made the partition's parked keys this reader's. */
+  owned(reader: string, at: string): void {
+    this.#owners.set(at, reader);
+  }
+
+  /** The store has taken what this reader wrote of a key of the partition. */
+  wrote(reader: string, at: string, what: string): void {
+    const owner = this.#owners.get(at);
+    if (owner !== undefined && owner !== reader)
+      this.#world.fail(`R7 ${reader} ${what} after ${owner} was given ${at}`);
+  }
+
+  /** The store lets the key be handled again. */
+  released(reader: string, key: string): void {
+    const [waiting] = this.#waiting(key);
+    if (waiting)
+      this.#world.fail(`R7 ${reader} frees ${key} while the letter of ${waiting.record.eid} waits`);
+    this.#parked.delete(key);
+    for (const known of this.#known.values()) known.delete(key);
+  }
+
+  /** The journal of redrives says so. */
+  dealtWith(eids: Iterable<string>): void {
+    for (const eid of eids) this.#dealtWith.add(eid);
+  }
+
+  /** Somebody wants it. */
+  givenUp(eids: Iterable<string>): void {
+    for (const eid of eids) this.#givenUp.add(eid);
+  }
+
   /** The store has told this reader that these are parked, by a list or by taking one. */
   told(reader: string, keys: Iterable<string>): void {
     const known = this.#known.get(reader) ?? new Set<string>();
@@ -54,12 +96,22 @@ export class DeadLetterRules {
     this.#known.set(reader, known);
   }
 
-  /** A handler of the reader begins with this event. */
-  began(reader: string, place: Place, where: string): void {
-    const { key } = place.record;
+  /** A handler of the reader begins with this event. `isOut`: the reader is, and may not know it. */
+  began(reader: string, place: Place, where: string, isOut = false): void {
+    const { key, eid } = place.record;
+    if (!isOut && this.#dealtWith.has(eid))
+      this.#world.fail(`R7 ${reader} began ${where}, whose letter was dealt with`);
+    const { uid } = place.partition;
+    const before = this.#waiting(key).find(
+      ({ partition, record }) => partition.uid === uid && record.offset < place.record.offset,
+    );
+    if (!isOut && before && this.#known.get(reader)?.has(key))
+      this.#world.fail(
+        `R7 ${reader} began ${where} while the letter of ${before.record.eid} waits`,
+      );
     const first = this.#parked.get(key);
     if (first === undefined || !this.#known.get(reader)?.has(key)) return;
-    if (this.#isBehind(place, first))
+    if (this.#isBehind(place, first) && !this.#taken.has(eid))
       this.#world.fail(`R7 ${reader} began ${where}, whose key is parked since ${first}`);
   }
 
@@ -77,6 +129,17 @@ export class DeadLetterRules {
     if (before)
       this.#world.fail(`R7 ${reader} sent ${where} before offset ${before.offset} was dealt with`);
     this.#taken.add(eid);
+    this.#letters.set(record.key, (this.#letters.get(record.key) ?? new Set()).add(eid));
+  }
+
+  /** Letters of the key that nobody has dealt with, and whose events do not come again. */
+  #waiting(key: string): Place[] {
+    return [...(this.#letters.get(key) ?? [])].flatMap((eid) => {
+      const isOver =
+        this.#dealtWith.has(eid) || this.#givenUp.has(eid) || this.#world.isHandled(eid);
+      const place = isOver ? undefined : this.#world.places.of(eid);
+      return place && this.#world.isCommitted(place) ? [place] : [];
+    });
   }
 
   #checkParked(reader: string, place: Place, where: string): void {

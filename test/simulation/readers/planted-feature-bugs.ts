@@ -1,4 +1,5 @@
 import type { ParkedKeys } from '../../../packages/consumer/src/dead-letters/parked-keys.ts';
+import type { RedrivePort } from '../../../packages/consumer/src/dead-letters/redrive-port.ts';
 import { withGroup } from './planted-ports.ts';
 import type { PlantedReaderBug } from './planted-reader-bugs.ts';
 import type { ReadersFeatures } from './readers-features.ts';
@@ -8,6 +9,17 @@ import type { ReaderAssembly } from './subscription-reader.ts';
 const deadLetters: ReadersFeatures['deadLetters'] = {
   ...{ poison: 0.1, ms: 20, failures: 0.2, attempts: 1 },
 };
+
+/** Another journal of redrives, and another way to its letters, in the methods that are given. */
+function withRedrive(
+  assembly: ReaderAssembly,
+  over: (redrive: RedrivePort) => Partial<RedrivePort>,
+): ReaderAssembly {
+  const { deadLetters: letters } = assembly;
+  if (!letters?.redrive) return assembly;
+  const redrive = { ...letters.redrive, ...over(letters.redrive) };
+  return { ...assembly, deadLetters: { ...letters, redrive } };
+}
 
 /** Other parked keys in the place of these, in the methods that are given. */
 function withKeys(
@@ -60,6 +72,47 @@ export const plantedFeatureBugs: readonly PlantedReaderBug[] = [
           await keys.list(scope);
           return new Set();
         },
+      })),
+  },
+  {
+    name: 'parks keys of a partition that another one was given',
+    breaks: ['R7'],
+    features: { deadLetters, redrives: false },
+    faults: ['suspend and replace reader', 'isolate reader', 'burst'],
+    assembly: (assembly) =>
+      withKeys(assembly, (keys) => ({
+        park: (scope, key, event) => keys.park(scope, key, event),
+      })),
+  },
+  {
+    name: 'frees a key without a look at what came since',
+    breaks: ['R7'],
+    features: { deadLetters, redrives: true },
+    faults: ['burst'],
+    assembly: (assembly) =>
+      withRedrive(assembly, (redrive) => {
+        let hasRead = false;
+        return {
+          look: () => {
+            hasRead = false;
+            return redrive.look();
+          },
+          read: (from, onLetter) => {
+            if (hasRead) return Promise.resolve(from);
+            hasRead = true;
+            return redrive.read(from, onLetter);
+          },
+        };
+      }),
+  },
+  {
+    name: 'does not write down what it has redriven',
+    breaks: ['R3', 'R7'],
+    features: { deadLetters, redrives: true },
+    faults: ['terminate reader', 'burst'],
+    assembly: (assembly) =>
+      withRedrive(assembly, (redrive) => ({
+        tell: (progress) => redrive.tell({ ...progress, done: {} }),
       })),
   },
   {

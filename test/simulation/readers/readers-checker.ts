@@ -65,6 +65,7 @@ export class ReadersChecker {
       places: this.#places,
       isHandled: (eid) => this.#handled.has(eid),
       unsettledBefore: (place) => this.#unsettledBefore(place),
+      isCommitted: ({ partition, record }) => record.offset < this.progress.reached(partition),
       fail,
     });
     this.operator = new OperatorRules(fail);
@@ -142,8 +143,10 @@ export class ReadersChecker {
     if (!this.progress.hasBegun(partition))
       this.#fail(`R1 ${reader} began ${where} before the group's start was committed`);
     const done = state.done.get(record.key);
+    // An event whose dead letter is there may come again and be handled, and then its letter is.
+    const reached = (done?.offset ?? -1) - (this.deadLetters.has(eid) ? 1 : 0);
     const isBack =
-      done?.share === state.shares && done.uid === partition.uid && record.offset <= done.offset;
+      done?.share === state.shares && done.uid === partition.uid && record.offset <= reached;
     if (isBack) this.#fail(`R3 ${reader} went back to ${where} from offset ${done.offset}`);
     // Out, and not told yet: only fencing keeps it from harm, as long as its own session lasts.
     if (!state.isThrownOut) this.#checkOverlap(reader, record, where, call);
@@ -151,7 +154,7 @@ export class ReadersChecker {
     const before = this.#unsettledBefore(place, call);
     if (before)
       this.#fail(`R3 ${reader} began ${where} before offset ${before.offset} was handled`);
-    this.deadLetters.began(reader, place, where);
+    this.deadLetters.began(reader, place, where, state.isOut || state.isThrownOut);
     this.operator.began(reader, place, where);
     this.operator.dealtWith(reader, place);
     this.#running.add({ reader, record, call, share: state.shares, isReleased: false });

@@ -8,12 +8,16 @@ export interface ReadersFeatures {
   readonly topics: 1 | 2;
   /** With it, what fails for good is parked. */
   readonly deadLetters: (DeadLetterPlan & { readonly attempts: number }) | undefined;
+  /** Somebody redrives and discards dead letters while it runs, and in the end all of them. */
+  readonly redrives: boolean;
   /** What it is asked while it runs. */
   readonly acts: readonly OperatorAct[];
 }
 
 /** None of them: schedules of before they were there. */
-export const noFeatures: ReadersFeatures = { topics: 1, deadLetters: undefined, acts: [] };
+export const noFeatures: ReadersFeatures = {
+  ...{ topics: 1, deadLetters: undefined, redrives: false, acts: [] },
+};
 
 /** Each of them in a third of the schedules. */
 export function chosenFeatures(chance: Chance): ReadersFeatures {
@@ -28,6 +32,7 @@ export function chosenFeatures(chance: Chance): ReadersFeatures {
     topics,
     deadLetters: chance.happens(0.35) ? deadLetters : undefined,
     acts: chance.happens(0.35) ? chance.shuffled(operatorActs).slice(0, chance.int(1, 3)) : [],
+    redrives: chance.happens(0.7),
   };
 }
 

@@ -79,12 +79,15 @@ export async function runReadersSchedule(
     long: shape.pick([0, 0, 0.02]),
     longMs: 1.5 * sessionTimeoutMs,
     failures: shape.pick([0, 0, 0.05]),
-    isPoison: (eid) => isPoison(eid, deadLetters?.poison ?? 0),
+    isPoison: (eid) => !areMended && isPoison(eid, deadLetters?.poison ?? 0),
   };
+  /** The handlers take every event now. */
+  let areMended = false;
   const isBatched = shape.happens(0.3);
   // Drawn apart, so that the rest of a schedule is what it was before there were features.
   const chosen = features ?? chosenFeatures(chance.fork('features'));
-  const { topics: topicCount, deadLetters, acts } = { ...chosen, ...plant?.features };
+  const { topics: topicCount, deadLetters, acts, ...also } = { ...chosen, ...plant?.features };
+  const hasRedrives = also.redrives && deadLetters !== undefined;
   const topic = itemChange.routes[0]?.topic ?? '';
 
   const maxEvents = shape.pick([5, 50, 1000]);
@@ -157,6 +160,7 @@ export async function runReadersSchedule(
         sender: simulatedDeadLetters.sender(life),
         keys: simulatedDeadLetters.keys(life),
         attempts: deadLetters.attempts,
+        redrive: hasRedrives ? simulatedDeadLetters.redrives.port(life) : undefined,
       },
       handle: (call) => script.handle(call),
       onVersionGap: (what) => {
@@ -199,7 +203,7 @@ export async function runReadersSchedule(
     );
     const faults = plant?.faults ?? chosenFaults(shape);
     // What an offset means in a topic that is about to be made again nobody can say.
-    const isSeekable = !faults.includes('make topic again');
+    const isSeekable = !faults.includes('make topic again') && !hasRedrives;
     // Events that a batch is handed over in parts for have been begun with it.
     const isPausable = !isBatched || !deadLetters;
     const asked = acts.filter((act) => (act === 'pause partition' ? isPausable : isSeekable));
@@ -229,23 +233,41 @@ export async function runReadersSchedule(
       },
     );
     nemesis.start();
+    const { redrives } = simulatedDeadLetters;
+    const asking = chance.fork('asking');
+    const askEvery = (meanMs: number, untilMs: number, ask: () => void): void => {
+      scheduler.after(asking.gap(meanMs), () => {
+        if (scheduler.nowMs > untilMs) return;
+        ask();
+        askEvery(meanMs, untilMs, ask);
+      });
+    };
+    const askMs = asking.pick([150, 900]);
+    if (hasRedrives) askEvery(askMs, activeMs, () => redrives.askForOne());
     await scheduler.run(activeMs);
     nemesis.healAll();
     // The slow ones are done with their work in time, too.
     handlers = { ...handlers, ms: Math.min(handlers.ms, 5), long: 0 };
     letterBox = { ...letterBox, failures: 0, ms: Math.min(letterBox.ms, 5) };
+    if (hasRedrives) {
+      areMended = true;
+      askEvery(2000, Infinity, () => redrives.askForAll());
+    }
     await scheduler.run(activeMs + 20_000, () => writer.isOver && otherWriter?.isOver !== false);
+    const unsettled = (): string[] => [
+      ...checker.missing(),
+      ...checker.progress.uncommitted(),
+      ...(hasRedrives ? redrives.waiting() : []).flatMap((letters) =>
+        letters.map(({ eid }) => `the letter of ${eid}`),
+      ),
+    ];
     const isSettled = await scheduler.run(
       scheduler.nowMs + settleWithinMs,
-      every(
-        200,
-        scheduler,
-        () => checker.missing().length + checker.progress.uncommitted().length === 0,
-      ),
+      every(200, scheduler, () => unsettled().length === 0),
     );
     if (!isSettled)
       checker.fail(
-        `R4 not settled ${settleWithinMs} ms after the last fault: ${[...checker.missing(), ...checker.progress.uncommitted()].slice(0, 6).join(', ')}`,
+        `R4 not settled ${settleWithinMs} ms after the last fault: ${unsettled().slice(0, 6).join(', ')}`,
       );
     for (const host of hosts) {
       host.killGhosts();

@@ -6,13 +6,16 @@ import {
 import type { DeadLetterSender } from '../../../packages/consumer/src/dead-letters/dead-letter-sender.ts';
 import {
   createMemoryParkedKeys,
+  type ParkedEvent,
   type ParkedKeys,
+  type ParkOwner,
   type ParkScope,
 } from '../../../packages/consumer/src/dead-letters/parked-keys.ts';
 import { ConsumerError } from '../../../packages/consumer/src/errors.ts';
 import type { Chance } from '../chance.ts';
 import type { Life } from '../life.ts';
 import type { ReadersChecker } from './readers-checker.ts';
+import { SimulatedRedrives } from './simulated-redrives.ts';
 
 /** How the dead-letter topic and the store of parked keys behave. */
 export interface DeadLetterPlan {
@@ -31,6 +34,8 @@ export class SimulatedDeadLetters {
   readonly #plan: () => DeadLetterPlan;
   readonly #checker: ReadersChecker;
   readonly #trace: (what: string) => void;
+  /** What becomes of the letters, where somebody asks for it. */
+  readonly redrives: SimulatedRedrives;
 
   constructor(parts: {
     readonly chance: Chance;
@@ -43,6 +48,11 @@ export class SimulatedDeadLetters {
     this.#plan = parts.plan;
     this.#checker = parts.checker;
     this.#trace = parts.trace;
+    this.redrives = new SimulatedRedrives({
+      ...parts,
+      chance: parts.chance.fork('redrives'),
+      ask: async (life, whom, work) => this.#ask(life, whom, work),
+    });
   }
 
   /** What this process sends by. */
@@ -72,32 +82,57 @@ export class SimulatedDeadLetters {
         return keys;
       },
       parkedFor: (scope, key) => ask(() => this.#keys.parkedFor(scope, key)),
-      park: async (scope, key, event) => {
-        await ask(() => this.#park(life, scope, key, event));
+      own: (scope, partition) =>
+        ask(async () => {
+          const owner = await this.#keys.own?.(scope, partition);
+          if (!owner) throw new Error('a store that fences nobody');
+          this.#checker.deadLetters.owned(life.name, `${scope.topic}/${partition}`);
+          this.#trace(`${life.name} is given the parked keys of ${scope.topic}/${partition}`);
+          return owner;
+        }),
+      park: async (scope, key, event, owner) => {
+        await ask(() => this.#park(life, scope, key, event, owner));
         told(key);
       },
-      release: (scope, key) => ask(() => this.#keys.release(scope, key)),
+      release: (scope, key, owner) => ask(() => this.#release(life, scope, key, owner)),
     };
+  }
+
+  async #release(
+    life: Life,
+    scope: ParkScope,
+    key: string,
+    owner: ParkOwner | undefined,
+  ): Promise<boolean> {
+    const isReleased = await this.#keys.release(scope, key, owner);
+    this.#trace(`${life.name} frees ${key}`);
+    if (isReleased) this.#checker.deadLetters.released(life.name, key);
+    return isReleased;
   }
 
   async #park(
     life: Life,
     scope: ParkScope,
     key: string,
-    event: Parameters<ParkedKeys['park']>[2],
+    event: ParkedEvent,
+    owner: ParkOwner | undefined,
   ): Promise<void> {
-    await this.#keys.park(scope, key, event);
+    await this.#keys.park(scope, key, event, owner);
+    const at = `${scope.topic}/${event.place?.partition}`;
+    this.#checker.deadLetters.wrote(life.name, at, `parks ${key}`);
     const first = await this.#keys.parkedFor(scope, key);
     if (first) this.#checker.deadLetters.parked(key, first.eid);
     this.#trace(`${life.name} parks ${key} for ${event.eid}; it is for ${first?.eid}`);
   }
 
-  #take(life: Life, { headers }: DeadLetterRecord): Promise<void> {
+  #take(life: Life, letter: DeadLetterRecord): Promise<void> {
+    const { headers } = letter;
     const value = (name: string): string =>
       String(headers.findLast((header) => header.name === name)?.value);
     const [eid, reason] = [value(recordHeader.id), value(deadLetterHeader.reason)];
     this.#trace(`the dead letter of ${eid} is taken from ${life.name} as ${reason}`);
     this.#checker.deadLetter(life.name, eid, reason);
+    this.redrives.append(letter);
     return Promise.resolve();
   }
 

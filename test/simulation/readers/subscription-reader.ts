@@ -1,6 +1,7 @@
 import type { ConsumedEvent } from '../../../packages/consumer/src/events/consumed-event.ts';
 import type { DeadLetterSender } from '../../../packages/consumer/src/dead-letters/dead-letter-sender.ts';
 import type { ParkedKeys } from '../../../packages/consumer/src/dead-letters/parked-keys.ts';
+import type { RedrivePort } from '../../../packages/consumer/src/dead-letters/redrive-port.ts';
 import type { FailurePolicy } from '../../../packages/consumer/src/subscribe/poison-desk.ts';
 import {
   onTopic,
@@ -36,7 +37,12 @@ export interface ReaderAssembly {
   readonly onVersionGap: (what: string) => void;
   /** With these, what fails for good is parked; without them it is tried for ever. */
   readonly deadLetters:
-    | { readonly sender: DeadLetterSender; readonly keys: ParkedKeys; readonly attempts: number }
+    | {
+        readonly sender: DeadLetterSender;
+        readonly keys: ParkedKeys;
+        readonly attempts: number;
+        readonly redrive?: RedrivePort | undefined;
+      }
     | undefined;
   readonly trace: (what: string) => void;
 }
@@ -82,6 +88,7 @@ export async function startSubscription(assembly: ReaderAssembly): Promise<Runni
   const ports = {
     ...{ kafka, clock, random },
     ...(deadLetters ? { deadLetters: deadLetters.sender } : {}),
+    ...(deadLetters?.redrive ? { redrive: deadLetters.redrive } : {}),
   };
   const subscription = await subscribeWith(ports, { ...options, topics: topics.map(handlingOf) });
   return {
