@@ -3,7 +3,7 @@ import { contentHash } from '../history/content-hash.ts';
 import { HistoryChecker, type Verdict } from '../history/history-checker.ts';
 import type { FinalRow } from '../history/history.ts';
 import { readTopics } from './read-topics.ts';
-import type { TestPipeline } from './test-pipeline.ts';
+import { testDelivery, type TestPipeline } from './test-pipeline.ts';
 
 export interface JudgeOptions {
   /** Records that may be there a second time: 0 without faults (I7). */
@@ -29,7 +29,7 @@ export async function judgePipeline(
   );
   const checker = new HistoryChecker({
     routes,
-    allowedDuplicates: options.allowedDuplicates ?? 0,
+    allowedDuplicates: testDelivery === 'exactly-once' ? 0 : (options.allowedDuplicates ?? 0),
     compactedTopics: new Set((options.compactedTopics ?? []).map((name) => pipeline.topic(name))),
   });
   await readOutbox(pipeline, checker, new Set(options.leftOut));
