@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { eventually } from '../../../../test/support/eventually.ts';
 import type { FetchPosition } from '../ports/topic-log.ts';
 import { anyName, connectionTo, silentLog, Stranger } from '../test-support/test-topics.ts';
+import { Cluster } from '../cluster/cluster.ts';
 import { openKafkaReads } from './open-kafka-reads.ts';
+import { readPartition } from './read-partition.ts';
 
 let kafka: KafkaCluster;
 let stranger: Stranger;
@@ -214,4 +216,27 @@ it('ends what is out at once when it is closed, and asks nothing more', async ()
   await reads.close();
   await ended;
   await expect(reads.log.topics([topic])).rejects.toMatchObject({ code: 'KAFKA_UNAVAILABLE' });
+});
+
+describe('a partition that is read to its end', () => {
+  it('passes a removal of what it was about to read on as something to be asked again, and not as a verdict', async () => {
+    const topic = await stranger.topic();
+    const large = 'k'.repeat(30_000);
+    for (let batch = 0; batch < 4; batch += 1)
+      await stranger.write(topic, Array<string>(10).fill(large));
+    const cluster = new Cluster(connectionTo(kafka.bootstrap), silentLog);
+    onTestFinished(() => cluster.close());
+    await cluster.describe([topic]);
+    let records = 0;
+    const reading = readPartition(cluster, 1, { topic, partition: 0 }, async (some) => {
+      records += some.length;
+      await stranger.removeBefore(topic, '38');
+    });
+    await expect(reading).rejects.toMatchObject({
+      code: 'KAFKA_PARTITION_UNAVAILABLE',
+      message: expect.stringContaining('were removed while it was read') as string,
+    });
+    expect(records).toBeGreaterThan(0);
+    expect(records).toBeLessThan(38);
+  });
 });

@@ -1,4 +1,5 @@
 import { decodeRecords } from '../fetch/decode-records.ts';
+import { offsetOutOfRange } from '../fetch/fetch-codes.ts';
 import { KafkaError } from '../kafka-error.ts';
 import { errorFromCode } from '../kafka-errors.ts';
 import { partitionKey, type TopicPartition } from '../ports/partition.ts';
@@ -14,8 +15,8 @@ export type TakeRecords = (records: readonly KafkaRecord[]) => boolean | Promise
  * Reads one partition from this offset (or the first that is there) to the end that it has now, or until `take` has
  * enough; gives where it ended. Nothing is tried again here.
  * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_PARTITION_UNAVAILABLE where the end cannot be told or not be reached
- * (no leader, a new leader that does not know its end yet, somebody's open transaction); KAFKA_FORBIDDEN;
- * KAFKA_RECORDS_UNREADABLE.
+ * (no leader, a new leader that does not know its end yet, somebody's open transaction, records that were removed before
+ * they were read); KAFKA_FORBIDDEN; KAFKA_RECORDS_UNREADABLE.
  */
 export async function readOn(
   log: Pick<TopicLog, 'offsets' | 'fetch'>,
@@ -60,6 +61,12 @@ export async function readRange(
     });
     // A quota speaks: asked again, it answers when it likes.
     if (!fetched) continue;
+    if (fetched.errorCode === offsetOutOfRange)
+      throw new KafkaError(
+        'KAFKA_PARTITION_UNAVAILABLE',
+        `${name}: OFFSET_OUT_OF_RANGE: records from offset ${offset} on were removed while it was read (retention?)`,
+        { kafkaCode: offsetOutOfRange },
+      );
     if (fetched.errorCode !== 0) throw errorFromCode(fetched.errorCode, name);
     const { records, next } = decodeRecords(fetched, offset);
     if (next <= offset)

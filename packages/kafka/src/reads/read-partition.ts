@@ -20,8 +20,8 @@ export interface ReadingOfEnd {
  * the records. For transactions that are open before the end `waitMs` are waited, by default not at all. `leader` is
  * who leads it, as last heard. Nothing else is tried again here. Gives whether that was the whole partition.
  * @throws KafkaError KAFKA_UNAVAILABLE, KAFKA_PARTITION_UNAVAILABLE where the end cannot be told or not be reached
- * (no leader, a new leader that does not know its end yet, somebody's open transaction); KAFKA_FORBIDDEN;
- * KAFKA_RECORDS_UNREADABLE.
+ * (no leader, a new leader that does not know its end yet, somebody's open transaction, records that were removed before
+ * they were read); KAFKA_FORBIDDEN; KAFKA_RECORDS_UNREADABLE.
  */
 export async function readPartition(
   cluster: Cluster,

@@ -82,6 +82,12 @@ export class Stranger {
     await admin.deleteTopics({ topics: [topic] });
   }
 
+  /** Removes the records of partition 0 before this offset, as retention does. */
+  async removeBefore(topic: string, offset: string): Promise<void> {
+    const admin = await this.#admin();
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset }] });
+  }
+
   async write(topic: string, keys: readonly string[], partition = 0): Promise<void> {
     const producer = await this.#producer();
     await producer.send({
