@@ -89,7 +89,7 @@ export class World {
   /** Starts a relay; its states are kept in order. */
   relay(
     name: string,
-    over: (parts: RelayParts) => Partial<RelayParts> = () => ({}),
+    over: (parts: RelayParts, life: Life) => Partial<RelayParts> = () => ({}),
   ): { life: Life; states: RelayState[] } {
     const life = new Life(name, this.scheduler, this.chance.fork(name));
     const states: RelayState[] = [];
@@ -115,8 +115,8 @@ export class World {
       observer: { ...silentObserver, stateChanged: (state) => states.push(state) },
       failPoint: noFailPoint,
     };
-    runRelay({ ...parts, ...over(parts) }, new AbortController().signal).catch((thrown: unknown) =>
-      this.onHalt(name, thrown),
+    runRelay({ ...parts, ...over(parts, life) }, new AbortController().signal).catch(
+      (thrown: unknown) => this.onHalt(name, thrown),
     );
     return { life, states };
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Publisher } from '../../services/relay/src/kafka/publisher.ts';
+import { TransactionalSession } from '../../services/relay/src/kafka/transactional-session.ts';
 import type { RelayState } from '../../services/relay/src/relay-observer.ts';
 import type { RelayParts } from '../../services/relay/src/relay-parts.ts';
 import type { ChangeSource } from '../../services/relay/src/wal/change-source.ts';
@@ -7,6 +8,7 @@ import { noLsn } from '../../services/relay/src/wal/lsn.ts';
 import { beginningMs } from './life.ts';
 import { slotNotProven } from './planted-inside.ts';
 import { World } from './scenario-world.ts';
+import { SimulatedPublisher } from './simulated-publisher.ts';
 
 describe('a takeover that the loser does not notice', () => {
   /**
@@ -155,5 +157,41 @@ describe('back-pressure before the stream is there', () => {
     world.relay('relay', () => ({ source }));
     await world.scheduler.run(1000);
     expect(isPaused).toBe(true);
+  });
+});
+
+describe('a coordinator of transactions that leaves every commit without an answer at first', () => {
+  it('costs a session each time, and no pause: what was committed is confirmed, and nothing has failed', async () => {
+    const world = new World();
+    let unanswered = 0;
+    const { states } = world.relay('relay', (_parts, life) => ({
+      publisher: new SimulatedPublisher({
+        kafka: world.kafka,
+        life,
+        delivery: 'exactly-once',
+        transactional: ({ transactions, ...parts }) =>
+          new TransactionalSession({
+            ...parts,
+            transactions: {
+              add: (partitions) => transactions.add(partitions),
+              commit: async () => {
+                await transactions.commit();
+                unanswered += 1;
+                return { isLastOfEpoch: true };
+              },
+              retire: (partitions, ms) => transactions.retire(partitions, ms),
+            },
+          }),
+      }),
+    }));
+    await world.until('it streams', () => states.includes('streaming'));
+    // More than the bound on unconfirmed bytes: the next batch is there when a commit is.
+    for (let transaction = 0; transaction < 40; transaction += 1) world.commit(5);
+    await world.untilConfirmed();
+    expect(unanswered).toBeGreaterThan(3);
+    // Its own slot may still be held for a moment, which is no failure either.
+    expect(states).not.toContain('recovering');
+    const versions = Array.from({ length: 200 }, (_, index) => index + 1);
+    expect(world.versions('sim.item')).toEqual(versions);
   });
 });

@@ -8,7 +8,7 @@ import { HealthWatch } from './health-watch.ts';
 import { healthBounds } from './health-judge.ts';
 import { toRelayError } from '../../services/relay/src/errors.ts';
 import { SlotLoss } from './slot-loss.ts';
-import { faultsOf, isForTransactions, plotOf, type Plot } from './plots.ts';
+import { faultsOf, forTransactions, plotOf, type Plot } from './plots.ts';
 import { Nemesis } from './nemesis.ts';
 import { changeLimit, poisonOf, smallBatchBytes } from './poison-plan.ts';
 import { foreignRecord, lostBehindNew, publishedRecords } from './published-records.ts';
@@ -161,7 +161,9 @@ export async function runSchedule(
     slow,
     untilMs: activeMs,
   });
-  watch.start({ postgres, kafka, hosts }, (failure) => failures.push(failure));
+  watch.start({ postgres, kafka, hosts, isExact: delivery === 'exactly-once' }, (failure) =>
+    failures.push(failure),
+  );
   const slotLoss = new SlotLoss(postgres, kafka, workload);
   const copies = new DatabaseCopies(postgres, workload, chance.fork('copies'), (endLsn) => {
     // What was confirmed beyond the copy's end was of the history that is lost.
@@ -180,9 +182,7 @@ export async function runSchedule(
     },
     chance.fork('nemesis'),
     {
-      faults: faultsOf(plot, shape).filter(
-        (fault) => delivery === undefined || isForTransactions(fault),
-      ),
+      faults: delivery ? forTransactions(plot, faultsOf(plot, shape)) : faultsOf(plot, shape),
       gapMs: isSlow ? shape.pick([5000, 15_000]) : shape.pick([300, 1000, 3000]),
       untilMs: activeMs,
       stretch: isHealth ? 4 : 1,
@@ -206,6 +206,8 @@ export async function runSchedule(
   }
   await scheduler.run(activeMs);
   nemesis.healAll();
+  // A commit that is lost is a fault, too, and costs a session. Where one in thirty goes on being lost while the server decodes for 13 s in silence for each session
+  // (`slow`), which begins with every one of them again, a backlog of some hundred batches takes minutes: seed exactly-once-66, whose relay does what it should.
   kafka.coordinator.isPunctual = true;
   await scheduler.run(activeMs + 10_000, () => workload.isOver);
   const settle = async (): Promise<boolean> => {

@@ -34,6 +34,7 @@ export async function runSession(
     at: now(),
     holdsSlot: () => stream.holdsSlot(),
   });
+  let session: PublisherSession | undefined;
   const pipeline = new Pipeline(parts, {
     known,
     prove: async () => {
@@ -41,7 +42,7 @@ export async function runSession(
       await guard.prove();
     },
     onSendFailed: () => guard.failed(),
-    onEnd: (reason) => ended.end(reason),
+    onEnd: (reason) => ended.end(session?.mustRenew() && isSpent(reason) ? 'renew' : reason),
   });
   const opened = await unlessStopped(source.open(pipeline, signal), signal, clock, (late) =>
     late.close(),
@@ -54,7 +55,6 @@ export async function runSession(
   const finished = new AbortController();
   const stopped = AbortSignal.any([signal, ended.signal]);
   let heartbeat: Promise<void> | undefined;
-  let session: PublisherSession | undefined;
   try {
     pipeline.attach(stream);
     failPoint('after-slot-before-publisher');
@@ -99,6 +99,11 @@ export async function runSession(
     await stream.close();
     await heartbeat;
   }
+}
+
+/** The producer had to be replaced anyway, and a send was sooner than the heartbeat: nothing has failed for which the next session would have to wait. */
+function isSpent(reason: RelayError | 'renew'): boolean {
+  return reason === 'renew' || reason.code === 'SINK_SESSION_BROKEN';
 }
 
 /** Why a session ended; the first reason stands. */
