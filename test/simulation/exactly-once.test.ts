@@ -73,6 +73,7 @@ const plantedBugs: readonly PlantedBug[] = [
               await transactions.add(partitions);
             },
             commit: () => Promise.resolve({ isLastOfEpoch: false }),
+            retire: () => Promise.resolve(),
           },
         });
       },
@@ -91,6 +92,7 @@ const plantedBugs: readonly PlantedBug[] = [
               await transactions.commit();
               return { isLastOfEpoch: false };
             },
+            retire: (partitions, ms) => transactions.retire(partitions, ms),
           },
         }),
     },

@@ -29,6 +29,8 @@ interface World {
   readonly postgres: SimulatedPostgres;
   readonly kafka: SimulatedKafka;
   readonly hosts: readonly RelayHost[];
+  /** Every relay delivers in transactions. */
+  readonly isExact: boolean;
 }
 
 /** Since when something holds without a break. */
@@ -57,7 +59,7 @@ export class HealthJudge {
 
   /** What is said wrongly at this moment. Called at every look, so that it knows since when what holds. */
   judge(life: Life, said: SaidHealth, confirmedMs: number | undefined): string[] {
-    const { postgres, kafka } = this.#world;
+    const { postgres, kafka, isExact } = this.#world;
     const { nowMs } = postgres.scheduler;
     const waitsMs = this.#commitWaitsMs();
     if (life.isStopped || life.isDead) {
@@ -89,6 +91,7 @@ export class HealthJudge {
     const ofSilence = forMs('no server', !postgres.isUp, postgres.turns);
     const ofGone = forMs('no slot', postgres.slot !== 'there', postgres.turns);
     const ofLane = forMs('stuck lane', hasStuckLane);
+    const ofCoordinator = forMs('no coordinator', isExact && kafka.isCoordinatorAway);
 
     const b = healthBounds;
     const wrong: [boolean, string][] = [
@@ -113,6 +116,10 @@ export class HealthJudge {
       [
         isReady && Math.min(waitsMs, ofLane, ofHold, ofStreaming) > b.laneMs,
         `all is well, and a partition has taken nothing for ${ofLane} ms while a commit waits`,
+      ],
+      [
+        isReady && Math.min(waitsMs, ofCoordinator, ofHold, ofStreaming) > b.laneMs,
+        `all is well, and the coordinator of transactions has been away for ${ofCoordinator} ms while a commit waits`,
       ],
       [
         said.lagBytes === 0 && Math.min(waitsMs, awakeMs) > b.slotMs,

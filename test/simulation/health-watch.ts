@@ -11,6 +11,8 @@ interface World {
   readonly postgres: SimulatedPostgres;
   readonly kafka: SimulatedKafka;
   readonly hosts: readonly RelayHost[];
+  /** Every relay delivers in transactions. */
+  readonly isExact: boolean;
 }
 
 /** Asks every relay twice a second how it is, and tells what is not true (I11). */

@@ -61,7 +61,17 @@ function chosenFaults(chance: Chance): readonly FaultName[] {
   return chance.shuffled(faultNames).slice(0, chance.pick([1, 2, 4, 8, faultNames.length]));
 }
 
-/** Whether the world of transactions has this fault: it does not know of records that are not replicated yet, nor of producers that are forgotten. */
-export function isForTransactions(fault: FaultName): boolean {
-  return fault !== 'followers behind' && fault !== 'retention' && fault !== 'sleep on a row';
+/**
+ * The faults of a schedule whose relays deliver exactly once. The world of transactions does not know of records that are not replicated yet, nor of producers that are forgotten; a
+ * coordinator that is away for long is only there something that readiness has to say.
+ */
+export function forTransactions(plot: Plot, faults: readonly FaultName[]): readonly FaultName[] {
+  const known = faults.filter((fault) => !unknownToTransactions.has(fault));
+  return plot === 'health' ? [...known, 'trouble the coordinator'] : known;
 }
+
+const unknownToTransactions: ReadonlySet<FaultName> = new Set([
+  'followers behind',
+  'retention',
+  'sleep on a row',
+]);

@@ -91,6 +91,7 @@ export function relayAssembly(around: RelaySurroundings): (life: Life) => RelayP
           duplicates.tailRead(lane, session, isKnown, hidden),
         onAsked: (error) => health.kafkaAsked(error),
         onConfirmed: () => health.confirmed(),
+        onWaiting: (error, attempt, lanes) => parts.observer.sendFailed(error, attempt, lanes),
         ...plant?.publisher,
       }),
       eventTypes: known(poison !== undefined && poison.knows()),

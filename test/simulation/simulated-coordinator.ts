@@ -124,6 +124,14 @@ export class SimulatedCoordinator {
     return coordinatorError.none;
   }
 
+  /** Ends what is open, whichever epoch of the producer asks, as Kafka does; where nothing is open, an older epoch is refused. */
+  retire(transactionalId: string, { producerId, producerEpoch }: ProducerIdentity): void {
+    const owner = this.#owners.get(transactionalId);
+    if (owner?.identity.producerId !== producerId) return;
+    if (owner.transaction?.state === 'open') this.#abort(owner);
+    else if (!owner.transaction && owner.identity.producerEpoch === producerEpoch) raise(owner);
+  }
+
   /** Where a partition keeps what a transactional batch adds to it; undefined if the transaction is not over that partition, or no longer. */
   hiddenOf(transactionalId: string, lane: string): LoggedRecord[] | undefined {
     return this.#owners.get(transactionalId)?.transaction?.open.get(lane);

@@ -55,7 +55,7 @@ export interface KafkaWeather {
   omitPartition: number;
   /** Probability that the last records of a partition cannot be read at a start. */
   hideTail: number;
-  /** Probability that the coordinator of producers is moving, loading, or busy with the same name. */
+  /** Probability that the coordinator of producers is moving, loading, or busy with the same name. Above one half it answers nothing to those who deliver exactly once. */
   troubleCoordinator: number;
 }
 
@@ -128,6 +128,11 @@ export class SimulatedKafka {
 
   isUp(broker: number): boolean {
     return this.#broker(broker).isUp;
+  }
+
+  /** Nobody answers questions about transactions; brokers take records all the same. */
+  get isCoordinatorAway(): boolean {
+    return this.weather.troubleCoordinator > 0.5;
   }
 
   get hasLivingBroker(): boolean {

@@ -1,4 +1,9 @@
-import { errorFromCode, KafkaError, type ProducerIdentity } from '@outbound/kafka';
+import {
+  errorFromCode,
+  KafkaError,
+  type ProducerIdentity,
+  type TopicPartition,
+} from '@outbound/kafka';
 import { RelayError, toRelayError } from '../../services/relay/src/errors.ts';
 import { transactionalIdOf } from '../../services/relay/src/kafka/transactional-id.ts';
 import {
@@ -53,6 +58,8 @@ export interface SimulatedPublisherOptions {
   /** Told after each question to the cluster, as the real publisher does; and when brokers have confirmed something. */
   readonly onAsked?: (error: RelayError | undefined) => void;
   readonly onConfirmed?: () => void;
+  /** Told while a transaction waits, as the real publisher does. */
+  readonly onWaiting?: TransactionalSessionParts['onWaiting'];
   /** Whether an idle session asks the cluster if it is there; the relay's own does. */
   readonly asksWhileIdle?: boolean;
   /** Told when a session has read a partition's tail: what older sessions append there from now on, and what is not shown yet, may come twice. */
@@ -122,22 +129,21 @@ export class SimulatedPublisher implements Publisher {
     transactions: SimulatedTransactions,
     producer: ProducerIdentity,
   ): PublisherSession {
-    const { life, transactional, onConfirmed } = this.#options;
+    const { life, transactional, onConfirmed, onWaiting = () => undefined } = this.#options;
+    const lanesOf = (partitions: readonly TopicPartition[]): string[] =>
+      partitions.map(({ topic, partition }) => laneKey(topic, partition));
     const parts: TransactionalSessionParts = {
       session,
       transactions: {
-        add: (partitions) =>
-          transactions.add(
-            producer,
-            partitions.map(({ topic, partition }) => laneKey(topic, partition)),
-          ),
-        commit: async () => {
-          const end = await transactions.commit(producer);
+        add: (partitions, onWait) => transactions.add(producer, lanesOf(partitions), onWait),
+        commit: async (onWait) => {
+          const end = await transactions.commit(producer, onWait);
           onConfirmed?.();
           return end;
         },
+        retire: (partitions, ms) => transactions.retire(producer, lanesOf(partitions), ms),
       },
-      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      onWaiting,
       clock: life.clock,
       storeWithinMs: 15_000,
       closing: new AbortController(),

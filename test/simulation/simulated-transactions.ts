@@ -1,4 +1,10 @@
-import { errorFromCode, type Committed, type ProducerIdentity } from '@outbound/kafka';
+import {
+  errorFromCode,
+  KafkaError,
+  type Committed,
+  type OnWaiting,
+  type ProducerIdentity,
+} from '@outbound/kafka';
 import { RelayError, toRelayError } from '../../services/relay/src/errors.ts';
 import type { Life } from './life.ts';
 import { coordinatorError, type SimulatedCoordinator } from './simulated-coordinator.ts';
@@ -12,6 +18,8 @@ interface Network {
 }
 
 const withinMs = 15_000;
+/** As in the real one: of a transaction that waits for the one before for a moment nothing is told. */
+const tellConcurrentAfterMs = 1000;
 /** Probability that a commit is given up, and carried out behind the beginning of another transaction. */
 const lateCommits = 0.03;
 
@@ -38,25 +46,56 @@ export class SimulatedTransactions {
     return identity;
   }
 
-  async add(producer: ProducerIdentity, lanes: readonly string[]): Promise<void> {
-    await this.#until((coordinator) => coordinator.add(this.#transactionalId, producer, lanes));
+  async add(
+    producer: ProducerIdentity,
+    lanes: readonly string[],
+    onWaiting?: OnWaiting,
+  ): Promise<void> {
+    await this.#until((coordinator) => coordinator.add(this.#transactionalId, producer, lanes), {
+      onWaiting,
+    });
   }
 
-  async commit(producer: ProducerIdentity): Promise<Committed> {
+  async commit(producer: ProducerIdentity, onWaiting?: OnWaiting): Promise<Committed> {
     await this.#until((coordinator) => coordinator.commit(this.#transactionalId, producer), {
-      probability: lateCommits,
+      late: { probability: lateCommits },
+      onWaiting,
     });
     return { isLastOfEpoch: this.#isInDoubt };
   }
 
+  async retire(producer: ProducerIdentity, lanes: readonly string[], ms: number): Promise<void> {
+    await Promise.race([
+      this.#retire(producer, lanes).catch(() => undefined),
+      this.#options.life.clock.sleep(ms),
+    ]);
+  }
+
+  async #retire(producer: ProducerIdentity, lanes: readonly string[]): Promise<void> {
+    const { coordinator } = this.#options.kafka;
+    const id = this.#transactionalId;
+    const added = await askCoordinator(this.#options, () => ({
+      code: coordinator.add(id, producer, lanes),
+    }));
+    if (added.code === coordinatorError.none)
+      await askCoordinator(this.#options, () => coordinator.retire(id, producer));
+  }
+
   async #until(
     question: (coordinator: SimulatedCoordinator) => number,
-    late?: { readonly probability: number },
+    {
+      late,
+      onWaiting = () => undefined,
+    }: {
+      readonly late?: { readonly probability: number };
+      readonly onWaiting?: OnWaiting | undefined;
+    } = {},
   ): Promise<void> {
     const { kafka, life } = this.#options;
-    const deadlineMs = kafka.scheduler.nowMs + withinMs;
-    for (;;) {
-      const { code } = await ask(
+    const beganMs = kafka.scheduler.nowMs;
+    const deadlineMs = beganMs + withinMs;
+    for (let attempt = 0; ; attempt += 1) {
+      const { code } = await askCoordinator(
         this.#options,
         () => ({ code: question(kafka.coordinator) }),
         kafka.weather.loseAnswer,
@@ -64,14 +103,36 @@ export class SimulatedTransactions {
       ).catch((thrown: unknown) => {
         this.#isInDoubt = true;
         if (!(thrown instanceof RelayError) || kafka.scheduler.nowMs > deadlineMs) throw thrown;
+        onWaiting(new KafkaError('KAFKA_UNAVAILABLE', thrown.message), attempt);
         return { code: coordinatorError.concurrentTransactions };
       });
       if (code === coordinatorError.none) return;
       if (code !== coordinatorError.concurrentTransactions || kafka.scheduler.nowMs > deadlineMs)
         throw toRelayError(errorFromCode(code, `transaction of ${this.#transactionalId}`));
+      if (kafka.scheduler.nowMs - beganMs >= tellConcurrentAfterMs)
+        onWaiting(errorFromCode(code, `transaction of ${this.#transactionalId}`), attempt);
       await life.clock.sleep(5);
     }
   }
+}
+
+/** As `ask`; a coordinator that is away is waited for in vain. */
+function askCoordinator<T>(
+  network: Network,
+  answer: () => T,
+  loseAnswer = 0,
+  late?: { readonly probability: number },
+): Promise<T> {
+  const { kafka, life } = network;
+  if (!kafka.isCoordinatorAway) return ask(network, answer, loseAnswer, late);
+  return new Promise((_resolve, reject) => {
+    if (!life.act()) return;
+    life.after(
+      requestTimeoutMs,
+      () => reject(new RelayError('SINK_UNAVAILABLE', 'the coordinator is away')),
+      'kafka',
+    );
+  });
 }
 
 /**

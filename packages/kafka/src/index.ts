@@ -67,7 +67,13 @@ export {
   recordBound,
   type BatchCompression,
 } from './produce/record-batch.ts';
-export { Transactions, type Committed, type TransactionsOptions } from './produce/transactions.ts';
+export { explainConcurrent } from './produce/explain-concurrent.ts';
+export {
+  Transactions,
+  type Committed,
+  type OnWaiting,
+  type TransactionsOptions,
+} from './produce/transactions.ts';
 export type { RecordToWrite } from './produce/record-to-write.ts';
 export { ByteCursor } from './wire/byte-cursor.ts';
 export { ByteSink } from './wire/byte-sink.ts';

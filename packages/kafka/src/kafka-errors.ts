@@ -96,6 +96,8 @@ const kafkaCodes: ReadonlyMap<number, KafkaCode> = new Map([
 /** The broker has the batch already and says so without its offset: as good as a confirmation. */
 export const duplicateSequenceNumber = 46;
 export const unknownTopicOrPartition = 3;
+/** The transaction before is still being ended: asked again, it is answered. */
+export const concurrentTransactions = 51;
 /** Other partitions of the same request are why. */
 export const operationNotAttempted = 55;
 

@@ -92,7 +92,7 @@ export const recoveries = {
     'Check that Kafka runs and can be reached; the relay goes on trying and Postgres keeps the changes.',
   ),
   SINK_PARTITION_UNAVAILABLE: retry(
-    'A partition has no leader or too few replicas in sync: bring the brokers back; other partitions flow meanwhile.',
+    'A partition has no leader or too few replicas in sync: bring the brokers back; other partitions flow meanwhile, unless RELAY_DELIVERY is exactly-once.',
   ),
   SINK_SESSION_BROKEN: retry(
     'Kafka no longer knows this producer or its sequence; the relay opens a new session by itself.',

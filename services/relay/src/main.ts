@@ -211,6 +211,7 @@ await runUntilSignal(
             deadLetters,
             log: limitedKafkaLog(logger, { everyMs: 10_000, nowMs: () => systemClock.nowMs() }),
             onAsked: (error) => readiness.kafkaAsked(error),
+            onWaiting: (error, attempt, lanes) => observer.sendFailed(error, attempt, lanes),
           }),
           eventTypes,
           clock: systemClock,

@@ -62,6 +62,82 @@ export const endTransactionApi: OwnApi<
   decode: (cursor) => ({ throttleMs: cursor.int32(), errorCode: cursor.int16() }),
 };
 
+/**
+ * InitProducerId with the producer that asks (from version 3 on, KIP-360): the coordinator ends what is open, with a newer epoch, and refuses an older producer where nothing is.
+ * What is given out is not used. Source: https://kafka.apache.org/protocol#The_Messages_InitProducerId
+ */
+export const retireProducerApi: OwnApi<
+  TransactionOwner,
+  { readonly throttleMs: number; readonly errorCode: number }
+> = {
+  name: 'InitProducerId',
+  key: 22,
+  versions: [4, 3],
+  flexibleFrom: 2,
+  encode: ({ transactionalId, identity }) =>
+    new ByteWriter()
+      .compactString(transactionalId)
+      .int32(1000) // of no transaction: the least that every broker takes
+      .int64(identity.producerId)
+      .int16(identity.producerEpoch)
+      .noTags()
+      .written(),
+  decode: (cursor) => ({ throttleMs: cursor.int32(), errorCode: cursor.int16() }),
+};
+
+/** A transaction as its coordinator knows it. */
+export interface TransactionFacts {
+  readonly errorCode: number;
+  /** In Kafka's words, such as `PrepareAbort`. */
+  readonly state: string;
+  /** Those that it is over; while it is being ended, those that have not taken its end yet. */
+  readonly partitions: readonly TopicPartition[];
+}
+
+/**
+ * DescribeTransactions (KIP-664, Kafka 3.0) of one transactional id. Source:
+ * https://kafka.apache.org/protocol#The_Messages_DescribeTransactions
+ */
+export const describeTransactionsApi: OwnApi<
+  { readonly transactionalId: string },
+  { readonly throttleMs: number; readonly transactions: readonly TransactionFacts[] }
+> = {
+  name: 'DescribeTransactions',
+  key: 65,
+  versions: [0],
+  flexibleFrom: 0,
+  encode({ transactionalId }) {
+    const writer = new ByteWriter();
+    return writer
+      .compactArray([transactionalId], (id) => writer.compactString(id))
+      .noTags()
+      .written();
+  },
+  decode(cursor) {
+    const throttleMs = cursor.int32();
+    const transactions = cursor.compactArray(() => {
+      const errorCode = cursor.int16();
+      cursor.compactNullableString(); // the transactional id
+      const state = cursor.compactNullableString() ?? '';
+      cursor.int32(); // its timeout
+      cursor.int64(); // when it began
+      cursor.int64(); // producer id
+      cursor.int16(); // and epoch
+      const partitions = cursor
+        .compactArray(() => {
+          const topic = cursor.compactNullableString() ?? '';
+          const numbers = cursor.compactArray(() => cursor.int32());
+          cursor.skipTags();
+          return numbers.map((partition) => ({ topic, partition }));
+        })
+        .flat();
+      cursor.skipTags();
+      return { errorCode, state, partitions };
+    });
+    return { throttleMs, transactions };
+  },
+};
+
 function writeOwner({ transactionalId, identity }: TransactionOwner): ByteWriter {
   return new ByteWriter()
     .string(transactionalId)

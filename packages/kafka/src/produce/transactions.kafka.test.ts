@@ -60,6 +60,30 @@ it('aborts what an older epoch has left open before the newer one is given out, 
   expect((await eventually(() => read())).keys).toEqual(['again']);
 });
 
+it('ends an open transaction by taking its own epoch away, so that readers go on, and what arrives late is refused', async () => {
+  const { producer, read, at } = await rig();
+  const one = await producer();
+  await one.transactions.add([at]);
+  expect(await one.write('never')).toEqual({ code: 0 });
+  await one.transactions.retire([at], 5000);
+  expect(await eventually(() => read())).toEqual({ keys: [], isWhole: true });
+  expect(await one.write('late')).toEqual({ code: invalidProducerEpoch });
+  expect(await read()).toEqual({ keys: [], isWhole: true });
+});
+
+it('ends nothing of a newer producer, and does not fence it', async () => {
+  const { producer, read, at } = await rig();
+  const older = await producer();
+  await older.transactions.add([at]);
+  const newer = await producer();
+  await newer.transactions.add([at]);
+  expect(await newer.write('a')).toEqual({ code: 0 });
+  await older.transactions.retire([at], 5000);
+  expect(await newer.write('b')).toEqual({ code: 0 });
+  await newer.transactions.commit();
+  expect((await eventually(() => read())).keys).toEqual(['a', 'b']);
+});
+
 it('refuses an older epoch in every partition that a transaction without records was over', async () => {
   const { producer, read, at } = await rig();
   const older = await producer();

@@ -1,10 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { addPartitionsApi, endTransactionApi } from '../apis/transaction-apis.ts';
+import {
+  addPartitionsApi,
+  endTransactionApi,
+  retireProducerApi,
+} from '../apis/transaction-apis.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { BrokerLink } from '../connection/broker-link.ts';
 import { KafkaError } from '../kafka-error.ts';
-import { errorFromCode, operationNotAttempted } from '../kafka-errors.ts';
+import { concurrentTransactions, errorFromCode, operationNotAttempted } from '../kafka-errors.ts';
 import type { TopicPartition } from '../ports/partition.ts';
+import { explainConcurrent } from './explain-concurrent.ts';
 import { transactionCoordinatorOf, type ProducerIdentity } from './producer-identity.ts';
 
 export interface TransactionsOptions {
@@ -15,11 +20,18 @@ export interface TransactionsOptions {
   readonly withinMs: number;
   /** Asks nothing more. */
   readonly signal: AbortSignal;
+  /**
+   * After so long, and as often, it is told that the transaction before is still being ended; default 1 s. Each transaction waits for a moment of that, which is nothing to
+   * tell.
+   */
+  readonly tellConcurrentAfterMs?: number;
 }
+
+/** Is told why a question had no answer for good, and is asked again; `attempt` counts from 0. Must not throw. */
+export type OnWaiting = (error: KafkaError, attempt: number) => void;
 
 const firstPauseMs = 2;
 const longestPauseMs = 200;
-const concurrentTransactions = 51;
 const passing: ReadonlySet<string> = new Set(['KAFKA_UNAVAILABLE', 'KAFKA_PARTITION_UNAVAILABLE']);
 
 /** A transaction that is committed for good. */
@@ -53,25 +65,16 @@ export class Transactions {
    * @throws KafkaError KAFKA_FENCED if a newer epoch exists, or the coordinator has aborted the transaction by its time;
    * KAFKA_PRODUCER_LOST; KAFKA_FORBIDDEN; KAFKA_UNAVAILABLE after `withinMs`.
    */
-  async add(partitions: readonly TopicPartition[]): Promise<void> {
-    const { transactionalId, identity } = this.#options;
-    await this.#ask(async (link) => {
-      const { errorCodes } = await link.request(addPartitionsApi, {
-        transactionalId,
-        identity,
-        partitions,
-      });
-      const failed = errorCodes.filter((code) => code !== 0);
-      return failed.find((code) => code !== operationNotAttempted) ?? failed[0] ?? 0;
-    });
+  async add(partitions: readonly TopicPartition[], onWaiting?: OnWaiting): Promise<void> {
+    await this.#ask((link) => this.#added(link, partitions), onWaiting);
   }
 
   /**
    * Resolves when the transaction is committed for good. Read-committed readers see it a moment later.
-   * @throws KafkaError as `add`: after KAFKA_FENCED nothing of it is there; after another it may be. Whoever opens the
-   * next producer under the id finds it ended.
+   * @throws KafkaError as `add`. It may be committed all the same, also after KAFKA_FENCED: an earlier question may have been carried out before the newer epoch
+   * was given out. Whoever opens the next producer under the id finds it ended.
    */
-  async commit(): Promise<Committed> {
+  async commit(onWaiting?: OnWaiting): Promise<Committed> {
     const { transactionalId, identity } = this.#options;
     await this.#ask(async (link) => {
       const { errorCode } = await link.request(endTransactionApi, {
@@ -80,20 +83,75 @@ export class Transactions {
         isCommit: true,
       });
       return errorCode;
-    });
+    }, onWaiting);
     return { isLastOfEpoch: this.#isInDoubt };
   }
 
-  async #ask(question: (link: BrokerLink) => Promise<number>): Promise<void> {
-    const { cluster, withinMs, signal } = this.#options;
+  /**
+   * For whoever stops: the coordinator aborts the transaction that is open over these partitions, by taking this epoch away, so that readers do not wait for its time to run out,
+   * and what is still on its way to a partition is refused there. (An abort that leaves the epoch would let a late batch open the partition again, and before Kafka 3.6 for
+   * ever: KIP-890.) One that is being committed is. Nothing may be sent afterwards. Never rejects, and takes `ms` at the most: without an answer the transaction ends by its
+   * time, or by the next producer.
+   */
+  async retire(partitions: readonly TopicPartition[], ms: number): Promise<void> {
+    const waited = new AbortController();
+    await Promise.race([
+      this.#retire(partitions).catch(() => undefined),
+      delay(ms, undefined, { signal: waited.signal, ref: false }).catch(() => undefined),
+    ]);
+    waited.abort();
+  }
+
+  async #retire(partitions: readonly TopicPartition[]): Promise<void> {
+    const { transactionalId, identity } = this.#options;
+    // Where a transaction is open, taking an epoch away asks for no epoch: an older producer would end what is the newer one's. Adding does ask.
+    const newer = await this.#failureOf((link) => this.#added(link, partitions));
+    if (newer) return;
+    await this.#failureOf(async (link) => {
+      const { errorCode } = await link.request(retireProducerApi, { transactionalId, identity });
+      return errorCode;
+    });
+  }
+
+  async #added(link: BrokerLink, partitions: readonly TopicPartition[]): Promise<number> {
+    const { transactionalId, identity } = this.#options;
+    const question = { transactionalId, identity, partitions };
+    const { errorCodes } = await link.request(addPartitionsApi, question);
+    const failed = errorCodes.filter((code) => code !== 0);
+    return failed.find((code) => code !== operationNotAttempted) ?? failed[0] ?? 0;
+  }
+
+  async #ask(
+    question: (link: BrokerLink) => Promise<number>,
+    onWaiting: OnWaiting = () => undefined,
+  ): Promise<void> {
+    const {
+      cluster,
+      transactionalId,
+      withinMs,
+      signal,
+      tellConcurrentAfterMs = 1000,
+    } = this.#options;
     const deadlineMs = performance.now() + withinMs;
+    let tellAtMs = performance.now() + tellConcurrentAfterMs;
+    let told = 0;
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-      const error = await this.#failureOf(question);
+      let error = await this.#failureOf(question);
       if (!error) return;
-      if (!passing.has(error.code) || signal.aborted || performance.now() > deadlineMs) throw error;
+      const isConcurrent = error.kafkaCode === concurrentTransactions;
+      const isOver = signal.aborted || performance.now() > deadlineMs;
+      const isTold = !isConcurrent || performance.now() >= tellAtMs;
+      if (isConcurrent && !signal.aborted && (isOver || isTold))
+        error = await explainConcurrent(cluster, transactionalId, error);
+      if (!passing.has(error.code) || isOver) throw error;
+      if (isTold) {
+        onWaiting(error, told);
+        told += 1;
+        tellAtMs = performance.now() + tellConcurrentAfterMs;
+      }
       await delay(pauseMs, undefined, { signal }).catch(() => undefined);
       // The transaction before is still being written to its partitions: nobody else is to be asked.
-      if (error.kafkaCode === concurrentTransactions) continue;
+      if (isConcurrent) continue;
       this.#coordinator = undefined;
       // Its failure is the next question's.
       await cluster.describe([]).catch(() => undefined);

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   Cluster,
+  explainConcurrent,
   fence,
   gzipCompression,
+  KafkaError,
   TopicDirectory,
   Transactions,
   type ProducerIdentity,
@@ -28,7 +30,7 @@ import { readTails } from './tail-reader.ts';
 import type { Tail } from './tail.ts';
 import { readTopics, refuseBreaking } from './topic-state.ts';
 import { transactionalIdOf } from './transactional-id.ts';
-import { TransactionalSession } from './transactional-session.ts';
+import { TransactionalSession, type TransactionalSessionParts } from './transactional-session.ts';
 
 export interface KafkaPublisherOptions {
   readonly connection: KafkaConnection;
@@ -42,6 +44,8 @@ export interface KafkaPublisherOptions {
   readonly log: KafkaLog;
   /** Told after each question to the cluster, sends apart: why nobody answered, or undefined. Must not throw. */
   readonly onAsked?: (error: RelayError | undefined) => void;
+  /** Told while a transaction waits: see `TransactionalSessionParts`. */
+  readonly onWaiting?: TransactionalSessionParts['onWaiting'];
   readonly timing?: SessionTiming;
   /** First sequence of every partition; only a test of the wrap sets it. */
   readonly firstSequence?: number;
@@ -88,11 +92,16 @@ export class KafkaPublisher implements Publisher {
       // Not of the dead letters, which are sent again after a restart: an event that is parked for another reason than before must get there.
       const tailed = partitionsOf(this.#routed);
       const isExact = delivery === 'exactly-once';
-      const producer = isExact
-        ? await this.#fenceEverywhere(directory.cluster, transactionalId)
-        : await fence(directory.cluster, transactionalId, coordinatorWithinMs);
+      const { cluster } = directory;
+      const fencing = isExact
+        ? this.#fenceEverywhere(cluster, transactionalId)
+        : fence(cluster, transactionalId, coordinatorWithinMs);
+      const producer = await fencing.catch(async (thrown: unknown) => {
+        if (!(thrown instanceof KafkaError)) throw thrown;
+        throw await explainConcurrent(cluster, transactionalId, thrown);
+      });
       const tails = isExact
-        ? await readCommittedTails(directory, tailed, fingerprint)
+        ? await readCommittedTails(directory, tailed, fingerprint, log)
         : await readTails(directory, tailed, fingerprint, log);
       const { deadLetters } = this.#options;
       const parked = deadLetters && new ParkedKeys(startLsn);
@@ -182,7 +191,7 @@ export class KafkaPublisher implements Publisher {
         withinMs: storeWithinMs,
         signal: closing.signal,
       }),
-      log,
+      onWaiting: this.#options.onWaiting ?? (() => undefined),
       clock: systemClock,
       storeWithinMs,
       closing,

@@ -1,4 +1,4 @@
-import type { Committed } from '@outbound/kafka';
+import { KafkaError, type Committed, type OnWaiting } from '@outbound/kafka';
 import { systemClock } from '@outbound/service-kit';
 import { describe, expect, it } from 'vitest';
 import { RelayError } from '../errors.ts';
@@ -21,11 +21,13 @@ const stored = ({ topic, partition }: LaneBatch): LaneAnswer => ({
 /** A session over a broker that answers as `answer` says, and a coordinator; both write down what they are asked. */
 function rig({
   answer = (batches: readonly LaneBatch[]) => batches.map(stored),
+  add = () => Promise.resolve(),
   commit = () => Promise.resolve({ isLastOfEpoch: false }),
   storeWithinMs = 60_000,
 }: {
   answer?: (batches: readonly LaneBatch[], time: number) => readonly LaneAnswer[];
-  commit?: () => Promise<Committed>;
+  add?: (onWaiting: OnWaiting) => Promise<void>;
+  commit?: (onWaiting: OnWaiting) => Promise<Committed>;
   storeWithinMs?: number;
 } = {}) {
   const told: string[] = [];
@@ -41,26 +43,35 @@ function rig({
       times += 1;
       return Promise.resolve(answer(batches, times));
     },
-    close: () => Promise.resolve(),
+    close: async () => {
+      told.push('close');
+      return Promise.resolve();
+    },
   };
+  const waits: string[] = [];
   const session = new TransactionalSession({
     session: inner,
     transactions: {
-      add: async (partitions) => {
+      add: async (partitions, onWaiting = () => undefined) => {
         told.push(`add ${lanes(partitions)}`);
+        return add(onWaiting);
+      },
+      commit: async (onWaiting = () => undefined) => {
+        told.push('commit');
+        return commit(onWaiting);
+      },
+      retire: async (partitions) => {
+        told.push(`retire ${lanes(partitions)}`);
         return Promise.resolve();
       },
-      commit: async () => {
-        told.push('commit');
-        return commit();
-      },
     },
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    onWaiting: ({ code, message }, attempt, stuck) =>
+      waits.push(`${code} ${message}, ${attempt}: ${stuck.join(' ')}`),
     clock: systemClock,
     storeWithinMs,
     closing: new AbortController(),
   });
-  return { session, told };
+  return { session, told, waits };
 }
 
 describe('TransactionalSession', () => {
@@ -184,5 +195,45 @@ describe('TransactionalSession', () => {
     await expect(session.send([batch(0)])).rejects.toMatchObject({ code: 'SINK_SESSION_BROKEN' });
     await closing;
     expect(told).not.toContain('commit');
+  });
+
+  it('tells which partitions take nothing while a transaction waits for its coordinator, or for one of them', async () => {
+    const away = new KafkaError('KAFKA_UNAVAILABLE', 'the coordinator is away');
+    const { session, waits } = rig({
+      add: async (onWaiting) => Promise.resolve(onWaiting(away, 0)),
+      answer: (batches, time) => batches.slice(0, time === 1 ? 1 : 2).map(stored),
+      commit: async (onWaiting) => {
+        onWaiting(away, 0);
+        onWaiting(away, 1);
+        return Promise.resolve({ isLastOfEpoch: false });
+      },
+    });
+    await session.send([batch(0), batch(1)]);
+    expect(waits).toEqual([
+      'SINK_UNAVAILABLE the coordinator is away, 0: t/0 t/1',
+      'SINK_UNAVAILABLE its answer left them out, 0: t/1',
+      'SINK_UNAVAILABLE the coordinator is away, 0: t/0 t/1',
+      'SINK_UNAVAILABLE the coordinator is away, 1: t/0 t/1',
+    ]);
+  });
+
+  it('retires its epoch when it is closed with a transaction open, before the connections are given up', async () => {
+    const { session, told } = rig({
+      answer: () => {
+        closing ??= session.close();
+        throw new RelayError('SINK_UNAVAILABLE', 'the partition has no leader');
+      },
+    });
+    let closing: Promise<void> | undefined;
+    await expect(session.send([batch(0)])).rejects.toMatchObject({ code: 'SINK_SESSION_BROKEN' });
+    await closing;
+    expect(told).toEqual(['add t/0', 'send t/0', 'retire t/0', 'close']);
+  });
+
+  it('retires nothing where no transaction is open', async () => {
+    const { session, told } = rig();
+    await session.send([batch(0)]);
+    await session.close();
+    expect(told).toEqual(['add t/0', 'send t/0', 'commit', 'close']);
   });
 });

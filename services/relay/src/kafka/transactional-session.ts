@@ -1,5 +1,5 @@
-import type { Transactions } from '@outbound/kafka';
-import type { Clock, KafkaLog } from '@outbound/service-kit';
+import type { OnWaiting, Transactions } from '@outbound/kafka';
+import type { Clock } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../errors.ts';
 import type { ParkedKeys } from '../poison/parked-keys.ts';
 import { laneKey, type LaneAnswer, type LaneBatch, type PublisherSession } from './publisher.ts';
@@ -8,8 +8,12 @@ import type { Tail } from './tail.ts';
 export interface TransactionalSessionParts {
   /** Sends batches of the transaction. */
   readonly session: PublisherSession;
-  readonly transactions: Pick<Transactions, 'add' | 'commit'>;
-  readonly log: KafkaLog;
+  readonly transactions: Pick<Transactions, 'add' | 'commit' | 'retire'>;
+  /**
+   * Told each time that the transaction under way has to wait, and why, with its lanes that take nothing meanwhile: without it nothing would be known of that before the session
+   * ends (I11). Must not throw.
+   */
+  readonly onWaiting: (error: RelayError, attempt: number, lanes: readonly string[]) => void;
   readonly clock: Clock;
   /** For how long a transaction may wait for a partition: below the coordinator's own limit, by which it is aborted. */
   readonly storeWithinMs: number;
@@ -26,6 +30,8 @@ interface Waiting {
 
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
+/** How long the coordinator may take to end what a session that closes has left open; within what a stop may take (`closingMs`). */
+const retireWithinMs = 1000;
 
 /**
  * A session whose batches are confirmed by the commit of the transaction that they are in, and not before. Transactions follow one another; what is sent
@@ -33,7 +39,7 @@ const longestPauseMs = 1000;
  * records and position are committed by one act, and whoever comes after goes on exactly behind them (ADR 5).
  *
  * A transaction is committed when every batch of it is known to be stored or refused. One that cannot be is left open, and this session is of no
- * more use: the next one, taking a new epoch, aborts it and reads what there is. Nor is it after a commit behind which no other may follow
+ * more use: `close` has it aborted where the coordinator answers, else the next one does, taking a new epoch, and reads what there is. Nor is it after a commit behind which no other may follow
  * (`Committed`): its batches are confirmed, and the next session goes on.
  */
 export class TransactionalSession implements PublisherSession {
@@ -44,6 +50,8 @@ export class TransactionalSession implements PublisherSession {
   #broken: RelayError | undefined;
   /** Broken by nothing that anybody has to be told: whoever asks may end this session before a send finds out. */
   #isSpent = false;
+  /** Of the transaction that may have been begun and whose end is not known. */
+  #open: readonly LaneBatch[] = [];
 
   constructor(parts: TransactionalSessionParts) {
     this.#parts = parts;
@@ -77,8 +85,10 @@ export class TransactionalSession implements PublisherSession {
   }
 
   async close(): Promise<void> {
-    this.#parts.closing.abort();
-    await this.#parts.session.close();
+    const { closing, transactions, session } = this.#parts;
+    closing.abort();
+    if (this.#open.length > 0) await transactions.retire(this.#open, retireWithinMs);
+    await session.close();
     await this.#running;
   }
 
@@ -107,10 +117,14 @@ export class TransactionalSession implements PublisherSession {
   }
 
   async #transaction(batches: readonly LaneBatch[]): Promise<ReadonlyMap<string, LaneAnswer>> {
-    const { transactions } = this.#parts;
-    await transactions.add(batches);
+    const { transactions, onWaiting } = this.#parts;
+    const lanes = lanesOf(batches);
+    const waits: OnWaiting = (error, attempt) => onWaiting(toRelayError(error), attempt, lanes);
+    this.#open = batches;
+    await transactions.add(batches, waits);
     const answers = await this.#stored(batches);
-    const { isLastOfEpoch } = await transactions.commit();
+    const { isLastOfEpoch } = await transactions.commit(waits);
+    this.#open = [];
     if (isLastOfEpoch) {
       this.#isSpent = true;
       this.#broken = new RelayError(
@@ -123,36 +137,38 @@ export class TransactionalSession implements PublisherSession {
 
   /** Sends until every batch is stored or refused, always the same ones. */
   async #stored(batches: readonly LaneBatch[]): Promise<ReadonlyMap<string, LaneAnswer>> {
-    const { session, log, clock, storeWithinMs, closing } = this.#parts;
+    const { session, onWaiting, clock, storeWithinMs, closing } = this.#parts;
     const deadlineMs = clock.nowMs() + storeWithinMs;
     const answers = new Map<string, LaneAnswer>();
     let left = batches;
-    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-      let why = 'its answer left them out';
+    let pauseMs = firstPauseMs;
+    for (let attempt = 0; ; attempt += 1) {
+      let why = new RelayError('SINK_UNAVAILABLE', 'its answer left them out');
       try {
         for (const answer of await session.send(left))
           answers.set(laneKey(answer.topic, answer.partition), answer);
       } catch (thrown) {
         const error = toRelayError(thrown);
         if (!passing.has(error.code)) throw error;
-        why = error.message;
+        why = error;
       }
       left = left.filter(({ topic, partition }) => !answers.has(laneKey(topic, partition)));
-      const [first] = left;
-      if (!first) return answers;
-      const lane = laneKey(first.topic, first.partition);
+      const lanes = lanesOf(left);
+      if (lanes.length === 0) return answers;
       if (closing.signal.aborted || clock.nowMs() > deadlineMs)
         throw new RelayError(
           'SINK_SESSION_BROKEN',
-          `a transaction cannot be committed: ${left.length} partitions, ${lane} first, have not taken their part of it (${why})`,
+          `a transaction cannot be committed: ${lanes.length} partitions, ${lanes[0]} first, have not taken their part of it (${why.message})`,
         );
-      log.warn(
-        { component: 'kafka', partitions: left.length, lane, error: why },
-        'a transaction waits for a partition',
-      );
+      onWaiting(why, attempt, lanes);
       await clock.sleep(pauseMs, closing.signal);
+      pauseMs = Math.min(pauseMs * 2, longestPauseMs);
     }
   }
+}
+
+function lanesOf(batches: readonly LaneBatch[]): string[] {
+  return batches.map(({ topic, partition }) => laneKey(topic, partition));
 }
 
 const passing: ReadonlySet<string> = new Set(['SINK_UNAVAILABLE', 'SINK_PARTITION_UNAVAILABLE']);
