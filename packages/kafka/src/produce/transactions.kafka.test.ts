@@ -71,6 +71,14 @@ it('ends an open transaction by taking its own epoch away, so that readers go on
   expect(await read()).toEqual({ keys: [], isWhole: true });
 });
 
+it('asks the coordinator which partitions a transaction is still over', async () => {
+  const { producer, explain, at } = await rig();
+  const one = await producer();
+  expect(await explain()).toBe('the question: CONCURRENT_TRANSACTIONS');
+  await one.transactions.add([at]);
+  expect(await explain()).toContain(`(Ongoing), and ${at.topic}/0 has not taken its end`);
+});
+
 it('ends nothing of a newer producer, and does not fence it', async () => {
   const { producer, read, at } = await rig();
   const older = await producer();

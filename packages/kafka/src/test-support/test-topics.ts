@@ -85,6 +85,8 @@ export class Stranger {
   /** Removes the records of partition 0 before this offset, as retention does. */
   async removeBefore(topic: string, offset: string): Promise<void> {
     const admin = await this.#admin();
+    // kafkajs asks nobody who leads a topic that it has not looked at.
+    await admin.fetchTopicOffsets(topic);
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset }] });
   }
 

@@ -2,7 +2,9 @@ import { onTestFinished } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
 import { Cluster } from '../cluster/cluster.ts';
 import { TopicDirectory } from '../cluster/topic-directory.ts';
+import { concurrentTransactions, errorFromCode } from '../kafka-errors.ts';
 import { BatchProducer } from '../produce/batch-producer.ts';
+import { explainConcurrent } from '../produce/explain-concurrent.ts';
 import { fence } from '../produce/producer-identity.ts';
 import { Transactions } from '../produce/transactions.ts';
 import { readPartition } from '../reads/read-partition.ts';
@@ -44,6 +46,11 @@ export async function transactionalRig(bootstrap: readonly string[], topic: stri
           });
         },
       };
+    },
+    /** What is told of a question that the open transaction holds up. */
+    explain: async () => {
+      const error = errorFromCode(concurrentTransactions, 'the question');
+      return (await explainConcurrent(cluster, transactionalId, error)).message;
     },
     read: async (last?: bigint) => {
       const keys: string[] = [];

@@ -1,20 +1,16 @@
-import { Cluster, errorFromCode, explainConcurrent, readPartition } from '@outbound/kafka';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
-import { eventually } from '../../../../test/support/eventually.ts';
+import { Kafka, logLevel } from 'kafkajs';
 import {
   anyEventType,
   anySource,
   batchOf,
-  connectionTo,
   LogLines,
   provisioned,
   recordAt,
 } from './test-support/kafka-rig.ts';
 import type { Delivery } from './kafka-publisher.ts';
 import type { PublisherSession } from './publisher.ts';
-import { transactionalIdOf } from './transactional-id.ts';
 
 let kafka: KafkaCluster;
 beforeAll(async () => {
@@ -26,19 +22,12 @@ function rig() {
   const eventType = anyEventType();
   const source = anySource();
   const lane = `${eventType.change}/0`;
-  const waits: string[] = [];
   const log = new LogLines();
   return {
     log,
     eventType,
-    source,
-    /** `code: lanes`, each time that a transaction waited. */
-    waits,
     open: async (delivery: Delivery): Promise<PublisherSession> => {
-      const publisher = await provisioned(kafka, [eventType], {
-        ...{ delivery, log },
-        onWaiting: ({ code }, _attempt, lanes) => waits.push(`${code}: ${lanes.join(' ')}`),
-      });
+      const publisher = await provisioned(kafka, [eventType], { delivery, log });
       const session = await publisher.open(source);
       onTestFinished(async () => session.close());
       return session;
@@ -49,35 +38,13 @@ function rig() {
   };
 }
 
-const client = (): Kafka =>
-  new Kafka({ brokers: kafka.bootstrap, logLevel: logLevel.NOTHING, retry: { retries: 0 } });
-
 /** Records that no relay wrote. */
 async function foreign(topic: string, count: number) {
-  const producer = client().producer();
+  const producer = new Kafka({ brokers: kafka.bootstrap, logLevel: logLevel.NOTHING }).producer();
   await producer.connect();
   const messages = Array.from({ length: count }, () => ({ partition: 0, value: 'x' }));
-  try {
-    await producer.send({ topic, messages });
-  } finally {
-    await producer.disconnect();
-  }
-}
-
-/** Comes back when the topic takes nothing any more, for want of replicas. */
-async function tooFewReplicas(topic: string) {
-  const admin = client().admin();
-  await admin.connect();
-  const configEntries = [{ name: 'min.insync.replicas', value: '2' }];
-  const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }];
-  await admin.alterConfigs({ validateOnly: false, resources });
-  await admin.disconnect();
-  await eventually(() =>
-    foreign(topic, 1).then(
-      () => false,
-      () => true,
-    ),
-  );
+  await producer.send({ topic, messages });
+  await producer.disconnect();
 }
 
 it('goes on behind what was committed in either mode, whichever it was before', async () => {
@@ -123,42 +90,4 @@ it('lets no older relay append anywhere from its start on, also one that sends p
   const newer = await open('exactly-once');
   await expect(exact.send([batch(2)])).rejects.toMatchObject({ code: 'SINK_FENCED' });
   expect(await newer.send([batch(2)])).toHaveLength(1);
-});
-
-it('tells which partition holds its transaction up, and has it aborted when it stops, so that readers of the others go on', async () => {
-  const { open, source, eventType, waits } = rig();
-  const { change, state } = eventType;
-  const session = await open('exactly-once');
-  await tooFewReplicas(state);
-  const sending = session.send([
-    batchOf([recordAt(source, change, 0, 1)]),
-    batchOf([recordAt(source, state, 0, 1)]),
-  ]);
-  await eventually(() => waits.length > 0);
-  expect(new Set(waits)).toEqual(new Set([`SINK_PARTITION_UNAVAILABLE: ${state}/0`]));
-  await Promise.all([
-    expect(sending).rejects.toMatchObject({ code: 'SINK_SESSION_BROKEN' }),
-    session.close(),
-  ]);
-
-  const cluster = new Cluster(connectionTo(kafka.bootstrap), new LogLines());
-  onTestFinished(() => cluster.close());
-  await cluster.describe([change]);
-  let records = 0;
-  // Long before its time of 30 s is over.
-  await eventually(
-    () =>
-      readPartition(cluster, 1, { topic: change, partition: 0 }, (some) => {
-        records += some.length;
-      }),
-    { timeoutMs: 10_000 },
-  );
-  expect(records).toBe(0);
-  const concurrent = errorFromCode(51, 'transactional id');
-  expect(await explainConcurrent(cluster, transactionalIdOf(source), concurrent)).toMatchObject({
-    code: 'KAFKA_PARTITION_UNAVAILABLE',
-    message: expect.stringContaining(
-      `(PrepareEpochFence), and ${state}/0 has not taken its end`,
-    ) as string,
-  });
 });
