@@ -46,6 +46,13 @@ describe('the growth of the retained log', () => {
     expect(observed([5000, 6000, 7000, 100]).rate?.bytesPerSecond).toBeLessThan(0);
   });
 
+  // The relay caught up, or a recovery made the slot anew; and then Kafka went away again.
+  it('is that since the fall where the log fell and grows again for a minute: not "does not grow" for five', () => {
+    const retained = steps(40, (index) => (index < 20 ? 5e9 + index : (index - 20) * 1e8));
+    expect(observed(retained).rate).toEqual({ bytesPerSecond: 2e7, windowSeconds: 95 });
+    expect(observed(retained.slice(0, 32)).rate?.bytesPerSecond).toBeLessThan(0);
+  });
+
   it('goes on over measurements that failed', () => {
     expect(observed([0, undefined, undefined, 300]).rate).toEqual({
       bytesPerSecond: 20,

@@ -8,6 +8,9 @@ export interface GrowthRate {
   readonly windowSeconds: number;
 }
 
+/** Several steps of restart_lsn. */
+const afterFallMs = 60_000;
+
 interface Sample {
   readonly atMs: number;
   readonly retainedBytes: number;
@@ -47,16 +50,26 @@ export class WalGrowth {
     this.#samples = this.#samples.filter((each) => each.atMs >= atMs - this.#windowMs);
   }
 
-  /** Undefined until two measurements are far enough apart. */
+  /**
+   * Undefined until two measurements are far enough apart. Where the log fell within the window (the relay caught up, the slot was made anew) and grows again for a minute, it is that
+   * of the time since it was lowest: over the whole window such a fall would hide the growth.
+   */
   get rate(): GrowthRate | undefined {
     const first = this.#samples[0];
     const last = this.#samples.at(-1);
     if (!first || !last || last === first || last.atMs - first.atMs < this.#leastMs)
       return undefined;
-    const windowSeconds = (last.atMs - first.atMs) / 1000;
-    return {
-      bytesPerSecond: (last.retainedBytes - first.retainedBytes) / windowSeconds,
-      windowSeconds,
-    };
+    const whole = rateBetween(first, last);
+    if (whole.bytesPerSecond > 0) return whole;
+    const lowest = this.#samples.reduce((low, each) =>
+      each.retainedBytes <= low.retainedBytes ? each : low,
+    );
+    // Less than that is a tooth of the saw.
+    return last.atMs - lowest.atMs < afterFallMs ? whole : rateBetween(lowest, last);
   }
+}
+
+function rateBetween(from: Sample, to: Sample): GrowthRate {
+  const windowSeconds = (to.atMs - from.atMs) / 1000;
+  return { bytesPerSecond: (to.retainedBytes - from.retainedBytes) / windowSeconds, windowSeconds };
 }
