@@ -42,6 +42,7 @@ export { kafkaConnection, kafkaSettings, type KafkaSettings } from './kafka-sett
 export {
   slotHealth,
   slotHealthSql,
+  walLimitSql,
   type OpenTransaction,
   type SlotHealth,
   type SlotHealthRow,

@@ -64,6 +64,14 @@ async function readJournal(source: LetterSource): Promise<Map<string, Journalled
   return keys;
 }
 
+/** How to read the letters. */
+export interface LetterReading {
+  /** Payloads are left out: all that waits is held in memory, and most of it is payloads. */
+  readonly withoutPayloads?: boolean;
+  /** Told of every letter that is in the topic, also of those that do not wait. */
+  readonly onLetter?: (letter: DeadLetter) => void;
+}
+
 /**
  * The parked keys that the filter means, each with all its letters that wait: a letter is never dealt with before
  * those that stand before it. Reads both topics whole. @throws CliError KAFKA_UNAVAILABLE; what the signal says, if it
@@ -72,12 +80,14 @@ async function readJournal(source: LetterSource): Promise<Map<string, Journalled
 export async function readWaitingKeys(
   source: LetterSource,
   filter: LetterFilter,
+  { withoutPayloads = false, onLetter }: LetterReading = {},
 ): Promise<readonly WaitingKey[]> {
   const keys = await readJournal(source);
   const letters = new Map<string, DeadLetter[]>();
   await readWhole(source, source.topics.deadLetters.topic, ({ headers, value }) => {
-    const letter = deadLetterOf(headers, value);
+    const letter = deadLetterOf(headers, withoutPayloads ? null : value);
     if (!letter) return;
+    onLetter?.(letter);
     const key = parkedKeyText(letter.aggregateType, letter.aggregateId);
     if (keys.get(key)?.state.since !== letter.since) return;
     // The value is a view of a whole fetch.

@@ -9,8 +9,11 @@ export type OperationFacts = Readonly<Record<string, string | number | boolean |
 /** One audit line, open while the operation runs. */
 export interface Operation {
   readonly id: string;
-  /** Notes how far it is. */
-  progress(facts: OperationFacts): Promise<void>;
+  /**
+   * Notes how far it is. `flushed`: resolves when this, and with it everything that was committed before, is on the server's own disk, whatever
+   * `synchronous_commit` says; it does not wait for a standby.
+   */
+  progress(facts: OperationFacts, how?: { readonly flushed: boolean }): Promise<void>;
 }
 
 /**
@@ -35,11 +38,10 @@ export async function recorded<Result>(
   try {
     result = await work({
       id,
-      progress: async (facts) => {
-        await pool.query('update operation set progress = $2 where id = $1', [
-          id,
-          JSON.stringify(facts),
-        ]);
+      progress: async (facts, { flushed } = { flushed: false }) => {
+        const note = (db: Pick<pg.ClientBase, 'query'>) =>
+          db.query('update operation set progress = $2 where id = $1', [id, JSON.stringify(facts)]);
+        await (flushed ? inFlushedTransaction(pool, note) : note(pool));
       },
     });
   } catch (thrown) {
@@ -51,4 +53,22 @@ export async function recorded<Result>(
   }
   await end('done');
   return result;
+}
+
+async function inFlushedTransaction(
+  pool: pg.Pool,
+  work: (client: pg.ClientBase) => Promise<unknown>,
+): Promise<void> {
+  const client = await pool.connect();
+  let isDone = false;
+  try {
+    await client.query('begin');
+    await client.query('set local synchronous_commit = local');
+    await work(client);
+    await client.query('commit');
+    isDone = true;
+  } finally {
+    // Its transaction ends with it.
+    client.release(!isDone);
+  }
 }

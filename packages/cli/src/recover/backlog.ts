@@ -1,5 +1,6 @@
 import { isEventSql, markHeaders, type EventTypeRegistry } from '@outbound/schemas';
 import type pg from 'pg';
+import { readMoment, setBackMs, type Moment } from './clock-moment.ts';
 
 /** What of the retained outbox is not in every topic that it is routed to. */
 export interface Backlog {
@@ -7,6 +8,10 @@ export interface Backlog {
   readonly entities: number;
   /** Every event of it was created at or after this, and so is whatever was not yet visible when it was counted. */
   readonly since: Date;
+  /** When it was counted. */
+  readonly counted: Moment;
+  /** About how much log it takes to write it again, bytes. */
+  readonly logBytes: number;
   /** Event types that are not known here, and of which something is missing. */
   readonly unknownTypes: readonly string[];
   /** Keys whose dead letters are to be given up, since an event before them is missing. */
@@ -23,31 +28,29 @@ export interface AggregateKey {
 export type RecoverySession = pg.ClientBase;
 
 /**
- * Makes the session's tables: the routes of each event type, and what has been seen in the topics. Events of other types have no topic: the relay makes
+ * Makes the session's tables: where each event goes, and what has been seen there. Events of other types have no topic: the relay makes
  * dead letters of them.
  */
 export async function prepareBacklog(
   session: RecoverySession,
   eventTypes: EventTypeRegistry,
 ): Promise<void> {
-  const routes = [...eventTypes.values()].flatMap((eventType) =>
-    (['C', 'U', 'D', 'S'] as const).map((op) => ({
-      type: eventType.name,
-      op,
-      topics: eventType.routes.filter(({ forms }) => forms[op] !== 'skip').length,
-    })),
+  const routes = [...eventTypes.values()].flatMap(({ name, routes: declared }) =>
+    (['C', 'U', 'D', 'S'] as const).flatMap((op) => {
+      const taken = declared.filter(({ forms }) => forms[op] !== 'skip');
+      // Null: known, and goes nowhere.
+      const topics = taken.length === 0 ? [null] : taken.map(({ topic }) => topic);
+      return topics.map((topic) => ({ type: name, op, topic }));
+    }),
   );
   await session.query(`
     create temp table recover_seen (topic text not null, eid uuid not null);
     create temp table recover_waiting (eid uuid not null, aggregatetype text not null, aggregateid text not null, version bigint not null);
-    create temp table recover_route (type text not null, data_op text not null, topics integer not null)`);
+    create temp table recover_given_up (eid uuid not null);
+    create temp table recover_route (type text not null, data_op text not null, topic text)`);
   await session.query(
-    'insert into recover_route select * from unnest($1::text[], $2::text[], $3::integer[])',
-    [
-      routes.map(({ type }) => type),
-      routes.map(({ op }) => op),
-      routes.map(({ topics }) => topics),
-    ],
+    'insert into recover_route select * from unnest($1::text[], $2::text[], $3::text[])',
+    [routes.map(({ type }) => type), routes.map(({ op }) => op), routes.map(({ topic }) => topic)],
   );
 }
 
@@ -84,38 +87,43 @@ async function openSince(session: RecoverySession): Promise<Date | undefined> {
  * Counts what is missing, after everything that the topics hold was noted.
  *
  * Per entity and topic the published events are the first ones in order of versions, because a lane is written in order
- * (I3); so after the highest version
- * that is in all of its topics everything has to come again. Of that version itself (snapshots repeat a version) only
- * what is not in all of them.
+ * (I3); so after the highest version of the entity that is in a topic, everything that goes there is missing. Of that version itself
+ * (snapshots repeat a version) only what is not there. Each topic is asked for itself: two event types of an entity, or a change and a
+ * snapshot, may go to different topics, and what is in one says nothing of another.
+ * From its first missing event on, everything of an entity comes again, to all of its topics: a missing version alone would be the last one of a
+ * topic that has a later one (I4).
  * What a compacted topic has dropped since counts as missing: an event too many, never one too few. What waits in the dead letters is not missing, and
  * says nothing of what came before it: that went another way.
  */
 export async function countBacklog(session: RecoverySession): Promise<Backlog> {
   // Before the rows are looked at: a transaction that is not seen among them was open now, or began later.
   const open = await openSince(session);
+  const counted = await readMoment(session);
   await session.query(`
-    create temp table recover_complete as
-      select o.id, o.aggregatetype, o.aggregateid, o.version
-      from (select eid, count(distinct topic) as topics from recover_seen group by eid) s
-      join outbox o on o.id = s.eid
-      join recover_route r on r.type = o.type and r.data_op = o.data_op
-      where s.topics >= r.topics;
-    create temp table recover_done as
-      select aggregatetype, aggregateid, max(version) as version from recover_complete group by 1, 2;
-    create index on recover_complete (id);
-    create index on recover_done (aggregatetype, aggregateid);
-    analyze recover_complete;
-    analyze recover_done`);
+    create temp table recover_published as
+      select distinct s.topic, o.id, o.aggregatetype, o.aggregateid, o.version from recover_seen s join outbox o on o.id = s.eid;
+    create temp table recover_last as
+      select topic, aggregatetype, aggregateid, max(version) as version from recover_published group by 1, 2, 3
+      union all
+      -- For types that are not known: who knew them published what came before this.
+      select '', aggregatetype, aggregateid, max(version) from recover_published group by 2, 3;
+    create index on recover_published (id, topic);
+    create index on recover_last (aggregatetype, aggregateid, topic);
+    analyze recover_published;
+    analyze recover_last`);
   const overtaken = await takeOvertaken(session);
   const { rows } = await session.query<{
     events: string;
     entities: string;
     since: Date | null;
     unknown_types: string[] | null;
+    log_bytes: string | null;
   }>(
-    `select count(*) as events, count(distinct (aggregatetype, aggregateid)) as entities, min(first_at) as since,
-       array_agg(distinct type) filter (where not is_known) as unknown_types
-     from (${missingSql}) missing`,
+    `select count(*) as events, count(distinct (m.aggregatetype, m.aggregateid)) as entities, min(m.first_at) as since,
+       array_agg(distinct m.type) filter (where not m.is_known) as unknown_types,
+       -- As it is stored, so nothing is decompressed for it.
+       sum(pg_column_size(o.payload) + pg_column_size(o.headers) + ${logBytesPerRow}) as log_bytes
+     from (${missingSql}) m join outbox o on o.created_at = m.created_at and o.id = m.id`,
     [new Date(0)],
   );
   const row = rows[0];
@@ -130,22 +138,41 @@ export async function countBacklog(session: RecoverySession): Promise<Backlog> {
     entities: Number(row?.entities),
     // One more: the server knows microseconds.
     since: new Date(Math.max(0, Math.min(...bounds.map((each) => each.getTime())) - 1)),
+    counted,
+    logBytes: Number(row?.log_bytes ?? 0),
     unknownTypes: row?.unknown_types ?? [],
     overtaken,
   };
 }
 
-/** Rows of the outbox, each event once, that are not in all of their topics. $1: no row before this is looked at. */
+/** Log of a row beside its payload and headers: the other columns, and two indexes. */
+const logBytesPerRow = 400;
+
+/**
+ * Rows of the outbox, each event once, that have to come again. $1: no row before this is looked at. `at`: when it, or one that has to come before it,
+ * was created.
+ */
 const missingSql = `
-  select o.*, r.type is not null as is_known from (
-    select distinct on (id) id, created_at as first_at, created_at, aggregatetype, aggregateid, type, version, data_op
-    from outbox where created_at >= $1 and ${isEventSql} order by id, created_at
-  ) o
-  left join recover_route r on r.type = o.type and r.data_op = o.data_op
-  left join recover_done d on d.aggregatetype = o.aggregatetype and d.aggregateid = o.aggregateid
-  where coalesce(r.topics, 1) > 0 and (d.version is null or o.version > d.version
-    or (o.version = d.version and not exists (select from recover_complete c where c.id = o.id)))
-    and not exists (select from recover_waiting w where w.eid = o.id)`;
+  select * from (
+    select *, bool_or(is_missing) over earlier as is_due, max(first_at) over earlier as at
+    from (
+      select distinct on (o.id) o.*, o.created_at as first_at, l.version is null or o.version > l.version
+        or (o.version = l.version and not exists (select from recover_published p where p.id = o.id and (p.topic = o.topic or o.topic = ''))) as is_missing
+      from (
+        select id, created_at, aggregatetype, aggregateid, o.type, version, o.data_op, case when r.type is null then '' else r.topic end as topic,
+          r.type is not null as is_known
+        from outbox o left join recover_route r on r.type = o.type and r.data_op = o.data_op
+        where created_at >= $1 and ${isEventSql}
+      ) o
+      left join recover_last l on l.aggregatetype = o.aggregatetype and l.aggregateid = o.aggregateid and l.topic = o.topic
+      -- Null: known, and goes nowhere.
+      where o.topic is not null and not exists (select from recover_waiting w where w.eid = o.id)
+        and not exists (select from recover_given_up g where g.eid = o.id)
+      order by o.id, o.created_at, is_missing desc
+    ) each
+    window earlier as (partition by aggregatetype, aggregateid order by version, data_op = 'S', first_at rows unbounded preceding)
+  ) all_of_them
+  where is_due`;
 
 /**
  * Entities of which an event is missing that is older than what waits in their dead letters: it was on its way when its key was parked, and never
@@ -187,12 +214,7 @@ const orderedSql = `
     .split(', ')
     .map((column) => (column === 'headers' ? unmarkedSql : `o.${column}`))
     .join(', ')}
-  from (
-    select *, max(first_at) over (
-      partition by aggregatetype, aggregateid order by version, data_op = 'S', first_at rows unbounded preceding
-    ) as at
-    from (${missingSql}) missing
-  ) m
+  from (${missingSql}) m
   join outbox o on o.created_at = m.created_at and o.id = m.id
   order by m.at, m.version, m.data_op = 'S', m.first_at`;
 
@@ -212,12 +234,14 @@ export interface Emitted {
  */
 export async function emitMissingAgain(
   session: RecoverySession,
-  { since }: Pick<Backlog, 'since'>,
+  { since, counted }: Pick<Backlog, 'since' | 'counted'>,
 ): Promise<Emitted> {
   await session.query(emitMissingSql);
+  // What was committed since it was counted may have been created before, by a clock that was set back.
+  const earlierMs = setBackMs(counted, await readMoment(session));
   const { rows } = await session.query<{ eid: string | null; outcome: string; events: string }>(
     'select eid, outcome, events from pg_temp.recover_emit_missing($1)',
-    [since],
+    [new Date(Math.max(0, since.getTime() - Math.ceil(earlierMs)))],
   );
   const idsOf = (outcome: string): string[] =>
     rows.flatMap((row) => (row.outcome === outcome ? (row.eid ?? []) : []));

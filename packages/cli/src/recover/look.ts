@@ -5,9 +5,10 @@ import type { WaitingKey } from '../dead-letters/waiting-keys.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
 import { countBacklog, noteSeen, prepareBacklog, type Backlog } from './backlog.ts';
+import { noteGivenUp, readDiscards } from './given-up-letters.ts';
 import { readPublished } from './published-events.ts';
 import { storedHere, type Uncovered } from './uncovered.ts';
-import { noteWaiting, ofThisLog, readWaiting } from './waiting-events.ts';
+import { noteWaiting, ofThisLog, readLetters } from './waiting-events.ts';
 
 /** What there is to recover. */
 export interface Seen {
@@ -39,10 +40,15 @@ export async function look(context: CliContext, session: pg.PoolClient): Promise
     signal: context.signal,
     onSeen: (topic, eids) => noteSeen(session, topic, eids),
   });
-  const parked = await readWaiting({ connection, admin, signal: context.signal }, context.settings);
+  const letters = await readLetters(
+    { connection, admin, signal: context.signal },
+    context.settings,
+    await readDiscards(session),
+  );
   const end = await session.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
-  const waiting = ofThisLog(parked, end.rows[0]?.lsn ?? '');
+  const waiting = ofThisLog(letters.waiting, end.rows[0]?.lsn ?? '');
   await noteWaiting(session, waiting);
+  await noteGivenUp(session, letters.givenUp);
   stopIfAsked(context);
   const backlog = await countBacklog(session);
   const uncovered = (await storedHere(session, registry)).map((aggregate): Uncovered => {

@@ -1,3 +1,4 @@
+import { bytesText } from '@outbound/service-kit';
 import { durationText } from '../backfill/pace.ts';
 
 /** What a recovery would do. */
@@ -10,6 +11,8 @@ export interface RecoverPreview {
   readonly uncoveredEntities: number;
   readonly waitingEvents: number;
   readonly overtakenKeys: number;
+  /** About how much log it takes. */
+  readonly logBytes: number;
 }
 
 /** The preview for people. */
@@ -32,7 +35,7 @@ export function previewText(preview: RecoverPreview): string {
       : [
           `${overtakenKeys} parked keys miss an event that is older than their dead letters: those are given up, and their events come again in order`,
         ]),
-    `writers wait for about ${durationText(Math.max(1, missingEvents / copiesPerSecond))} meanwhile`,
+    `writers wait for about ${durationText(Math.max(1, missingEvents / copiesPerSecond))} meanwhile; it takes about ${bytesText(preview.logBytes)} of log, which Postgres keeps until the relay has read it`,
   ].join('\n');
 }
 

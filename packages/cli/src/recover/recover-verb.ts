@@ -10,6 +10,7 @@ import type { AddVerb } from '../verb.ts';
 import { emitMissingAgain, type Backlog } from './backlog.ts';
 import { look } from './look.ts';
 import { bridge, createInterimSlot, followFailovers, installSlot } from './new-slot.ts';
+import { refuseTooMuchLog } from './log-room.ts';
 import { previewText } from './preview-text.ts';
 import { readSlotFacts } from './slot-facts.ts';
 import { judgeLostSlot, type SlotVerdict } from './slot-verdict.ts';
@@ -100,10 +101,8 @@ async function inSession(
   const { output, settings } = context;
   const db = createDatabase(pool);
   await session.query('set statement_timeout = 0');
-  const verdict = judgeLostSlot(
-    await readSlotFacts(session, settings.slot),
-    options.force === true,
-  );
+  const facts = await readSlotFacts(session, settings.slot);
+  const verdict = judgeLostSlot(facts, options.force === true);
   const { backlog, uncovered, recordCount, waiting } = await look(context, session);
   const uncoveredCount = await countAll(db, uncovered);
   const preview = {
@@ -115,9 +114,11 @@ async function inSession(
     uncoveredEntities: uncoveredCount,
     waitingEvents: waiting.reduce((sum, { letters }) => sum + letters.length, 0),
     overtakenKeys: backlog.overtaken.length,
+    logBytes: backlog.logBytes,
   };
   output.note(previewText(preview));
   if (options.parkUnknown !== true) refuseUnknownTypes(backlog);
+  refuseTooMuchLog(backlog.logBytes, facts.limitBytes);
   if (options.dryRun === true) {
     output.answer({ ...preview, dryRun: true }, 'nothing was done');
     return exitCodes.done;
@@ -179,8 +180,8 @@ async function rebuild(
     slotLsn,
     heldMs,
   } = await bridge(session, settings.slot, {
-    // Any commit of another session flushes everything before it.
-    flush: () => operation.progress({ step: 'held' }),
+    // A commit of another session flushes everything before it; one that does not wait for that would leave the slot behind.
+    flush: () => operation.progress({ step: 'held' }, { flushed: true }),
     emit: async () => {
       // Before the events: when the relay comes to those, the key is free.
       await giveUpOvertaken(session, backlog, waiting);

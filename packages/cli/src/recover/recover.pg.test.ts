@@ -222,11 +222,11 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
   test('a second recovery writes nothing twice that the topics have by then, and each event once', async () => {
     await commit(1, 1);
     await recover();
-    await session.query('drop table recover_complete, recover_done');
+    await session.query('drop table recover_published, recover_last');
     await admin.query('select pg_drop_replication_slot($1)', [slot]);
     await session.query('select pg_drop_replication_slot($1)', ['outbound_recovery']);
     expect((await recover()).emitted).toBe(1);
-    await session.query('drop table recover_complete, recover_done');
+    await session.query('drop table recover_published, recover_last');
     await admin.query('select pg_drop_replication_slot($1)', [slot]);
     await session.query('select pg_drop_replication_slot($1)', ['outbound_recovery']);
     await published(eidOf(1, 1));
@@ -259,7 +259,9 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
   test('a row that gave dead letters up is no event: it is not missing, and its type is nobody’s', async () => {
     await mark(1, 1, 'outbound_discard');
     await mark(2, 1, 'outbound_discard', 'outbound.discard');
-    await session.query('drop table recover_seen, recover_route, recover_waiting');
+    await session.query(
+      'drop table recover_seen, recover_route, recover_waiting, recover_given_up',
+    );
     await prepareBacklog(session, eventTypes);
     const { backlog, emitted } = await recover();
     expect(backlog).toMatchObject({ events: 0, entities: 0 });
@@ -340,7 +342,7 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
     // Written to deal with a dead letter: the relay takes it whatever its type.
     await insert(eidOf(9, 1), 'x.waits', '{"outbound_discard":"1 0/1:0"}');
     expect(await countBacklog(session)).toMatchObject({ events: 0, unknownTypes: [] });
-    await session.query('drop table recover_complete, recover_done');
+    await session.query('drop table recover_published, recover_last');
     await insert(eidOf(1, 3), 'x.gap');
     const { backlog, emitted } = await recover();
     expect(backlog).toMatchObject({ events: 1, unknownTypes: ['x.gap'] });

@@ -1,3 +1,4 @@
+import { walLimitSql } from '@outbound/service-kit';
 import type pg from 'pg';
 import type { SlotFacts } from './slot-verdict.ts';
 
@@ -8,8 +9,11 @@ export async function readSlotFacts(client: pg.ClientBase, slot: string): Promis
     role: string;
     may_replicate: boolean;
     is_recorded: boolean;
+    database: string;
+    limit_bytes: string | null;
   }>(
-    `select current_setting('wal_level') as wal_level, r.rolname::text as role, r.rolreplication or r.rolsuper
+    `select current_setting('wal_level') as wal_level, current_database()::text as database, ${walLimitSql} as limit_bytes,
+       r.rolname::text as role, r.rolreplication or r.rolsuper
        -- RDS and Aurora give membership instead of the attribute.
        or exists (select from pg_roles m where m.rolname = 'rds_replication' and pg_has_role(r.oid, m.oid, 'member')) as may_replicate,
        exists (select from relay_slot where slot_name = $1) as is_recorded
@@ -18,6 +22,9 @@ export async function readSlotFacts(client: pg.ClientBase, slot: string): Promis
   );
   // All columns, since invalidation_reason and failover are there from 17 on.
   const slots = await client.query<{
+    slot_type: string;
+    plugin: string | null;
+    database: string | null;
     active_pid: number | null;
     wal_status: string | null;
     invalidation_reason?: string | null;
@@ -36,7 +43,12 @@ export async function readSlotFacts(client: pg.ClientBase, slot: string): Promis
     role: row?.role ?? 'unknown',
     mayReplicate: row?.may_replicate === true,
     isRecorded: row?.is_recorded === true,
+    database: row?.database ?? 'unknown',
+    limitBytes: row?.limit_bytes == null ? undefined : Number(row.limit_bytes),
     existing: found && {
+      kind: found.slot_type,
+      plugin: found.plugin,
+      database: found.database,
       activePid: found.active_pid,
       walStatus: found.wal_status,
       invalidationReason: found.invalidation_reason ?? null,

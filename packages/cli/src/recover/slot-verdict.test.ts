@@ -2,6 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { judgeLostSlot, type SlotFacts } from './slot-verdict.ts';
 
 const sound = {
+  kind: 'logical',
+  plugin: 'pgoutput',
+  database: 'catalog',
   activePid: null,
   walStatus: 'reserved',
   invalidationReason: null,
@@ -14,6 +17,8 @@ const facts: SlotFacts = {
   role: 'outbound_operator',
   mayReplicate: true,
   isRecorded: true,
+  database: 'catalog',
+  limitBytes: undefined,
   existing: undefined,
 };
 
@@ -54,12 +59,33 @@ describe('nothing is recovered', () => {
       6,
     ],
     ['sound', { existing: sound }, 'SLOT_HEALTHY', 2],
+    ...[
+      { kind: 'physical', plugin: null, database: null },
+      { plugin: 'test_decoding' },
+      { database: 'another' },
+    ].map(
+      (other) =>
+        [
+          `lost, but ${JSON.stringify(other)}`,
+          { existing: { ...sound, walStatus: 'lost', ...other } },
+          'SLOT_MISMATCH',
+          2,
+        ] as const,
+    ),
     ['never recorded', { isRecorded: false }, 'SLOT_UNKNOWN', 2],
     ['a role that may not', { mayReplicate: false }, 'ROLE_MAY_NOT_REPLICATE', 2],
     ['a server that cannot', { walLevel: 'replica' }, 'WAL_LEVEL', 2],
-  ])('%s', (_, over, code, exitCode) => {
+  ] as const)('%s', (_, over, code, exitCode) => {
     expect(() => judgeLostSlot({ ...facts, ...over }, false)).toThrow(
       expect.objectContaining({ code, exitCode }),
     );
   });
+});
+
+// What the server would take away is no slot of ours, so nothing may force it.
+test('a slot of another kind or database is not even replaced by force', () => {
+  const existing = { ...sound, kind: 'physical', plugin: null, database: null };
+  expect(() => judgeLostSlot({ ...facts, existing }, true)).toThrow(
+    'is physical, so it is none of a relay of this database ("catalog")',
+  );
 });

@@ -8,9 +8,16 @@ export interface SlotFacts {
   readonly mayReplicate: boolean;
   /** True if a relay has recorded that it made this slot. */
   readonly isRecorded: boolean;
+  readonly database: string;
+  /** The most log that the server keeps for a slot, bytes; undefined without a limit. */
+  readonly limitBytes: number | undefined;
   /** The slot as it is now; undefined if there is none of this name. */
   readonly existing:
     | {
+        /** `logical` or `physical`. */
+        readonly kind: string;
+        readonly plugin: string | null;
+        readonly database: string | null;
         readonly activePid: number | null;
         /** `lost` means that log it needs is gone. */
         readonly walStatus: string | null;
@@ -37,7 +44,7 @@ export interface SlotVerdict {
  * Judges whether there is something to recover. Pure.
  * @param force recover although the slot looks sound, or was never recorded: somebody made it anew by hand, or events
  * from before the first start are wanted.
- * @throws CliError SLOT_ACTIVE (exit 6), SLOT_HEALTHY, SLOT_UNKNOWN, ROLE_MAY_NOT_REPLICATE, WAL_LEVEL: nothing was
+ * @throws CliError SLOT_ACTIVE (exit 6), SLOT_HEALTHY, SLOT_UNKNOWN, SLOT_MISMATCH, ROLE_MAY_NOT_REPLICATE, WAL_LEVEL: nothing was
  * done.
  */
 export function judgeLostSlot(facts: SlotFacts, force: boolean): SlotVerdict {
@@ -57,7 +64,13 @@ export function judgeLostSlot(facts: SlotFacts, force: boolean): SlotVerdict {
       `no relay has recorded a slot "${slot}" in this database, so none is lost: check OUTBOUND_SLOT; the first start of a relay makes its slot (--force publishes what is in the outbox all the same)`,
     );
   }
-  const { activePid, walStatus, invalidationReason, isFailover, isAhead } = existing;
+  const { kind, plugin, activePid, walStatus, invalidationReason, isFailover, isAhead } = existing;
+  // Not even with --force: it is somebody else's, such as a standby's.
+  if (kind !== 'logical' || plugin !== 'pgoutput' || existing.database !== facts.database)
+    refuse(
+      'SLOT_MISMATCH',
+      `slot "${slot}" is ${kind}${plugin === null ? '' : ` with plugin ${plugin}`}${existing.database === null ? '' : ` of database "${existing.database}"`}, so it is none of a relay of this database ("${facts.database}"): check OUTBOUND_SLOT and OUTBOUND_DATABASE_URL`,
+    );
   if (activePid !== null)
     throw new CliError(
       'SLOT_ACTIVE',

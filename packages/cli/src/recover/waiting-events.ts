@@ -9,26 +9,44 @@ import {
 } from '../dead-letters/waiting-keys.ts';
 import type { KafkaAdmin } from '../kafka/kafka-admin.ts';
 import { isOurs, type AggregateKey, type Backlog, type RecoverySession } from './backlog.ts';
+import { givenUpBy, type Discards, type GivenUp } from './given-up-letters.ts';
+
+/** What the dead letters say of events that are in no topic. */
+export interface LettersSeen {
+  /** The parked keys with what waits in their dead letters, payloads left out. */
+  readonly waiting: readonly WaitingKey[];
+  readonly givenUp: readonly GivenUp[];
+}
 
 /**
- * The parked keys with what waits in their dead letters, payloads left out; none where a pipeline has no such topics. A letter that was published or
- * given up since is not among them, nor one of a parking that never came to be: only what the relay itself will go on from.
+ * What waits in the dead letters, and what of them was given up; nothing where a pipeline has no such topics. A letter that was published or
+ * given up since does not wait, nor one of a parking that never came to be: only what the relay itself will go on from.
  * @throws CliError KAFKA_UNAVAILABLE
  */
-export async function readWaiting(
+export async function readLetters(
   source: Omit<LetterSource, 'topics' | 'admin'> & {
     readonly admin: Pick<KafkaAdmin, 'topics' | 'topicRanges'>;
   },
   { topicPrefix }: { readonly topicPrefix: string },
-): Promise<readonly WaitingKey[]> {
+  discards: Discards,
+): Promise<LettersSeen> {
   const topics = deadLetterTopics(topicPrefix);
   const there = new Set(await source.admin.topics());
-  if (!there.has(topics.deadLetters.topic) || !there.has(topics.parkedKeys.topic)) return [];
-  const keys = await readWaitingKeys({ ...source, topics }, {});
-  return keys.map((key) => ({
-    ...key,
-    letters: key.letters.map((letter) => ({ ...letter, payload: null })),
-  }));
+  if (!there.has(topics.deadLetters.topic) || !there.has(topics.parkedKeys.topic))
+    return { waiting: [], givenUp: [] };
+  const givenUp: GivenUp[] = [];
+  const waiting = await readWaitingKeys(
+    { ...source, topics },
+    {},
+    {
+      withoutPayloads: true,
+      onLetter: (letter) => {
+        const given = givenUpBy(discards, letter);
+        if (given) givenUp.push(given);
+      },
+    },
+  );
+  return { waiting, givenUp };
 }
 
 /**

@@ -64,6 +64,11 @@ export interface SlotHealthRow {
   readonly oldest_seconds: string | null;
 }
 
+/** An expression in SQL: the most log that the server keeps for a slot, bytes; null without a limit. */
+export const walLimitSql = `(select greatest(keep.setting::bigint, more.setting::bigint) * 1024 * 1024
+       from pg_settings keep, pg_settings more
+       where keep.name = 'max_slot_wal_keep_size' and keep.setting <> '-1' and more.name = 'wal_keep_size')`;
+
 /**
  * $1: the slot. No row if there is none. Needs no privilege; without `pg_read_all_stats` the age of other people's transactions is not seen.
  * A server in recovery writes no log, and refuses to say where it is in it: what was replayed is as far as it knows. Columns that came with
@@ -75,9 +80,7 @@ export const slotHealthSql = `
     pg_wal_lsn_diff(here.lsn, '0/0')::text as written_bytes,
     pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn)::text as lag_bytes,
     pg_wal_lsn_diff(here.lsn, s.restart_lsn)::text as retained_bytes,
-    (select greatest(keep.setting::bigint, more.setting::bigint) * 1024 * 1024
-       from pg_settings keep, pg_settings more
-       where keep.name = 'max_slot_wal_keep_size' and keep.setting <> '-1' and more.name = 'wal_keep_size')::text as limit_bytes,
+    ${walLimitSql}::text as limit_bytes,
     age(s.catalog_xmin)::text as catalog_xmin_age,
     extract(epoch from clock_timestamp() - (row_json ->> 'inactive_since')::timestamptz)::text as idle_seconds,
     extract(epoch from current_setting('idle_replication_slot_timeout', true)::interval)::text as idle_limit_seconds,
