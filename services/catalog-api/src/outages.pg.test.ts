@@ -144,6 +144,40 @@ describe('a connection that breaks', () => {
     expect((await create('UNKNOWN', headers)).status).toBe(201);
     expect(await count('UNKNOWN')).toEqual({ rows: 1, events: 1 });
   });
+
+  it('during COMMIT of a change is outcome-unknown too, and the repetition with the key settles it', async () => {
+    const { json } = await create('UNKNOWN-CHANGE');
+    const path = `/products/${String(json['id'])}`;
+    const patch = () =>
+      send(catalog.url, 'PATCH', path, {
+        body: '{"name":"M"}',
+        headers: {
+          'content-type': 'application/merge-patch+json',
+          'if-match': '"1"',
+          'idempotency-key': 'unknown-change',
+        },
+      });
+    await catalog.admin.query(`
+      create function wait_at_commit() returns trigger language plpgsql as
+        $$ begin perform pg_advisory_xact_lock_shared(4711); return null; end $$;
+      create constraint trigger wait_at_commit after update on product deferrable initially deferred
+        for each row execute function wait_at_commit();
+      select pg_advisory_lock(4711)`);
+    const reply = patch();
+    const [backend] = await waiting('advisory');
+    await catalog.admin.query('select pg_terminate_backend($1)', [backend?.pid]);
+    expectRetryLater(await reply, 'outcome-unknown');
+    await catalog.admin.query(`
+      select pg_advisory_unlock(4711); drop trigger wait_at_commit on product; drop function wait_at_commit`);
+    const [second, third] = [await patch(), await patch()];
+    expect([second.status, third.status]).toEqual([200, 200]);
+    expect(third.text).toBe(second.text);
+    const { rows } = await catalog.admin.query<{ ops: string }>(
+      "select string_agg(data_op, '' order by version) as ops from outbox where aggregateid = $1",
+      [json['id']],
+    );
+    expect(rows).toEqual([{ ops: 'CU' }]);
+  });
 });
 
 describe('a database that is gone', () => {
