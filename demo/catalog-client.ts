@@ -29,15 +29,18 @@ export interface CatalogClient {
 
 /**
  * @param options.baseUrl such as `http://127.0.0.1:8080`.
+ * @param options.token access token, sent with every request.
  * @param options.patienceMs Defaults to 30,000.
  * @param options.signal ends requests and waits.
  */
 export function createCatalogClient({
   baseUrl,
+  token,
   patienceMs = 30_000,
   signal,
 }: {
   readonly baseUrl: string;
+  readonly token: string;
   readonly patienceMs?: number;
   readonly signal: AbortSignal;
 }): CatalogClient {
@@ -53,6 +56,7 @@ export function createCatalogClient({
           method,
           signal,
           headers: {
+            authorization: `Bearer ${token}`,
             ...(body === undefined
               ? {}
               : { 'content-type': type, 'content-length': Buffer.byteLength(body) }),

@@ -29,7 +29,7 @@ export function closingScreen(
     ...rows.map(([name, value]) => `  ${dim(name.padEnd(22))} ${cyan(value)}`),
     '',
     bold('Try'),
-    `  ${dim('change a price     ')} curl -i -X PATCH ${apiUrl}/products/${id} -H 'content-type: application/merge-patch+json' -H 'if-match: ${etag}' -d '{"price":{"amount":1.05,"currency":"USD"}}'`,
+    `  ${dim('change a price     ')} curl -i -X PATCH ${apiUrl}/products/${id} -H "authorization: Bearer $(npm run -s token)" -H 'content-type: application/merge-patch+json' -H 'if-match: ${etag}' -d '{"price":{"amount":1.05,"currency":"USD"}}'`,
     `  ${dim('see it on the topic')} npm run tail`,
     `  ${dim('look at all of it  ')} npm run outbound -- status     (slot, relay, topics, groups; --watch)`,
     `  ${dim('what became of it  ')} npm run outbound -- trace ${id}`,

@@ -12,6 +12,8 @@ test('the file for the command line is for its owner alone, and gone afterwards'
     await writeFile(path, 'left by a run that was killed', { mode: 0o644 });
     const remove = await writeEnvFile(dataDir, {
       apiUrl: 'http://127.0.0.1:1',
+      apiToken: 'a.b.c',
+      issuerDirectory: '/data/issuer',
       apiAdminUrl: 'http://127.0.0.1:2',
       relayAdminUrl: 'http://127.0.0.1:3',
       databaseUrl: 'postgres://superuser:secret@127.0.0.1:4/catalog',
@@ -25,6 +27,8 @@ test('the file for the command line is for its owner alone, and gone afterwards'
       OUTBOUND_DATABASE_URL: 'postgres://outbound_operator:p@127.0.0.1:4/catalog',
       OUTBOUND_KAFKA_BROKERS: '127.0.0.1:5,127.0.0.1:6',
       OUTBOUND_API_URL: 'http://127.0.0.1:1',
+      OUTBOUND_API_TOKEN: 'a.b.c',
+      OUTBOUND_ISSUER_DIRECTORY: '/data/issuer',
       OUTBOUND_RELAY_ADMIN_URL: 'http://127.0.0.1:3',
       OUTBOUND_SLOT: 'outbound',
     });

@@ -3,18 +3,20 @@ import { join } from 'node:path';
 import type { Pipeline } from './pipeline.ts';
 
 /**
- * Tells `npm run outbound` where this pipeline is: `outbound.env` in the data directory, for its owner alone, because there is a password in it.
+ * Tells `npm run outbound` where this pipeline is: `outbound.env` in the data directory, for its owner alone, because there are a password and a token in it.
  * @returns how to take it away again.
  */
 export async function writeEnvFile(
   dataDir: string,
-  { operatorUrl, brokers, apiUrl, relayAdminUrl, slot }: Pipeline,
+  { operatorUrl, brokers, apiUrl, apiToken, issuerDirectory, relayAdminUrl, slot }: Pipeline,
 ): Promise<() => Promise<void>> {
   const path = join(dataDir, 'outbound.env');
   const settings = {
     OUTBOUND_DATABASE_URL: operatorUrl,
     OUTBOUND_KAFKA_BROKERS: brokers.join(','),
     OUTBOUND_API_URL: apiUrl,
+    OUTBOUND_API_TOKEN: apiToken,
+    OUTBOUND_ISSUER_DIRECTORY: issuerDirectory,
     OUTBOUND_RELAY_ADMIN_URL: relayAdminUrl,
     OUTBOUND_SLOT: slot,
   };

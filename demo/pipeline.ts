@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import {
+  developmentAudience,
+  developmentIssuer,
+  DevelopmentIssuer,
+} from '@outbound/development-issuer';
 import { startStack, type Stack } from '@outbound/local-stack';
 import pg from 'pg';
 import { runCommand, Service, type LogLine } from './service.ts';
@@ -8,6 +13,10 @@ import { runCommand, Service, type LogLine } from './service.ts';
 /** The whole pipeline as it runs on this machine. */
 export interface Pipeline {
   readonly apiUrl: string;
+  /** Grants everything at the API, for a day. */
+  readonly apiToken: string;
+  /** Folder of the issuer's keys, for more tokens. */
+  readonly issuerDirectory: string;
   readonly apiAdminUrl: string;
   readonly relayAdminUrl: string;
   /** Superuser's, to the catalog's database: the proof reads it as neither service could. */
@@ -65,6 +74,8 @@ export async function startPipeline(host: PipelineHost): Promise<Pipeline> {
   const passwords = { api: password(), relay: password(), operator: password() };
   const databaseUrl = await ensureDatabase(stack);
   const brokers = stack.kafka.bootstrap;
+  const issuerDirectory = join(dataDir, 'issuer');
+  const issuer = await DevelopmentIssuer.open(issuerDirectory);
   await Promise.all([
     runCommand(
       launch('migrate', 'services/catalog-api/dist/migrate.js', {
@@ -110,6 +121,10 @@ export async function startPipeline(host: PipelineHost): Promise<Pipeline> {
         CATALOG_API_PORT: '0',
         CATALOG_API_ADMIN_PORT: '0',
         CATALOG_API_STOP_GRACE_MS: '0',
+        CATALOG_API_AUTH_ISSUER: developmentIssuer,
+        CATALOG_API_AUTH_DEVELOPMENT_ISSUER: 'true',
+        CATALOG_API_AUTH_AUDIENCE: developmentAudience,
+        CATALOG_API_AUTH_JWKS_PATH: issuer.jwksPath,
       }),
     ),
   );
@@ -121,6 +136,8 @@ export async function startPipeline(host: PipelineHost): Promise<Pipeline> {
   say(`relay streams (pid ${relay.pid}), API listens (pid ${api.pid})`);
   return {
     apiUrl: urlOf(apiLine['port']),
+    apiToken: await issuer.token({ subject: 'npm-start', lifetimeSeconds: 86_400 }),
+    issuerDirectory,
     apiAdminUrl: urlOf(apiLine['adminPort']),
     relayAdminUrl: urlOf(relayLine['port']),
     databaseUrl,

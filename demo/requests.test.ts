@@ -155,7 +155,7 @@ describe('the client', () => {
       else if (count === 3) request.socket.destroy();
       else response.writeHead(201, { etag: '"1"' }).end('{}');
     });
-    const client = createCatalogClient({ baseUrl, signal });
+    const client = createCatalogClient({ token: 't', baseUrl, signal });
     const answer = await client.send('POST', '/products', {
       body: '{}',
       headers: { 'idempotency-key': 'k' },
@@ -166,7 +166,7 @@ describe('the client', () => {
 
   test('gives up after its patience, saying what it got', async () => {
     const baseUrl = await serverOf((_request, response) => response.writeHead(503).end('busy'));
-    const client = createCatalogClient({ baseUrl, signal, patienceMs: 0 });
+    const client = createCatalogClient({ token: 't', baseUrl, signal, patienceMs: 0 });
     await expect(client.send('GET', '/products')).rejects.toThrow(
       'GET /products was answered 503 busy',
     );
@@ -178,7 +178,7 @@ describe('the client', () => {
       types.push(request.headers['content-type']);
       response.end();
     });
-    const client = createCatalogClient({ baseUrl, signal });
+    const client = createCatalogClient({ token: 't', baseUrl, signal });
     await client.send('PATCH', '/products/1', { body: '{}' });
     await client.send('POST', '/products', { body: '{}' });
     expect(types).toEqual(['application/merge-patch+json', 'application/json']);

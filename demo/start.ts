@@ -79,7 +79,7 @@ async function demo(
     readData(flags),
     startPipeline({ ...host, say }),
   ]);
-  const { apiUrl, brokers, databaseUrl, slot } = pipeline;
+  const { apiUrl, apiToken, brokers, databaseUrl, slot } = pipeline;
   holding.describe({ api: apiUrl, kafka: brokers });
   onClose('settings file', await writeEnvFile(dataDir, pipeline));
 
@@ -89,7 +89,7 @@ async function demo(
     onFirst: (line) => say(`${bold('first event')}: ${line}`),
   });
   onClose('subscriber', close);
-  const client = createCatalogClient({ baseUrl: apiUrl, signal });
+  const client = createCatalogClient({ baseUrl: apiUrl, token: apiToken, signal });
 
   progress.begin('load', items.length, () => `${number(lags.count)} received, ${lagText(lags)}`);
   const { createdCount, reusedCount } = await loadProducts(client, {

@@ -2,7 +2,7 @@ import { build, type Plugin } from 'esbuild';
 
 /** What is bundled: workspaces with their entry points. */
 export const bundled = {
-  'services/catalog-api': ['src/main.ts', 'src/migrate.ts'],
+  'services/catalog-api': ['src/main.ts', 'src/migrate.ts', 'src/development-token.ts'],
   'services/relay': ['src/main.ts', 'src/provision.ts'],
   'packages/cli': ['src/main.ts'],
 } as const;

@@ -79,6 +79,7 @@ async function openApi(): Promise<string> {
     logger: quietLogger(),
     metrics: createApiMetrics('generated', () => pool),
     publicUrl: undefined,
+    verifier: undefined,
     limits: { bodyLimitBytes: 1, batchBodyLimitBytes: 1, requestTimeoutMs: 1000 },
   });
   try {

@@ -72,10 +72,26 @@ describe('docker compose up --wait', () => {
     await compose('down', '--volumes', '--timeout', '5');
   });
 
+  it('asks who calls, and keeps the key of its issuer from the API', async () => {
+    expect((await fetch(`${apiUrl}/products`)).status).toBe(401);
+    const readOnly = await compose(
+      ...['run', '--rm', '-T', 'token', '--scope', 'catalog.product.read', '--lifetime', '60'],
+    );
+    const headers = { authorization: `Bearer ${readOnly.trim()}` };
+    expect((await fetch(`${apiUrl}/products`, { headers })).status).toBe(200);
+    const refused = await fetch(`${apiUrl}/products`, { method: 'POST', headers });
+    expect(refused.status).toBe(403);
+    await expect(
+      compose('exec', '-T', 'catalog-api', 'cat', '/issuer/private.jwk'),
+    ).rejects.toThrow('Permission denied');
+  });
+
   it('comes to a system that turns a request into an event, and a deletion into a tombstone', async () => {
+    const token = (await compose('run', '--rm', '-T', 'token')).trim();
+    const authorization = `Bearer ${token}`;
     const created = await fetch(`${apiUrl}/products`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', authorization },
       body: '{"sku":"COMPOSE-1","name":"From compose","status":"ACTIVE"}',
     });
     expect(created.status).toBe(201);
@@ -91,7 +107,7 @@ describe('docker compose up --wait', () => {
     });
     const deleted = await fetch(`${apiUrl}/products/${id}`, {
       method: 'DELETE',
-      headers: { 'if-match': '"1"' },
+      headers: { 'if-match': '"1"', authorization },
     });
     expect(deleted.status).toBe(204);
     await eventually(async () => (await records('catalog.product')).includes(`${id}\tnull`), {
@@ -142,7 +158,9 @@ describe('docker compose up --wait', () => {
         env = plain;
       }
       for (const service of ['catalog-api', 'relay'])
-        expect(await inspect(service, '{{.Config.Env}}')).not.toContain('development');
+        expect(await inspect(service, '{{.Config.Env}}')).not.toMatch(
+          /:development@|PASSWORD=development/,
+        );
     } finally {
       await rm(secretsDirectory, { recursive: true });
     }

@@ -110,6 +110,8 @@ export class TestPipeline implements AsyncDisposable {
         CATALOG_API_PORT: '0',
         CATALOG_API_ADMIN_PORT: '0',
         CATALOG_API_STOP_GRACE_MS: '0',
+        // Who calls is what services/catalog-api and the main job are tested for; here it is what comes of the calls.
+        CATALOG_API_AUTH: 'off',
         ...env,
       },
       nodeArgs,

@@ -12,6 +12,7 @@ afterEach(async () => {
 async function clientOf(
   status: number,
   answer: unknown,
+  token: string | (() => Promise<string>) = 't',
 ): Promise<{ client: CatalogClient; requests: IncomingMessage[] }> {
   const requests: IncomingMessage[] = [];
   const server = createServer((request, response) => {
@@ -32,7 +33,7 @@ async function clientOf(
   return {
     client: createCatalogClient({
       baseUrl: `http://127.0.0.1:${port}`,
-      headers: { authorization: 'Bearer t' },
+      token,
     }),
     requests,
   };
@@ -50,6 +51,16 @@ it('knows paths, parameters and answers by their types', async () => {
   ]);
   // @ts-expect-error -- no such path
   await client.GET('/no-such-path');
+});
+
+it('asks for a token before each request, so that one that ends is renewed', async () => {
+  let count = 0;
+  const { client, requests } = await clientOf(200, { items: [] }, () =>
+    Promise.resolve(`t${++count}`),
+  );
+  await client.GET('/products');
+  await client.GET('/products');
+  expect(requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer t1', 'Bearer t2']);
 });
 
 it('sends a conditional merge patch, and gives the problem of a refusal as a value', async () => {

@@ -8,7 +8,7 @@ export const cliPrefix = 'OUTBOUND_';
 export const foreignPrefixes = ['OUTBOUND_STACK', 'OUTBOUND_DATA_DIR'] as const;
 
 /**
- * Neither the API nor the admin port takes a login, and `fetch` takes no URL that has one; so what would be a secret
+ * `fetch` takes no URL with a login, and neither the API nor the admin port wants one there; so what would be a secret
  * stands in none of them.
  */
 const httpUrl = () =>
@@ -33,6 +33,20 @@ export const cliSchema = z.object({
     .optional()
     .describe('The catalog API, for import and doctor')
     .meta({ example: 'http://127.0.0.1:8080' }),
+  apiToken: z
+    .string()
+    .regex(/^[A-Za-z0-9\-._~+/]+=*$/, 'expected a bearer token')
+    .optional()
+    .describe(
+      'Access token for the catalog API, for import (scope catalog.product.write or catalog.category.write)',
+    )
+    .meta({ secret: true }),
+  issuerDirectory: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Folder of the development issuer's keys, for token; npm start has one")
+    .meta({ example: '.data/issuer' }),
   relayAdminUrl: httpUrl()
     .optional()
     .describe("The relay's admin port, for what only it knows: its state and the delivery lag")

@@ -17,6 +17,7 @@ const globalOptions: readonly (readonly [flag: string, setting: string, help: st
   ['--brokers <list>', 'KAFKA_BROKERS', 'Kafka, host:port separated by commas'],
   ['--api-url <url>', 'API_URL', 'the catalog API'],
   ['--relay-admin-url <url>', 'RELAY_ADMIN_URL', "the relay's admin port"],
+  ['--api-token-file <file>', 'API_TOKEN_FILE', "file with the API's access token"],
   ['--slot <name>', 'SLOT', 'replication slot of the relay'],
   ['--topic-prefix <text>', 'TOPIC_PREFIX', 'put before every topic name'],
 ];
@@ -157,9 +158,14 @@ function withOptions(env: Environment, options: GlobalOptions): Environment {
     const value = optionOf(flag, options);
     if (value === undefined) continue;
     merged[`${cliPrefix}${setting}`] = value;
-    delete merged[`${cliPrefix}${setting}_FILE`];
+    delete merged[otherForm(`${cliPrefix}${setting}`)];
   }
   return merged;
+}
+
+/** A value and its `_FILE` form are one setting. */
+function otherForm(name: string): string {
+  return name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : `${name}_FILE`;
 }
 
 /** The value under the name that commander gives it: `--api-url <url>` is `apiUrl`. */

@@ -9,6 +9,7 @@ import { addReplay } from './replay/replay-verb.ts';
 import { addSchemas } from './schemas/schemas-verb.ts';
 import { addStatus } from './status/status-verb.ts';
 import { addTail } from './tail/tail-verb.ts';
+import { addToken } from './token/token-verb.ts';
 import { addTrace } from './trace/trace-verb.ts';
 import { addVerify } from './verify/verify-verb.ts';
 import type { AddVerb } from './verb.ts';
@@ -29,4 +30,5 @@ export const verbs: readonly AddVerb[] = [
   addDeadLetters,
   addImport,
   addSchemas,
+  addToken,
 ];

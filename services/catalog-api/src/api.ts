@@ -2,6 +2,7 @@ import type { Database, TransactionTimeouts } from '@outbound/outbox';
 import { eventTypes } from '@outbound/schemas';
 import type { Logger } from '@outbound/service-kit';
 import { uuidv7 } from 'uuidv7';
+import type { TokenVerifier } from './auth/token-verifier.ts';
 import type { Aggregate } from './catalog/aggregate.ts';
 import { categoryAggregate } from './categories/category-aggregate.ts';
 import { registerAggregateRoutes } from './http/aggregate-routes.ts';
@@ -29,15 +30,23 @@ export async function createApi(options: {
   readonly logger: Logger;
   readonly metrics: ApiMetrics;
   readonly publicUrl: string | undefined;
+  /** Says whose a token is; undefined admits everybody. */
+  readonly verifier: TokenVerifier | undefined;
   readonly limits: {
     readonly bodyLimitBytes: number;
     readonly batchBodyLimitBytes: number;
     readonly requestTimeoutMs: number;
   };
 }): Promise<Server> {
-  const { db, logger, metrics, publicUrl, limits, isStopping = () => false } = options;
+  const { db, logger, metrics, publicUrl, verifier, limits, isStopping = () => false } = options;
   const { timeouts = () => Promise.resolve(undefined) } = options;
-  const { app, answerOtherMethods } = createServer({ logger, metrics, limits, isStopping });
+  const { app, answerOtherMethods } = createServer({
+    logger,
+    metrics,
+    limits,
+    verifier,
+    isStopping,
+  });
   await registerOpenApi(app, apiVersion);
   for (const aggregate of aggregates) {
     registerAggregateRoutes(app, aggregate, {
@@ -51,6 +60,7 @@ export async function createApi(options: {
           now: () => new Date(),
           newId: uuidv7,
           flowId: request.id,
+          principal: request.principal?.id,
           traceparent: readTraceparent(typeof traceparent === 'string' ? traceparent : undefined),
           onCommitted: metrics.countEvent,
         };

@@ -14,6 +14,7 @@ it('serves what it publishes, for machines and as a page that needs nothing from
     logger: quietLogger(),
     metrics: createApiMetrics('test', () => pool),
     publicUrl: undefined,
+    verifier: undefined,
     limits: { bodyLimitBytes: 1, batchBodyLimitBytes: 1, requestTimeoutMs: 1000 },
   });
   try {

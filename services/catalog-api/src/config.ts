@@ -1,5 +1,6 @@
 import { integerSetting, logLevels, postgresUrlSetting } from '@outbound/service-kit';
 import { z } from 'zod';
+import { authProblems, authSettings } from './auth/auth-settings.ts';
 
 /** Prefix of every setting of this service in the environment. */
 export const configPrefix = 'CATALOG_API_';
@@ -7,66 +8,69 @@ export const configPrefix = 'CATALOG_API_';
 const port = integerSetting({ min: 0, max: 65_535 });
 
 /** Every setting, with its unit and default: the only description of them. */
-export const apiConfig = z.object({
-  host: z
-    .string()
-    .default('127.0.0.1')
-    .describe(
-      'Address to listen on. There is no authentication yet: leave it at loopback unless something in front admits callers.',
-    ),
-  port: port
-    .default(8080)
-    .describe('Port of the API; 0 takes a free one, see the log line "listening".'),
-  adminHost: z.string().default('127.0.0.1').describe('Address of livez, readyz and metrics.'),
-  adminPort: port.default(8081).describe('Port of livez, readyz and metrics; 0 takes a free one.'),
-  publicUrl: z
-    .url({ protocol: /^https?$/ })
-    .optional()
-    .describe(
-      'Where callers reach the API; put before the paths in links and Location, which are relative without it.',
-    )
-    .meta({ example: 'https://catalog.example.com' }),
-  databaseUrl: postgresUrlSetting()
-    .describe('Postgres, as the role outbound_api.')
-    .meta({ secret: true, example: 'postgres://outbound_api:secret@localhost:5432/outbound' }),
-  poolSize: integerSetting({ min: 1, max: 1_000 })
-    .default(10)
-    .describe('Most connections to Postgres at a time.'),
-  poolQueueSize: integerSetting({ min: 0, max: 100_000 })
-    .default(200)
-    .describe('Most requests that wait for a connection; more are answered 503.'),
-  connectionTimeoutMs: integerSetting({ min: 100, max: 60_000 })
-    .default(2_000)
-    .describe('Longest wait for a connection before the answer is 503.')
-    .meta({ unit: 'ms' }),
-  statementTimeoutMs: integerSetting({ min: 100, max: 600_000 })
-    .default(10_000)
-    .describe(
-      'statement_timeout, lock_timeout and idle_in_transaction_session_timeout of all that the API asks of Postgres, also behind PgBouncer.',
-    )
-    .meta({ unit: 'ms' }),
-  requestTimeoutMs: integerSetting({ min: 100, max: 600_000 })
-    .default(30_000)
-    .describe('Longest time for a request to arrive whole; its headers get a third of it.')
-    .meta({ unit: 'ms' }),
-  stopGraceMs: integerSetting({ min: 0, max: 300_000 })
-    .default(5_000)
-    .describe(
-      'After SIGTERM: how long requests are still taken while readyz is red already, so that load balancers look elsewhere first. 0 without one in front.',
-    )
-    .meta({ unit: 'ms' }),
-  deletedDataKeptDays: integerSetting({ min: 1, max: 36_500 })
-    .default(30)
-    .describe('After this time the data of a deleted entity is dropped; its id and version stay.')
-    .meta({ unit: 'days' }),
-  bodyLimitBytes: integerSetting({ min: 1_024, max: 1_048_576 })
-    .default(262_144)
-    .describe('Largest body of a request.')
-    .meta({ unit: 'bytes' }),
-  batchBodyLimitBytes: integerSetting({ min: 1_024, max: 67_108_864 })
-    .default(8_388_608)
-    .describe('Largest body of a batch.')
-    .meta({ unit: 'bytes' }),
-  logLevel: z.enum(logLevels).default('info').describe('Least severe level that is logged.'),
-});
+export const apiConfig = z
+  .object({
+    host: z.string().default('127.0.0.1').describe('Address to listen on.'),
+    port: port
+      .default(8080)
+      .describe('Port of the API; 0 takes a free one, see the log line "listening".'),
+    adminHost: z.string().default('127.0.0.1').describe('Address of livez, readyz and metrics.'),
+    adminPort: port
+      .default(8081)
+      .describe('Port of livez, readyz and metrics; 0 takes a free one.'),
+    publicUrl: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .describe(
+        'Where callers reach the API; put before the paths in links and Location, which are relative without it.',
+      )
+      .meta({ example: 'https://catalog.example.com' }),
+    databaseUrl: postgresUrlSetting()
+      .describe('Postgres, as the role outbound_api.')
+      .meta({ secret: true, example: 'postgres://outbound_api:secret@localhost:5432/outbound' }),
+    poolSize: integerSetting({ min: 1, max: 1_000 })
+      .default(10)
+      .describe('Most connections to Postgres at a time.'),
+    poolQueueSize: integerSetting({ min: 0, max: 100_000 })
+      .default(200)
+      .describe('Most requests that wait for a connection; more are answered 503.'),
+    connectionTimeoutMs: integerSetting({ min: 100, max: 60_000 })
+      .default(2_000)
+      .describe('Longest wait for a connection before the answer is 503.')
+      .meta({ unit: 'ms' }),
+    statementTimeoutMs: integerSetting({ min: 100, max: 600_000 })
+      .default(10_000)
+      .describe(
+        'statement_timeout, lock_timeout and idle_in_transaction_session_timeout of all that the API asks of Postgres, also behind PgBouncer.',
+      )
+      .meta({ unit: 'ms' }),
+    requestTimeoutMs: integerSetting({ min: 100, max: 600_000 })
+      .default(30_000)
+      .describe('Longest time for a request to arrive whole; its headers get a third of it.')
+      .meta({ unit: 'ms' }),
+    stopGraceMs: integerSetting({ min: 0, max: 300_000 })
+      .default(5_000)
+      .describe(
+        'After SIGTERM: how long requests are still taken while readyz is red already, so that load balancers look elsewhere first. 0 without one in front.',
+      )
+      .meta({ unit: 'ms' }),
+    deletedDataKeptDays: integerSetting({ min: 1, max: 36_500 })
+      .default(30)
+      .describe('After this time the data of a deleted entity is dropped; its id and version stay.')
+      .meta({ unit: 'days' }),
+    bodyLimitBytes: integerSetting({ min: 1_024, max: 1_048_576 })
+      .default(262_144)
+      .describe('Largest body of a request.')
+      .meta({ unit: 'bytes' }),
+    batchBodyLimitBytes: integerSetting({ min: 1_024, max: 67_108_864 })
+      .default(8_388_608)
+      .describe('Largest body of a batch.')
+      .meta({ unit: 'bytes' }),
+    ...authSettings(),
+    logLevel: z.enum(logLevels).default('info').describe('Least severe level that is logged.'),
+  })
+  .superRefine((settings, context) => {
+    for (const { key, message } of authProblems(settings))
+      context.addIssue({ code: 'custom', path: [key], message });
+  });
 export type ApiConfig = Readonly<z.output<typeof apiConfig>>;

@@ -19,6 +19,10 @@ export const apiErrorCodes = [
   'INVALID_HEADER',
   /** The same Idempotency-Key came with another request. */
   'IDEMPOTENCY_KEY_REUSED',
+  /** There is no access token, or it is not accepted. */
+  'UNAUTHENTICATED',
+  /** The access token does not grant the scope that this needs. */
+  'INSUFFICIENT_SCOPE',
   /** No such path. */
   'UNKNOWN_PATH',
   /** No such entity, or it was deleted. */
@@ -46,6 +50,8 @@ export const apiErrorCodes = [
   'METHOD_NOT_IMPLEMENTED',
   /** The database cannot be reached or does not answer in time. Nothing was written. */
   'UNAVAILABLE',
+  /** The keys of the token issuer cannot be had, so no token can be checked. Nothing was written. */
+  'KEYS_UNAVAILABLE',
   /** More requests wait for a connection than the queue holds. Nothing was written. */
   'OVERLOADED',
   /** Concurrent changes kept colliding. Nothing was written. */

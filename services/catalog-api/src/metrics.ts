@@ -26,8 +26,16 @@ export interface ApiMetrics {
   readonly countPurged: (entity: string, count: number) => void;
 }
 
-/** Creates the metrics in a registry of their own. @param poolCounts asked at each scrape. */
-export function createApiMetrics(version: string, poolCounts: () => PoolCounts): ApiMetrics {
+/**
+ * Creates the metrics in a registry of their own.
+ * @param poolCounts asked at each scrape.
+ * @param keysAgeSeconds asked at each scrape; NaN where there are no keys, or none are needed.
+ */
+export function createApiMetrics(
+  version: string,
+  poolCounts: () => PoolCounts,
+  keysAgeSeconds: () => number = () => NaN,
+): ApiMetrics {
   const registry = createMetricsRegistry({ prefix: 'catalog_', version });
   const requests = new Histogram({
     name: 'catalog_http_request_duration_seconds',
@@ -73,6 +81,14 @@ export function createApiMetrics(version: string, poolCounts: () => PoolCounts):
     'Requests that wait for a connection.',
     (counts) => counts.waitingCount,
   );
+  new Gauge({
+    name: 'catalog_token_keys_age_seconds',
+    help: "Time since the token issuer's keys were read last; NaN if there are none, or authentication is off.",
+    registers: [registry],
+    collect() {
+      this.set(keysAgeSeconds());
+    },
+  });
   return {
     registry,
     observeRequest: ({ method, route, status, durationSeconds }) =>

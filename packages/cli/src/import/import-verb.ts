@@ -234,6 +234,7 @@ function rowsOf(
 function sender(context: CliContext, { path }: ImportTarget, { patience }: Options): SendChunk {
   const client = new BatchClient({
     apiUrl: context.apiUrl(),
+    token: context.settings.apiToken,
     path,
     patienceMs: patience * 1000,
     onWait: (why, waitMs) =>

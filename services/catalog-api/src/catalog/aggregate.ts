@@ -16,6 +16,8 @@ export interface Filter {
 export interface Aggregate<EntityRow = Row, Input = unknown> extends StoredAggregate<EntityRow> {
   /** Path segment (Zalando rule 134): `products`. */
   readonly plural: string;
+  /** What a caller's token must grant (Zalando rule 105): `catalog.product.read`, `catalog.product.write`. */
+  readonly scopes: { readonly read: string; readonly write: string };
   /** REST body and event `data` are one schema (Zalando rule 205). */
   readonly entity: z.ZodObject;
   /** What a caller gives to create and replace. */

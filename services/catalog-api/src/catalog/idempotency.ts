@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { inTransaction, type Transaction } from '@outbound/outbox';
 import { idempotencyKeyTable as keys, stringifyJson } from '@outbound/schemas';
 import { and, eq, gt, gte, lte, sql } from 'drizzle-orm';
@@ -39,8 +40,9 @@ export async function executeOnce(
   work: () => Promise<Answer>,
 ): Promise<Answer> {
   if (request === undefined) return work();
-  const { scope, key, requestHash } = request;
-  await lockKey(tx, request);
+  const { key, requestHash } = request;
+  const scope = callersScope(request.scope, context.principal);
+  await lockKey(tx, { scope, key });
   const now = context.now();
   const [kept] = await tx
     .select()
@@ -120,8 +122,20 @@ export function forgetExpired(
   };
 }
 
+/**
+ * The scope of one caller: keys are chosen by callers, and none may get, or be stopped by, what another was answered under the same one. A digest, so
+ * that the table names no person.
+ */
+function callersScope(scope: string, principal: string | undefined): string {
+  if (principal === undefined) return scope;
+  return `${scope} of ${createHash('sha256').update(principal).digest('base64url')}`;
+}
+
 /** Two different keys with one hash merely wait for each other. */
-async function lockKey(tx: Transaction, { scope, key }: IdempotencyRequest): Promise<void> {
+async function lockKey(
+  tx: Transaction,
+  { scope, key }: Pick<IdempotencyRequest, 'scope' | 'key'>,
+): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${scope} ${key}`}, 0))`);
 }
 

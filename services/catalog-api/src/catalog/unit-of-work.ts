@@ -18,6 +18,8 @@ export interface CommandContext {
   /** UUIDv7. */
   readonly newId: () => string;
   readonly flowId: string;
+  /** Who asks; undefined where nobody is asked who they are. */
+  readonly principal: string | undefined;
   /** W3C trace context of the request, stored with its events and published unchanged. */
   readonly traceparent: string | undefined;
   /** Told of each event after its transaction committed. */

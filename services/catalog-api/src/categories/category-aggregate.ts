@@ -12,6 +12,7 @@ import type { Aggregate } from '../catalog/aggregate.ts';
 export const categoryAggregate: Aggregate<typeof categoryTable.$inferSelect, CategoryInput> = {
   ...storedCategory,
   plural: 'categories',
+  scopes: { read: 'catalog.category.read', write: 'catalog.category.write' },
   entity: category,
   input: categoryInput,
   patch: categoryPatch,

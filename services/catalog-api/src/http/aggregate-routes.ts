@@ -51,7 +51,7 @@ export function registerAggregateRoutes(
   aggregate: Aggregate,
   services: RouteServices,
 ): void {
-  const { name, plural, entity, input, patch } = aggregate;
+  const { name, plural, scopes, entity, input, patch } = aggregate;
   const { contextOf, publicUrl } = services;
   const path = `/${plural}`;
   const tags = [plural];
@@ -65,6 +65,7 @@ export function registerAggregateRoutes(
   app.get(
     path,
     {
+      config: { scope: scopes.read },
       schema: {
         summary: `Lists ${plural} by id, page by page`,
         operationId: `list_${plural}`,
@@ -93,7 +94,7 @@ export function registerAggregateRoutes(
   app.post(
     path,
     {
-      config: { consumes: jsonMediaType },
+      config: { consumes: jsonMediaType, scope: scopes.write },
       schema: {
         summary: `Creates a ${name}`,
         operationId: `create_${name}`,
@@ -117,6 +118,7 @@ export function registerAggregateRoutes(
   app.get(
     `${path}/:id`,
     {
+      config: { scope: scopes.read },
       schema: {
         summary: `Gives a ${name}`,
         operationId: `get_${name}`,
@@ -141,7 +143,7 @@ export function registerAggregateRoutes(
   app.put(
     `${path}/:id`,
     {
-      config: { consumes: jsonMediaType },
+      config: { consumes: jsonMediaType, scope: scopes.write },
       schema: {
         summary: `Replaces a ${name} (If-Match), or creates it under this id (If-None-Match: *)`,
         operationId: `put_${name}`,
@@ -171,7 +173,7 @@ export function registerAggregateRoutes(
   app.patch(
     `${path}/:id`,
     {
-      config: { consumes: mergePatchMediaType },
+      config: { consumes: mergePatchMediaType, scope: scopes.write },
       schema: {
         summary: `Changes some fields of a ${name} (RFC 7396)`,
         operationId: `patch_${name}`,
@@ -201,6 +203,7 @@ export function registerAggregateRoutes(
   app.delete(
     `${path}/:id`,
     {
+      config: { scope: scopes.write },
       schema: {
         summary: `Deletes a ${name}`,
         operationId: `delete_${name}`,

@@ -1,4 +1,5 @@
 import { asyncApiDocument, type EventTypeRegistry } from '@outbound/schemas';
+import { publicScope } from '../auth/route-security.ts';
 import { asyncApiPage } from './asyncapi-page.ts';
 import type { Server } from './create-server.ts';
 
@@ -12,9 +13,10 @@ export function registerAsyncApi(
   version: string,
 ): void {
   const document = asyncApiDocument(eventTypes, version);
+  const config = { scope: publicScope };
   const page = asyncApiPage(eventTypes, version);
-  app.get('/asyncapi.json', { schema: { hide: true } }, () => document);
-  app.get('/asyncapi', { schema: { hide: true } }, (_, reply) =>
+  app.get('/asyncapi.json', { config, schema: { hide: true } }, () => document);
+  app.get('/asyncapi', { config, schema: { hide: true } }, (_, reply) =>
     reply.type('text/html; charset=utf-8').send(page),
   );
 }

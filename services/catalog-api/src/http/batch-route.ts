@@ -28,7 +28,7 @@ export function registerBatchRoute(
     path,
     {
       bodyLimit: batchBodyLimitBytes,
-      config: { consumes: jsonMediaType, isBatch: true },
+      config: { consumes: jsonMediaType, isBatch: true, scope: aggregate.scopes.write },
       // The body is an array of items here, each of which is validated alone; the schema is for the document.
       validatorCompiler: () => (value: unknown) => ({ value }),
       schema: {

@@ -11,6 +11,9 @@ import Fastify, {
 } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
+import { registerAuthentication } from '../auth/authenticate.ts';
+import { requireScopes } from '../auth/route-security.ts';
+import type { TokenVerifier } from '../auth/token-verifier.ts';
 import { ApiError, type Violation } from '../errors.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { toViolations } from '../violations.ts';
@@ -52,10 +55,12 @@ export function createServer(options: {
   readonly logger: Logger;
   readonly metrics: ApiMetrics;
   readonly limits: ServerLimits;
+  /** Undefined admits everybody. */
+  readonly verifier: TokenVerifier | undefined;
   /** From then on each answer ends its connection, so that callers go elsewhere before this instance refuses them. */
   readonly isStopping: () => boolean;
 }): { readonly app: Server; readonly answerOtherMethods: () => void } {
-  const { logger, metrics, limits, isStopping } = options;
+  const { logger, metrics, limits, verifier, isStopping } = options;
   // Without the wider type, Fastify's instance has pino's, and no function here could name it.
   const baseLogger: FastifyBaseLogger = logger;
   let isClosing = false;
@@ -118,6 +123,7 @@ export function createServer(options: {
   app.setErrorHandler(sendError);
   app.setNotFoundHandler(refuseUnknownPath);
   const answerOtherMethods = watchMethods(app);
+  requireScopes(app);
 
   app.addHook('preClose', (done) => {
     isClosing = true;
@@ -145,7 +151,8 @@ export function createServer(options: {
     if (isClosing || isStopping()) reply.raw.setHeader('connection', 'close');
     done(null, payload);
   });
-  // After the hook that sets the flow id, which its refusals need.
+  // After the hook that sets the flow id, which their refusals need; who it is comes before what is sent.
+  registerAuthentication(app, verifier);
   registerBodyParser(app);
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unmatched';
@@ -162,6 +169,7 @@ export function createServer(options: {
         route,
         status: reply.statusCode,
         durationMs: Math.round(reply.elapsedTime * 10) / 10,
+        principal: request.principal?.id,
       },
       'request answered',
     );

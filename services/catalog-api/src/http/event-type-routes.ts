@@ -27,10 +27,12 @@ const declaration = z
 /** `GET /event-types` and `GET /event-types/{name}`: what this service publishes. */
 export function registerEventTypeRoutes(app: Server, eventTypes: EventTypeRegistry): void {
   const tags = ['event-types'];
+  const config = { scope: 'catalog.event-type.read' };
   const declared = new Map([...eventTypes].map(([name, type]) => [name, toDeclaration(type)]));
   app.get(
     '/event-types',
     {
+      config,
       schema: {
         summary: 'Lists the event types that this service publishes',
         operationId: 'list_event_types',
@@ -43,6 +45,7 @@ export function registerEventTypeRoutes(app: Server, eventTypes: EventTypeRegist
   app.get(
     '/event-types/:name',
     {
+      config,
       schema: {
         summary: 'Gives the declaration of an event type',
         operationId: 'get_event_type',

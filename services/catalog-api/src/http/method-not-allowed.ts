@@ -1,4 +1,5 @@
 import type { FastifyRequest, RouteOptions } from 'fastify';
+import { publicScope } from '../auth/route-security.ts';
 import { ApiError } from '../errors.ts';
 import type { Server } from './create-server.ts';
 
@@ -33,6 +34,7 @@ function answerMissing(app: Server, url: string, allow: string, missing: readonl
   app.route({
     url,
     method: [...missing],
+    config: { scope: publicScope },
     schema: { hide: true },
     // Before the body is looked at, so that its type or size is not what is complained about.
     onRequest: (request, _reply, next) => {

@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { documentSchemaOptions } from '@outbound/schemas';
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
+import { publicScope, securityScheme } from '../auth/route-security.ts';
 import type { Server } from './create-server.ts';
 
 /** Zalando rules 215, 218 and 219; the id never changes. */
@@ -23,10 +24,23 @@ export async function registerOpenApi(app: Server, version: string): Promise<voi
     openapi: {
       openapi: '3.1.1',
       info: { ...info, version },
+      components: {
+        securitySchemes: {
+          [securityScheme]: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'JWT',
+            description:
+              'OAuth 2 access token (RFC 6750, RFC 9068); each operation names the scope that it needs.',
+          },
+        },
+      },
       tags: [{ name: 'products' }, { name: 'categories' }, { name: 'event-types' }],
     },
     transform: createJsonSchemaTransform({ zodToJsonConfig: documentSchemaOptions }),
   });
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  app.get('/openapi.json', { config: { scope: publicScope }, schema: { hide: true } }, () =>
+    app.swagger(),
+  );
   await app.register(swaggerUi, { routePrefix: '/docs' });
 }

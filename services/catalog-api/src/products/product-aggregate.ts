@@ -13,6 +13,7 @@ import type { Aggregate } from '../catalog/aggregate.ts';
 export const productAggregate: Aggregate<typeof productTable.$inferSelect, ProductInput> = {
   ...storedProduct,
   plural: 'products',
+  scopes: { read: 'catalog.product.read', write: 'catalog.product.write' },
   entity: product,
   input: productInput,
   patch: productPatch,

@@ -71,7 +71,7 @@ export async function startCatalog(
   };
 }
 
-/** The settings of a test's service: free ports, no grace at the end, the defaults of production otherwise. */
+/** The settings of a test's service: free ports, no grace at the end, and no authentication unless the test is about it; the defaults of production otherwise. */
 export function testConfig(
   databaseUrl: string,
   overrides: Readonly<Record<string, string>> = {},
@@ -81,6 +81,7 @@ export function testConfig(
     port: '0',
     adminPort: '0',
     stopGraceMs: '0',
+    auth: 'off',
     ...overrides,
   });
 }

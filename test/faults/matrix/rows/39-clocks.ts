@@ -15,7 +15,7 @@ const shim = ['tsx', pathToFileURL('test/support/shifted-clock.ts').href].flatMa
   module,
 ]);
 
-/** Each seed has one of the clocks. Rules for tokens are not judged: the API has no authentication yet. */
+/** Each seed has one of the clocks. Rules for tokens are not judged: it calls the API without authentication. */
 export const row: FaultRow = {
   number: 39,
   fault: 'clock −1 h / +1 h / frozen, in relay and API, while they run',

@@ -1,0 +1,7 @@
+export {
+  developmentAudience,
+  developmentIssuer,
+  DevelopmentIssuer,
+  developmentScopes,
+  type TokenRequest,
+} from './development-issuer.ts';
