@@ -6,7 +6,7 @@ import type { TokenVerifier } from './auth/token-verifier.ts';
 import type { Aggregate } from './catalog/aggregate.ts';
 import { categoryAggregate } from './categories/category-aggregate.ts';
 import { registerAggregateRoutes } from './http/aggregate-routes.ts';
-import { createServer, type Server } from './http/create-server.ts';
+import { createServer, type Server, type ServerLimits } from './http/create-server.ts';
 import { registerAsyncApi } from './http/asyncapi.ts';
 import { registerEventTypeRoutes } from './http/event-type-routes.ts';
 import { registerOpenApi } from './http/openapi.ts';
@@ -32,11 +32,7 @@ export async function createApi(options: {
   readonly publicUrl: string | undefined;
   /** Says whose a token is; undefined admits everybody. */
   readonly verifier: TokenVerifier | undefined;
-  readonly limits: {
-    readonly bodyLimitBytes: number;
-    readonly batchBodyLimitBytes: number;
-    readonly requestTimeoutMs: number;
-  };
+  readonly limits: ServerLimits & { readonly batchBodyLimitBytes: number };
 }): Promise<Server> {
   const { db, logger, metrics, publicUrl, verifier, limits, isStopping = () => false } = options;
   const { timeouts = () => Promise.resolve(undefined) } = options;

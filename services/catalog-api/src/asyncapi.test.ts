@@ -4,6 +4,7 @@ import { quietLogger } from '@outbound/service-kit';
 import pg from 'pg';
 import { expect, it } from 'vitest';
 import { createApi } from './api.ts';
+import { apiConfig } from './config.ts';
 import { createApiMetrics } from './metrics.ts';
 
 it('serves what it publishes, for machines and as a page that needs nothing from elsewhere', async () => {
@@ -15,7 +16,7 @@ it('serves what it publishes, for machines and as a page that needs nothing from
     metrics: createApiMetrics('test', () => pool),
     publicUrl: undefined,
     verifier: undefined,
-    limits: { bodyLimitBytes: 1, batchBodyLimitBytes: 1, requestTimeoutMs: 1000 },
+    limits: apiConfig.parse({ databaseUrl: 'postgres://u@h/d', auth: 'off' }),
   });
   try {
     const document = await app.inject('/asyncapi.json');

@@ -1,5 +1,6 @@
 import { integerSetting, logLevels, postgresUrlSetting } from '@outbound/service-kit';
 import { z } from 'zod';
+import { limitSettings } from './limits/limit-settings.ts';
 import { authProblems, authSettings } from './auth/auth-settings.ts';
 
 /** Prefix of every setting of this service in the environment. */
@@ -66,6 +67,7 @@ export const apiConfig = z
       .default(8_388_608)
       .describe('Largest body of a batch.')
       .meta({ unit: 'bytes' }),
+    ...limitSettings(),
     ...authSettings(),
     logLevel: z.enum(logLevels).default('info').describe('Least severe level that is logged.'),
   })

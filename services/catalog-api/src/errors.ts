@@ -44,6 +44,8 @@ export const apiErrorCodes = [
   'EXPECTATION_FAILED',
   /** A change of an existing entity must say which version it changes. */
   'PRECONDITION_REQUIRED',
+  /** The caller sends more than one caller may. Nothing was written. */
+  'TOO_MANY_REQUESTS',
   'HEADERS_TOO_LARGE',
   /** A defect of ours. Nothing was written. */
   'INTERNAL_ERROR',

@@ -1,4 +1,5 @@
 import { createMetricsRegistry } from '@outbound/service-kit';
+import type { LoadCounts } from './limits/register-limits.ts';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** Connections of the pool, as pg counts them. */
@@ -18,6 +19,8 @@ export interface ApiMetrics {
     readonly status: number;
     readonly durationSeconds: number;
   }) => void;
+  /** Tells where to ask, at each scrape, what is under way. */
+  readonly watchLoad: (read: () => LoadCounts) => void;
   /** Counts an event whose transaction has committed. */
   readonly countEvent: (event: { readonly eventType: string; readonly dataOp: string }) => void;
   /** Counts answers kept for Idempotency-Keys that were forgotten. */
@@ -89,8 +92,30 @@ export function createApiMetrics(
       this.set(keysAgeSeconds());
     },
   });
+  let load = (): LoadCounts => ({ underWay: NaN, waiting: NaN });
+  for (const [name, help, read] of [
+    [
+      'catalog_http_requests_under_way',
+      'Requests that are not answered yet.',
+      () => load().underWay,
+    ],
+    [
+      'catalog_http_requests_waiting',
+      "Requests of callers who use their share of the pool, or wait for others' turn.",
+      () => load().waiting,
+    ],
+  ] as const)
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
   return {
     registry,
+    watchLoad: (read) => (load = read),
     observeRequest: ({ method, route, status, durationSeconds }) =>
       requests.observe({ method, route, status: String(status) }, durationSeconds),
     countEvent: ({ eventType, dataOp }) => events.inc({ event_type: eventType, data_op: dataOp }),

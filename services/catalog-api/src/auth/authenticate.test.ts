@@ -6,6 +6,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
 import { createApi } from '../api.ts';
+import { apiConfig } from '../config.ts';
 import { createApiMetrics } from '../metrics.ts';
 import type { Server } from '../http/create-server.ts';
 import { expectProblem } from '../test-support/expect-problem.ts';
@@ -70,7 +71,7 @@ beforeAll(async () => {
     metrics: createApiMetrics('test', () => pool),
     publicUrl: undefined,
     verifier: authentication?.verifier,
-    limits: { bodyLimitBytes: 262_144, batchBodyLimitBytes: 1_000_000, requestTimeoutMs: 30_000 },
+    limits: apiConfig.parse({ databaseUrl: 'postgres://u@h/d', auth: 'off' }),
   });
   url = await app.listen({ host: '127.0.0.1', port: 0 });
   ({ port } = app.server.address() as AddressInfo);

@@ -15,6 +15,7 @@ import { registerAuthentication } from '../auth/authenticate.ts';
 import { requireScopes } from '../auth/route-security.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
 import { ApiError, type Violation } from '../errors.ts';
+import { registerLimits, type Limits } from '../limits/register-limits.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { toViolations } from '../violations.ts';
 import { registerBodyParser } from './body-parser.ts';
@@ -39,7 +40,7 @@ export const maxUrlBytes = 8 * 1_024;
 export const maxHeaderBytes = 16 * 1_024;
 
 /** Limits of the server; see `config.ts`. */
-export interface ServerLimits {
+export interface ServerLimits extends Limits {
   readonly bodyLimitBytes: number;
   readonly requestTimeoutMs: number;
 }
@@ -153,6 +154,7 @@ export function createServer(options: {
   });
   // After the hook that sets the flow id, which their refusals need; who it is comes before what is sent.
   registerAuthentication(app, verifier);
+  metrics.watchLoad(registerLimits(app, limits));
   registerBodyParser(app);
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unmatched';

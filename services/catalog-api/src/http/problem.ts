@@ -41,6 +41,7 @@ export const problemKinds: Readonly<
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'The media type is not supported' },
   EXPECTATION_FAILED: { status: 417, title: 'The expectation cannot be met' },
   PRECONDITION_REQUIRED: { status: 428, title: 'A precondition is required' },
+  TOO_MANY_REQUESTS: { status: 429, title: 'The caller sends too many requests' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The headers are too large' },
   INTERNAL_ERROR: { status: 500, title: 'The service failed' },
   METHOD_NOT_IMPLEMENTED: { status: 501, title: 'The method is not implemented' },

@@ -15,11 +15,16 @@ export async function send(
   base: string,
   method: string,
   path: string,
-  options: { readonly body?: string | Uint8Array; readonly headers?: Record<string, string> } = {},
+  options: {
+    readonly body?: string | Uint8Array;
+    readonly headers?: Record<string, string>;
+    readonly signal?: AbortSignal;
+  } = {},
 ): Promise<Reply> {
   const response = await fetch(`${base}${path}`, {
     method,
     ...(options.body === undefined ? {} : { body: options.body }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
     headers: {
       ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...options.headers,
