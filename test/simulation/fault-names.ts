@@ -60,6 +60,16 @@ export const takeoverFaults = [
   'delay requests',
 ] as const satisfies readonly FaultName[];
 
+/** Faults by which sessions follow one another, each with requests of the one before still under way. */
+export const epochFaults = [
+  'kill relay',
+  'kill relay',
+  'kill relay between two acts',
+  'be overtaken while opening',
+  'delay requests',
+  'delay requests',
+] as const satisfies readonly FaultName[];
+
 /** Faults by which the database is of another history, with tails that are decided in many ways. */
 export const restoreFaults = [
   'bring back a copy',

@@ -66,6 +66,10 @@ export class PartitionLog {
     return this.#behind?.highWatermark ?? this.records.length;
   }
 
+  get isReplicated(): boolean {
+    return this.#behind === undefined;
+  }
+
   /** From now on the followers fetch nothing. */
   leaveFollowersBehind(): void {
     this.#behind ??= {

@@ -1,4 +1,4 @@
-import { errorFromCode, type ProducerIdentity } from '@outbound/kafka';
+import { errorFromCode, firstReservedEpoch, type ProducerIdentity } from '@outbound/kafka';
 import { RelayError } from '../../services/relay/src/errors.ts';
 import type { Life } from './life.ts';
 import type { PlantedBug } from './planted-bug.ts';
@@ -48,6 +48,24 @@ export const plantedWorldBugs: readonly PlantedBug[] = [
     name: 'takes an epoch that is lower than its last one for its end',
     breaks: ['I8'],
     publisher: { onProducer: refuseLowerEpochs() },
+  },
+  {
+    name: 'writes with the last epochs of a producer id, and with the first of the next',
+    breaks: ['I3', 'I4'],
+    publisher: { takeProducer: ({ take }) => take() },
+    plot: 'epochs',
+  },
+  {
+    name: 'asks for another producer id, and has no partition refuse the old one before',
+    breaks: ['I3', 'I4'],
+    publisher: {
+      takeProducer: async ({ take }) => {
+        let producer = await take();
+        while (producer.producerEpoch >= firstReservedEpoch) producer = await take();
+        return producer;
+      },
+    },
+    plot: 'epochs',
   },
   {
     name: 'never asks who holds the slot while it fences',

@@ -1,5 +1,6 @@
 import type { Chance } from './chance.ts';
 import {
+  epochFaults,
   faultNames,
   healthFaults,
   poisonFaults,
@@ -30,8 +31,12 @@ const plots = [
   ] as const),
 ] as const;
 
+/** What a seed may also say: the epochs of a producer id end, as they do in some schedules of any plot. */
+const named = [...plots, 'epochs'] as const;
+
 /** The faults of each. */
 const plotFaults = {
+  epochs: epochFaults,
   takeover: takeoverFaults,
   restore: restoreFaults,
   repetition: repetitionFaults,
@@ -42,12 +47,12 @@ const plotFaults = {
   health: healthFaults,
 } as const;
 
-export type Plot = (typeof plots)[number];
+export type Plot = (typeof named)[number];
 
 /** A seed may say what its schedule is about: `takeover:7`. */
 export function plotOf(seed: string, shape: Chance): Plot {
   const drawn = shape.pick(plots);
-  return plots.find((plot) => seed.startsWith(`${plot}:`)) ?? drawn;
+  return named.find((plot) => seed.startsWith(`${plot}:`)) ?? drawn;
 }
 
 /** The faults of a schedule. */

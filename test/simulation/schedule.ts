@@ -1,4 +1,5 @@
 import { lsnToText } from '../../services/relay/src/wal/lsn.ts';
+import { firstReservedEpoch } from '@outbound/kafka';
 import { deadLetterTopics } from '@outbound/schemas';
 import type { ConfirmedObservation } from '../history/history.ts';
 import { checkHistory, type Verdict } from '../history/history-checker.ts';
@@ -15,6 +16,7 @@ import { foreignRecord, lostBehindNew, publishedRecords } from './published-reco
 import { DatabaseCopies } from './database-copies.ts';
 import { RelayHost, stopWithinMs } from './relay-host.ts';
 import { Scheduler } from './scheduler.ts';
+import { kafkasLastEpoch } from './simulated-coordinator.ts';
 import { SimulatedKafka } from './simulated-kafka.ts';
 import { SimulatedPostgres } from './simulated-postgres.ts';
 import { Operator } from './operator.ts';
@@ -73,7 +75,7 @@ export async function runSchedule(
   const shape = chance.fork('shape');
   const maxInFlightBytes = shape.pick([6000, 40_000, 1_000_000]);
   const plot = plotOf(seed, shape);
-  const isTakeover = plot === 'takeover';
+  const isTakeover = plot === 'takeover' || plot === 'epochs';
   const isHealth = plot === 'health';
   const isSlow = plot === 'sleep' || isHealth;
   const activeMs = isSlow ? shape.between(40_000, 70_000) : shape.between(3000, 12_000);
@@ -97,7 +99,15 @@ export async function runSchedule(
   });
   const duplicates = new DuplicateLedger();
   const watch = new HealthWatch();
-  if (!delivery) kafka.coordinator.firstEpoch = chance.fork('epochs').pick([0, 0, 0, 32_764]);
+  const epochs = chance.fork('epochs');
+  // Some begin where their producer id ends soon: sooner than Kafka's, so that what is late then finds its successor writing.
+  if (epochs.happens(plot === 'epochs' ? 1 : 0.3)) {
+    const sooner = firstReservedEpoch + 5;
+    const last = epochs.pick([sooner, sooner, sooner, kafkasLastEpoch]);
+    const end = epochs.pick([firstReservedEpoch - 1, firstReservedEpoch - 1, last]);
+    kafka.coordinator.epochs = { first: end - epochs.int(0, 2), last };
+  }
+  kafka.coordinator.abortRaises = epochs.pick([1, 2]);
   kafka.onAppended = (lane, session, count) => {
     tell(`${lane} takes ${count} records of session ${session}`);
     if (!isDeadLetterLane(lane)) duplicates.appended(lane, session, count);

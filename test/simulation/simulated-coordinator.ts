@@ -25,8 +25,8 @@ interface Owner {
 }
 
 const transactionTimeoutMs = 30_000;
-/** The last epoch that is given out; then the name has another producer id. Source: `TransactionMetadata.isEpochExhausted`. */
-const lastEpoch = 32_766;
+/** The last epoch that Kafka gives out; then the name has another producer id. Source: `TransactionMetadata.isEpochExhausted`. */
+export const kafkasLastEpoch = 32_766;
 
 /**
  * The coordinator of producers with a name, by Kafka's rules up to EndTxn 4 (`TransactionCoordinator`): an epoch for each who asks, not before the
@@ -36,46 +36,45 @@ export class SimulatedCoordinator {
   readonly #scheduler: Scheduler;
   readonly #chance: Chance;
   readonly #logOf: (lane: string) => PartitionLog;
+  readonly #takesMarkers: (lane: string) => boolean;
   readonly #owners = new Map<string, Owner>();
   #nextProducerId = 1000n;
-  /** Epoch of the first session. */
-  firstEpoch = 0;
+  /** Epoch of the first session, and the last one that is given out of a producer id. */
+  epochs = { first: 0, last: kafkasLastEpoch };
+  /** By how much an abort raises the epoch: by one, and with transactions of Kafka 4.0 by two (KAFKA-19367). */
+  abortRaises: 1 | 2 = 1;
   readonly #sessions = new Map<string, number>();
-  /** When a producer id was replaced. */
-  readonly #replaced = new Map<bigint, number>();
   /** From now on no question comes late. */
   isPunctual = false;
   /** Questions that nobody waits for any more and that have not come to the coordinator yet. */
   #late: (() => void)[] = [];
 
-  constructor(scheduler: Scheduler, chance: Chance, logOf: (lane: string) => PartitionLog) {
+  constructor(
+    scheduler: Scheduler,
+    chance: Chance,
+    logOf: (lane: string) => PartitionLog,
+    takesMarkers: (lane: string) => boolean,
+  ) {
     this.#scheduler = scheduler;
     this.#chance = chance;
     this.#logOf = logOf;
+    this.#takesMarkers = takesMarkers;
   }
 
   /** A higher epoch each time; undefined while a transaction is being ended (CONCURRENT_TRANSACTIONS), which this begins if one is open. */
   init(transactionalId: string): ProducerIdentity | undefined {
     const owner = this.#owners.get(transactionalId);
     if (!owner) {
-      const identity = { producerId: this.#nextProducerId, producerEpoch: this.firstEpoch };
+      const identity = { producerId: this.#nextProducerId, producerEpoch: this.epochs.first };
       this.#nextProducerId += 1n;
       this.#owners.set(transactionalId, { identity, transaction: undefined, committedEpoch: -1 });
       return this.#opened(identity);
     }
     if (owner.transaction?.state === 'open') this.#abort(owner);
     if (owner.transaction) return undefined;
-    if (owner.identity.producerEpoch < lastEpoch) raise(owner);
+    if (owner.identity.producerEpoch < this.epochs.last) raise(owner);
     else this.#replace(owner);
     return this.#opened(owner.identity);
-  }
-
-  /**
-   * Whether a request that was sent then does not arrive: when the name gets another producer id, nothing fences what was sent
-   * under the old one, and the relay promises nothing then (`fence` says so). What is sent later is for the relay not to send.
-   */
-  isGone({ producerId }: ProducerIdentity, sentMs: number): boolean {
-    return (this.#replaced.get(producerId) ?? -Infinity) > sentMs;
   }
 
   /** A question hangs about in the network, and arrives when it can do harm: after the beginning of another transaction. */
@@ -94,7 +93,6 @@ export class SimulatedCoordinator {
   }
 
   #replace(owner: Owner): void {
-    this.#replaced.set(owner.identity.producerId, this.#scheduler.nowMs);
     owner.identity = { producerId: this.#nextProducerId, producerEpoch: 0 };
     this.#nextProducerId += 1n;
   }
@@ -132,14 +130,21 @@ export class SimulatedCoordinator {
     else if (!owner.transaction && owner.identity.producerEpoch === producerEpoch) raise(owner);
   }
 
-  /** Where a partition keeps what a transactional batch adds to it; undefined if the transaction is not over that partition, or no longer. */
-  hiddenOf(transactionalId: string, lane: string): LoggedRecord[] | undefined {
-    return this.#owners.get(transactionalId)?.transaction?.open.get(lane);
+  /** Where a partition keeps what a batch of that producer's transaction adds to it; undefined if it is not over that partition, or no longer. */
+  hiddenOf(
+    transactionalId: string,
+    { producerId }: ProducerIdentity,
+    lane: string,
+  ): LoggedRecord[] | undefined {
+    const owner = this.#owners.get(transactionalId);
+    return owner?.identity.producerId === producerId
+      ? owner.transaction?.open.get(lane)
+      : undefined;
   }
 
-  #ownerOf(transactionalId: string, { producerEpoch }: ProducerIdentity): Owner | undefined {
+  #ownerOf(transactionalId: string, producer: ProducerIdentity): Owner | undefined {
     const owner = this.#owners.get(transactionalId);
-    return owner?.identity.producerEpoch === producerEpoch ? owner : undefined;
+    return owner && nameOf(owner.identity) === nameOf(producer) ? owner : undefined;
   }
 
   #begin(owner: Owner): Transaction {
@@ -156,6 +161,7 @@ export class SimulatedCoordinator {
   #abort(owner: Owner): void {
     if (!owner.transaction) return;
     raise(owner);
+    if (this.abortRaises > 1 && owner.identity.producerEpoch < this.epochs.last) raise(owner);
     this.#end(owner, owner.transaction, 'aborts');
   }
 
@@ -165,13 +171,17 @@ export class SimulatedCoordinator {
     const isThrough = (): void => {
       if (transaction.open.size === 0) owner.transaction = undefined;
     };
-    for (const lane of [...transaction.open.keys()])
+    const mark = (lane: string): void => {
       this.#scheduler.after(this.#chance.between(0.2, 40), () => {
+        // A marker is taken when every replica in sync has it: until then it is sent again.
+        if (!this.#takesMarkers(lane)) return mark(lane);
         for (const entry of transaction.open.get(lane) ?? []) entry.isForeign = state !== 'commits';
         transaction.open.delete(lane);
         this.#logOf(lane).mark(identity);
         isThrough();
       });
+    };
+    for (const lane of [...transaction.open.keys()]) mark(lane);
     isThrough();
   }
 }

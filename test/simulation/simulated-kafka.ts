@@ -109,6 +109,7 @@ export class SimulatedKafka {
       scheduler,
       chance.fork('coordinator'),
       (lane) => this.partition(lane).log,
+      (lane) => this.#takesMarkers(lane),
     );
     for (const id of brokerIds)
       this.#brokers.set(id, { isUp: true, isHung: false, slowMs: 0, waiting: [] });
@@ -186,7 +187,9 @@ export class SimulatedKafka {
     if (bytes > this.maxBatchBytes && !this.isRoomy(lane))
       return refused(kafkaError.messageTooLarge);
     const open =
-      transactionalId === undefined ? undefined : this.coordinator.hiddenOf(transactionalId, lane);
+      transactionalId === undefined
+        ? undefined
+        : this.coordinator.hiddenOf(transactionalId, batch.producer, lane);
     const hidden = open ?? (transactionalId === undefined ? undefined : []);
     const result: AppendResult = partition.log.append({ ...batch, hidden });
     if (!open && hidden && hidden.length > 0) this.strays.add(lane);
@@ -245,6 +248,12 @@ export class SimulatedKafka {
     if (others.length === 0) return;
     partition.leader = this.chance.pick(others);
     partition.log.truncate((batches) => this.chance.int(0, batches));
+  }
+
+  #takesMarkers(lane: string): boolean {
+    const { leader, hasReplicas, log } = this.partition(lane);
+    const { isUp, isHung } = this.#broker(leader);
+    return isUp && !isHung && hasReplicas && log.isReplicated;
   }
 
   #moveAway(broker: number): void {

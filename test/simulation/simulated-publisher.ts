@@ -1,6 +1,7 @@
 import {
   errorFromCode,
   KafkaError,
+  takeProducer as relaysTakeProducer,
   type ProducerIdentity,
   type TopicPartition,
 } from '@outbound/kafka';
@@ -53,6 +54,8 @@ export interface SimulatedPublisherOptions {
   readonly onTailUnread?: (error: KafkaError) => void;
   /** What the relay makes of a coordinator's code; defaults to its own. */
   readonly coordinatorError?: (code: number) => Error;
+  /** Defaults to the relay's own. A planted bug does not care for the end of a producer id. */
+  readonly takeProducer?: typeof relaysTakeProducer;
   /** What the relay makes of the producer that it was given; a planted bug may not want it. */
   readonly onProducer?: (producer: ProducerIdentity, life: Life) => void;
   /** Told after each question to the cluster, as the real publisher does; and when brokers have confirmed something. */
@@ -102,10 +105,19 @@ export class SimulatedPublisher implements Publisher {
     const transactionalId = (this.#options.transactionalId ?? transactionalIdOf)(identity);
     const isExact = delivery === 'exactly-once';
     const transactions = new SimulatedTransactions(this.#options, transactionalId);
-    const producer = isExact
-      ? await fencedEverywhere(transactions, [...kafka.partitions.keys()])
-      : await this.#fence(transactionalId);
-    if (!producer) throw new RelayError('SINK_UNAVAILABLE', 'an older transaction is being ended');
+    const { takeProducer = relaysTakeProducer } = this.#options;
+    let isFirst = true;
+    const producer = await takeProducer(
+      {
+        take: () => {
+          const take = isFirst && !isExact ? this.#fence(transactionalId) : transactions.init();
+          isFirst = false;
+          return take;
+        },
+        addEverywhere: (given) => transactions.add(given, [...kafka.partitions.keys()]),
+      },
+      { fencesFirst: isExact },
+    );
     this.#options.onProducer?.(producer, life);
     const fingerprint = sourceFingerprint(identity);
     const tails = await this.#readTails(kafka.sessionOf(producer), fingerprint);
@@ -151,7 +163,7 @@ export class SimulatedPublisher implements Publisher {
     return transactional ? transactional(parts) : new TransactionalSession(parts);
   }
 
-  async #fence(transactionalId: string): Promise<ProducerIdentity | undefined> {
+  async #fence(transactionalId: string): Promise<ProducerIdentity> {
     const { kafka, coordinatorError = fromCoordinator } = this.#options;
     const answer = await ask(
       this.#options,
@@ -162,6 +174,7 @@ export class SimulatedPublisher implements Publisher {
       kafka.weather.loseAnswer,
     );
     if (typeof answer === 'number') throw coordinatorError(answer);
+    if (!answer) throw new RelayError('SINK_UNAVAILABLE', 'an older transaction is being ended');
     return answer;
   }
 
@@ -230,15 +243,6 @@ export class SimulatedPublisher implements Publisher {
       }
     }
   }
-}
-
-/** As the real publisher does it: an empty transaction over everything, ended by the next epoch. */
-async function fencedEverywhere(
-  transactions: SimulatedTransactions,
-  lanes: readonly string[],
-): Promise<ProducerIdentity> {
-  await transactions.add(await transactions.init(), lanes);
-  return transactions.init();
 }
 
 /** What a read-committed reader is shown; that it was in a transaction is no news to it. */

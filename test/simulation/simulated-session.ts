@@ -156,7 +156,6 @@ export class SimulatedSession implements PublisherSession {
   ): Promise<ReadonlyMap<string, PartitionAnswer>> {
     const { scheduler, chance, weather } = this.#kafka;
     const producer = this.#producer;
-    const sentMs = scheduler.nowMs;
     return new Promise((resolve, reject) => {
       if (!this.#life.act()) return;
       const fail = (error: RelayError): void => {
@@ -176,7 +175,6 @@ export class SimulatedSession implements PublisherSession {
         this.#kafka.atBroker(
           leader,
           () => {
-            if (this.#kafka.coordinator.isGone(producer, sentMs)) return;
             const answers = new Map<string, PartitionAnswer>();
             for (const { batch, lane, firstSequence } of numbered) {
               const { records } = batch;

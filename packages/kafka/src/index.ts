@@ -62,6 +62,11 @@ export { gzipCompression } from './produce/gzip-compression.ts';
 export { PartitionSequences, type PartitionBatch } from './produce/partition-sequences.ts';
 export { fence, newProducer, type ProducerIdentity } from './produce/producer-identity.ts';
 export {
+  firstReservedEpoch,
+  takeProducer,
+  type ProducerQuestions,
+} from './produce/take-producer.ts';
+export {
   aloneInBatchBytes,
   batchOverhead,
   recordBound,

@@ -31,12 +31,12 @@ const passing: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Takes a new epoch from the coordinator (trap 10e): from the first batch that is written with it to a partition,
- * every batch of an older epoch is refused there with INVALID_PRODUCER_EPOCH. What an earlier epoch has left open as
- * a transaction is aborted, and its partitions have refused that epoch when this resolves. No transaction is begun.
- * Not fenced are a producer that has been silent for more than
- * `transactional.id.expiration.ms` (7 days; ask again well before), and one epoch in 32,767, when Kafka gives the
- * name a new producer id. `transactionTimeoutMs`: after so long the coordinator itself aborts a transaction.
+ * Takes a new epoch from the coordinator (trap 10e): from the first batch that is written with it to a partition, every batch of an older
+ * epoch is refused there with INVALID_PRODUCER_EPOCH. What an earlier epoch has left open as a transaction is aborted, and its partitions
+ * have refused that epoch when this resolves. No transaction is begun. Not fenced are a producer that has been silent for more than
+ * `transactional.id.expiration.ms` (7 days; ask again well before), and what an older *producer id* has under way: Kafka gives the name
+ * another one behind epoch 32,766, which `takeProducer` is for. `transactionTimeoutMs`: after so long the coordinator itself aborts a
+ * transaction.
  * @throws KafkaError KAFKA_UNAVAILABLE if the coordinator can't be reached within `withinMs`; KAFKA_AUTH_FAILED,
  * KAFKA_FORBIDDEN.
  */

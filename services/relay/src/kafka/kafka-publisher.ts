@@ -3,11 +3,14 @@ import {
   Cluster,
   explainConcurrent,
   fence,
+  firstReservedEpoch,
   gzipCompression,
   KafkaError,
+  takeProducer,
   TopicDirectory,
   Transactions,
   type ProducerIdentity,
+  type ProducerQuestions,
   type TopicPartition,
 } from '@outbound/kafka';
 import { systemClock, type KafkaConnection, type KafkaLog } from '@outbound/service-kit';
@@ -92,14 +95,7 @@ export class KafkaPublisher implements Publisher {
       // Not of the dead letters, which are sent again after a restart: an event that is parked for another reason than before must get there.
       const tailed = partitionsOf(this.#routed);
       const isExact = delivery === 'exactly-once';
-      const { cluster } = directory;
-      const fencing = isExact
-        ? this.#fenceEverywhere(cluster, transactionalId)
-        : fence(cluster, transactionalId, coordinatorWithinMs);
-      const producer = await fencing.catch(async (thrown: unknown) => {
-        if (!(thrown instanceof KafkaError)) throw thrown;
-        throw await explainConcurrent(cluster, transactionalId, thrown);
-      });
+      const producer = await this.#takeProducer(directory.cluster, transactionalId);
       const tails = isExact
         ? await readCommittedTails(directory, tailed, fingerprint, log)
         : await readTails(directory, tailed, fingerprint, log);
@@ -135,22 +131,37 @@ export class KafkaPublisher implements Publisher {
   }
 
   /**
-   * Every partition of ours has refused all older producers when this resolves, before our first write: an empty transaction over all of them
-   * is aborted by the next epoch, whose markers say so. So nothing can be appended behind a tail that was read, also by a relay that sends
-   * plain batches. (A coordinator tells that an abort is through, and not that a commit is.)
+   * Exactly once, every partition of ours has refused all older producers when this resolves, before our first write: an empty
+   * transaction over all of them is aborted by the next epoch, whose markers say so. So nothing can be appended behind a tail that was
+   * read, also by a relay that sends plain batches. (A coordinator tells that an abort is through, and not that a commit is.) In either
+   * mode the same is done before a producer id ends (`takeProducer`).
    */
-  async #fenceEverywhere(cluster: Cluster, transactionalId: string): Promise<ProducerIdentity> {
-    const take = async (): Promise<ProducerIdentity> =>
-      fence(cluster, transactionalId, coordinatorWithinMs, transactionTimeoutMs);
-    const first = await take();
-    await new Transactions({
-      cluster,
-      transactionalId,
-      identity: first,
-      withinMs: coordinatorWithinMs,
-      signal: new AbortController().signal,
-    }).add(partitionsOf(this.#declared));
-    return take();
+  async #takeProducer(cluster: Cluster, transactionalId: string): Promise<ProducerIdentity> {
+    const { log, delivery } = this.#options;
+    const partitions = partitionsOf(this.#declared);
+    const questions: ProducerQuestions = {
+      take: () => fence(cluster, transactionalId, coordinatorWithinMs, transactionTimeoutMs),
+      addEverywhere: (identity) => {
+        const producerId = String(identity.producerId);
+        const { producerEpoch } = identity;
+        if (producerEpoch >= firstReservedEpoch)
+          log.info(
+            { component: 'kafka', transactionalId, producerId, producerEpoch },
+            'the epochs of a producer id end: another one is asked for, which takes a moment',
+          );
+        const { signal } = new AbortController();
+        return new Transactions({
+          ...{ cluster, transactionalId, identity, withinMs: coordinatorWithinMs, signal },
+        }).add(partitions);
+      },
+    };
+    try {
+      return await takeProducer(questions, { fencesFirst: delivery === 'exactly-once' });
+    } catch (thrown) {
+      throw thrown instanceof KafkaError
+        ? await explainConcurrent(cluster, transactionalId, thrown)
+        : thrown;
+    }
   }
 
   #session(

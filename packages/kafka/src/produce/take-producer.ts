@@ -1,0 +1,68 @@
+import type { ProducerIdentity } from './producer-identity.ts';
+
+/**
+ * From here on no session writes: the epochs that are left are for getting to another producer id. So many that no run of lost
+ * answers, each of which costs one, comes to the end unseen; few enough that asking for them all takes a second or two.
+ */
+export const firstReservedEpoch = 32_500;
+
+/**
+ * From here on no transaction is begun: releases of Kafka 4 cannot abort one of the last epoch, which would hold the name for ever
+ * (KAFKA-19367). The last epoch is 32,766; behind it comes another producer id (`TransactionMetadata.isEpochExhausted`).
+ */
+export const firstQuietEpoch = 32_764;
+
+/** What is to be done with a producer that the coordinator has given out. */
+export type EpochStep = 'write' | 'fence everywhere' | 'ask again';
+
+/**
+ * `fenced`: the producer under which every partition was made to refuse older ones, since this opening began. `fencesFirst`: nothing
+ * is written before that is so, whatever the epoch.
+ */
+export function epochStep(
+  { producerId, producerEpoch }: ProducerIdentity,
+  fenced: ProducerIdentity | undefined,
+  fencesFirst: boolean,
+): EpochStep {
+  const isFenced = fenced?.producerId === producerId;
+  if (producerEpoch < firstReservedEpoch)
+    return fencesFirst && !isFenced ? 'fence everywhere' : 'write';
+  // Under an epoch that nobody writes with: somebody else may have written since an earlier one was fenced.
+  if (isFenced && fenced.producerEpoch >= firstReservedEpoch) return 'ask again';
+  return producerEpoch < firstQuietEpoch ? 'fence everywhere' : 'ask again';
+}
+
+/** Questions to the coordinator of one transactional id. */
+export interface ProducerQuestions {
+  /** The next epoch. What an earlier one has left open as a transaction is aborted: its partitions refuse that epoch when this resolves. */
+  readonly take: () => Promise<ProducerIdentity>;
+  /** Begins an empty transaction of this producer over every partition that may be written to. */
+  readonly addEverywhere: (producer: ProducerIdentity) => Promise<void>;
+}
+
+/**
+ * A producer to write with. An epoch fences the older ones of its producer id, and of no other; and ids have 32,767 epochs, so that once
+ * in so many sessions Kafka gives another id out, and what the old one still has under way would be taken anywhere. Therefore the last
+ * epochs are not written with: whoever gets one has every partition refuse all epochs before it (the markers of an aborted transaction
+ * say so), and then asks on until the id is another. Between the two nobody has written under the old id, and whoever comes after a crash
+ * begins again.
+ *
+ * `fencesFirst`: also without that need, every partition has refused older producers when this resolves, and not only from our first
+ * write to it on.
+ * @throws whatever the questions throw; asked anew, it goes on.
+ */
+export async function takeProducer(
+  questions: ProducerQuestions,
+  { fencesFirst }: { readonly fencesFirst: boolean },
+): Promise<ProducerIdentity> {
+  let fenced: ProducerIdentity | undefined;
+  for (;;) {
+    const producer = await questions.take();
+    const step = epochStep(producer, fenced, fencesFirst);
+    if (step === 'write') return producer;
+    if (step === 'ask again') continue;
+    await questions.addEverywhere(producer);
+    // True when the next epoch is given out, and used by nobody before.
+    fenced = producer;
+  }
+}
