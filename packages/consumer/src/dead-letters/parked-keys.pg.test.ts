@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +11,19 @@ const parkedEvent = (eid: string, offset: bigint, place: object = {}): ParkedEve
 });
 
 const clockBack = (topicId: string) => parkedEvent('e2', 4n, { timestampMs: 101, topicId });
+
+/** Not to be compressed: of a text that can be, an index takes more. */
+const long = randomBytes(9000).toString('base64');
+const foreignTexts: [string, string][] = [
+  ['empty', ''],
+  ['long', long],
+  ['NUL', 'a\0b'],
+  ['half a pair', 'a\ud800'],
+  ['the other half', 'a\udc00'],
+  ['long with NUL', `\0${long}`],
+  ['bytes', '\\x00ff'],
+  ['like a form of ours', '\\json:"a"'],
+];
 
 let server: PostgresServer;
 let pool: pg.Pool;
@@ -102,6 +116,46 @@ describe.each<[string, () => ParkedKeys]>([
     expect(await keys.list(scope)).toEqual(new Set(['c']));
     await keys.release(scope, 'c');
   });
+
+  it.each(foreignTexts)('may have any key, and any event id: %s', async (_, text) => {
+    const keys = create();
+    const scope = { group: 'g', topic: `foreign ${_}` };
+    const owner = await keys.own?.(scope, 0);
+    const event = parkedEvent(text, 5n);
+    await keys.park(scope, text, event, owner);
+    await keys.park(scope, `${text}.`, parkedEvent('other', 6n), owner);
+    await keys.park(scope, text, parkedEvent('later', 7n), owner);
+    expect(await keys.list(scope)).toEqual(new Set([text, `${text}.`]));
+    expect(await keys.parkedFor(scope, text)).toEqual(event);
+    expect(await keys.release(scope, text, owner)).toBe(true);
+    expect(await keys.list(scope)).toEqual(new Set([`${text}.`]));
+  });
+
+  it('may have any time that a record may have', async () => {
+    const keys = create();
+    const scope = { group: 'g', topic: 'times' };
+    for (const timestampMs of [Number(2n ** 63n - 1n), Number(-(2n ** 63n)), -1, 1.7e18]) {
+      await keys.park(scope, 'a', parkedEvent('e', 5n, { timestampMs }));
+      expect(await keys.parkedFor(scope, 'a')).toEqual(parkedEvent('e', 5n, { timestampMs }));
+      await keys.release(scope, 'a');
+    }
+  });
+});
+
+it('finds a long key again that an earlier release has parked', async () => {
+  const scope = { group: 'g', topic: 'long' };
+  const [key, other] = ['x'.repeat(5000), 'ж'.repeat(400)];
+  await pool.query('alter table parked_key drop column long_key');
+  for (const each of [key, other])
+    await pool.query(
+      `insert into parked_key (consumer_group, topic, key, first_eid) values ('g', 'long', $1, 'e1')`,
+      [each],
+    );
+  for (let run = 0; run < 2; run += 1) await pool.query(parkedKeyDdl());
+  const keys = createPgParkedKeys(pool);
+  expect(await keys.list(scope)).toEqual(new Set([key, other]));
+  expect((await keys.parkedFor(scope, key))?.eid).toBe('e1');
+  for (const each of [key, other]) expect(await keys.release(scope, each)).toBe(true);
 });
 
 it('knows the event of a key that an earlier release has parked by its id', async () => {

@@ -1,5 +1,7 @@
+import { recordHeader } from '@outbound/schemas';
 import { expect, it } from 'vitest';
-import { formerPlaceId, placeId } from './place-id.ts';
+import { formerPlaceId, placeId, recordEid } from './place-id.ts';
+import { kafkaRecord } from './test-support/kafka-record.ts';
 
 const at = { topic: 'shop.orders', partition: 3, offset: 0n, timestampMs: 1_790_000_000_000 };
 
@@ -36,4 +38,15 @@ it.each([
 it('takes a time before 1970 for no time: everything that was noted came after it', () => {
   for (const time of ['-1', '-2', `-${'9'.repeat(400)}`])
     expect(formerPlaceId(`a/1/2@${time}`)).toEqual({ eid: 'a/1/2', timestampMs: -1 });
+});
+
+it('tells two ids apart that are no UTF-8, and takes one that is as it stands', () => {
+  const eidOf = (...ids: (Buffer | null)[]) =>
+    recordEid(kafkaRecord({ headers: ids.map((value) => ({ name: recordHeader.id, value })) }));
+  const [one, other] = [Buffer.from([0x80, 0x41]), Buffer.from([0x81, 0x41])];
+  expect(eidOf(one)).not.toBe(eidOf(other));
+  expect(eidOf(one)).toBe(eidOf(one));
+  // The last of several counts, as in `headers`.
+  expect(eidOf(other, one)).toBe(eidOf(one));
+  for (const text of ['e1', 'ключ', 'a\ufffd', 'a\0b']) expect(eidOf(Buffer.from(text))).toBe(text);
 });

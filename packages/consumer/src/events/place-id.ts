@@ -1,4 +1,4 @@
-import type { KafkaRecord } from '@outbound/kafka';
+import { keyText, type KafkaRecord } from '@outbound/kafka';
 import { recordHeader } from '@outbound/schemas';
 
 type Place = Pick<KafkaRecord, 'topic' | 'partition' | 'offset' | 'timestampMs'>;
@@ -14,11 +14,15 @@ export function placeId({ topic, partition, offset, timestampMs }: Place): strin
 
 /**
  * The event id that a record has without a look into its value: what its header says, or its place. An empty id is none: a producer that
- * fills the header with nothing would give all its records the same one.
+ * fills the header with nothing would give all its records the same one. One that is no UTF-8 is told as `keyText` tells a key: as text it would
+ * be the same as others.
  */
-export function recordEid(record: Place & Pick<KafkaRecord, 'headers'>): string {
+export function recordEid(record: Place & Pick<KafkaRecord, 'headers' | 'headerList'>): string {
   const said = record.headers[recordHeader.id];
-  return said === undefined || said === '' ? placeId(record) : said;
+  if (said === undefined || said === '') return placeId(record);
+  if (!said.includes('\ufffd')) return said;
+  const bytes = record.headerList().findLast(({ name }) => name === recordHeader.id)?.value;
+  return bytes ? keyText(bytes) : said;
 }
 
 /** The furthest time that a `Date` can hold. Source: ECMA-262, "Time Values and Time Range". Postgres goes further. */

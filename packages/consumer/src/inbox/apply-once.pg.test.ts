@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -61,6 +62,46 @@ describe('applyOnce', () => {
       expect(await apply(event('a', undefined, eid))).toBe('seen');
     },
   );
+
+  it('takes any key and any event id once, and two that differ in a part of it twice', async () => {
+    // Not to be compressed: of a text that can be, an index takes more.
+    const long = randomBytes(9000).toString('base64');
+    const foreign = ['', 'a\0b', '\ud800', '\udc00', '\ufffd', long, `${long}.`, `\0${long}`];
+    for (const version of [1, undefined])
+      for (const outcome of ['applied', 'seen'])
+        for (const text of foreign)
+          expect(
+            await applyOnce(
+              pool,
+              { dataType: 'order', key: text, version, eid: text },
+              { consumer },
+              () => Promise.resolve(),
+            ),
+          ).toBe(outcome);
+  });
+
+  it('knows long keys and ids again that an earlier release has noted', async () => {
+    const text = 'x'.repeat(5000);
+    const newer = 'y'.repeat(5000);
+    for (const each of [text, newer]) {
+      await pool.query(
+        `insert into inbox_version (consumer, data_type, key, version, eid) values ('billing', 'order', $1, 5, 'e')`,
+        [each],
+      );
+      await pool.query(
+        `insert into inbox_event (consumer, data_type, eid) values ('billing', 'order', $1)`,
+        [each],
+      );
+    }
+    for (let round = 0; round < 2; round += 1) {
+      expect(await apply(event(text, 5))).toBe('seen');
+      expect(await apply(event('a', undefined, text))).toBe('seen');
+    }
+    expect(await apply(event(newer, 6))).toBe('applied');
+    expect(await apply(event(newer, 5))).toBe('seen');
+    expect(await apply({ ...event(newer, 5), dataType: 'invoice' })).toBe('applied');
+    expect(await apply({ ...event('a', undefined, newer), dataType: 'invoice' })).toBe('applied');
+  });
 
   it('lets every consumer see an event', async () => {
     expect(await apply(event('a', 1))).toBe('applied');

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { formerPlaceId } from '../events/place-id.ts';
+import { indexedText, toPostgresText } from '../postgres-text.ts';
 import { inboxTableNames, type InboxTables } from './inbox-ddl.ts';
 import type { ApplyOutcome, SeenEvent } from './seen-event.ts';
 
@@ -59,6 +60,8 @@ async function applyIn(
   if (dataType === '') throw new TypeError(`event ${eid} has an empty dataType: declare one`);
   const names = inboxTableNames(tables);
   const former = formerPlaceId(eid);
+  if (version === undefined) await renameLong(client, names.event, 'eid', consumer, eid);
+  else await renameLong(client, names.version, 'key', consumer, key);
   // One statement decides and locks: a second member waits at the row for the first one's end. A row of before that had a data type is settled by the first event that
   // meets it: it goes, and says by its event id whether this event is the one that was seen. It goes first, because the insert asks for what went.
   // A record without an id of its own was called by its place alone once. A row of then is of this record if it was seen after the record was made.
@@ -70,7 +73,10 @@ async function applyIn(
            insert into ${names.event} (consumer, data_type, eid) select $1::text, $2::text, $3::text from (select count(*) from before) as gone
            on conflict do nothing
            returning exists (select from before) or exists (select from former) as "wasSeen"`,
-          [consumer, dataType, eid, former?.eid, former?.timestampMs],
+          [
+            ...[consumer, dataType, indexedText(eid)],
+            ...[former && indexedText(former.eid), former?.timestampMs],
+          ],
         )
       : await client.query<Noted>(
           `with before as (delete from ${names.version} where consumer = $1 and data_type = '' and key = $3 returning eid)
@@ -78,12 +84,31 @@ async function applyIn(
            on conflict (consumer, data_type, key) do update set version = excluded.version, eid = excluded.eid, seen_at = now()
            where seen.version < excluded.version
            returning exists (select from before where before.eid = $5) as "wasSeen"`,
-          [consumer, dataType, key, version, eid],
+          [consumer, dataType, indexedText(key), version, toPostgresText(eid)],
         );
   const [noted] = rows;
   if (!noted || noted.wasSeen) return 'seen';
   await effect(client);
   return 'applied';
+}
+
+/**
+ * Earlier releases noted a long key or id as it is, where the index took it (what can be compressed); by a digest now. A row of then gets it. Costs a statement, for long ones only.
+ */
+async function renameLong(
+  client: pg.ClientBase,
+  table: string,
+  column: 'key' | 'eid',
+  consumer: string,
+  text: string,
+): Promise<void> {
+  const [indexed, whole] = [indexedText(text), toPostgresText(text)];
+  if (indexed === whole || whole !== text) return;
+  await client.query(
+    `update ${table} as noted set ${column} = $3 where consumer = $1 and ${column} = $2
+     and not exists (select from ${table} where consumer = $1 and data_type = noted.data_type and ${column} = $3)`,
+    [consumer, whole, indexed],
+  );
 }
 
 /** The row that notes the event; there is none where it was seen. */
