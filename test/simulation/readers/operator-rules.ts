@@ -64,9 +64,15 @@ export class OperatorRules {
     else paused.delete(partitionKey(partition));
   }
 
-  /** Another share: what a seek had promised may have gone to another member, or come back from what was committed. */
-  assigned(reader: string): void {
-    this.#told(reader).owed.clear();
+  /**
+   * Another share: what a seek had promised may have gone to another member, or come back from what was committed. Of a partition that
+   * stays (`kept`, by name) its commit may still be on its way, behind an older one.
+   */
+  assigned(reader: string, kept: ReadonlySet<string>): void {
+    const { owed } = this.#told(reader);
+    for (const [key, promise] of owed)
+      if (kept.has(key)) owed.set(key, { ...promise, records: new Map() });
+      else owed.delete(key);
   }
 
   failed(reader: string, eid: string): void {
@@ -96,7 +102,9 @@ export class OperatorRules {
       this.#fail(
         `R8 ${reader} commits ${partitionKey(at)} at ${offset}, over offset ${over.offset}, to which it was sought back`,
       );
-    const isFirst = !over && !owed.isCommitting;
+    // What was committed before may be the older one, sent again: that of the seek is still to come.
+    const isRepeated = offset === owed.before;
+    const isFirst = !over && !owed.isCommitting && !isRepeated;
     if (isFirst) owed.isCommitting = true;
     return isFirst;
   }

@@ -98,8 +98,10 @@ export class ReadersChecker {
   assigned(reader: string, share: readonly TopicPartition[], sentMs: number): void {
     const state = this.#reader(reader);
     if (!state) return;
-    this.operator.assigned(reader);
-    state.share = new Set(share.map(partitionKey));
+    const names = share.map(partitionKey);
+    const kept = state.isOut ? [] : names.filter((name) => state.share.has(name));
+    this.operator.assigned(reader, new Set(kept));
+    state.share = new Set(names);
     state.shares += 1;
     state.isOut = false;
     state.isThrownOut = false;

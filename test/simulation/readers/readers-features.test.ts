@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Story } from './checker-story.ts';
+import { here, Story } from './checker-story.ts';
 import { isPoison } from './readers-features.ts';
 
 const found = (story: Story): string => story.failures.join('\n');
@@ -89,6 +89,25 @@ describe('the checker of seeks and pauses', () => {
     story.checker.seeking('a', story.partition, 0).sought();
     expect(found(story.commit('a', 2).commit('a', 0))).toBe('');
     expect(found(story.commit('a', 2))).toContain('R8');
+  });
+
+  it('lets the commit of a seek wait for a rebalance in which the partition stays', () => {
+    const story = read();
+    story.checker.seeking('a', story.partition, 0).sought();
+    story.checker.assigned('a', [here], story.nowMs);
+    expect(found(story.commit('a', 2).commit('a', 0))).toBe('');
+    expect(found(story.commit('a', 1).commit('a', 0))).toContain('commits t/0 at 0 after 1');
+  });
+
+  it('lets no commit go back for a seek before the partition went away, or was lost, and came again', () => {
+    for (const isLost of [true, false]) {
+      const story = read();
+      story.checker.seeking('a', story.partition, 0).sought();
+      if (isLost) story.checker.toldOut('a');
+      else story.checker.assigned('a', [], story.nowMs);
+      story.checker.assigned('a', [here], story.nowMs);
+      expect(found(story.commit('a', 2).commit('a', 0))).toContain('commits t/0 at 0 after 2');
+    }
   });
 
   it('takes nothing for lost that a seek forward has passed over, unless it was refused', () => {
