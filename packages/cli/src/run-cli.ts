@@ -6,6 +6,7 @@ import { Output, type TextStream } from './console/output.ts';
 import { CliContext } from './context.ts';
 import { hasSettings, overFile, readEnvFile } from './env-file.ts';
 import { CliError, exitCodes, type ExitCode } from './exit-codes.ts';
+import { safeText } from './records/safe-text.ts';
 import { toldError } from './told-error.ts';
 import type { AddVerb, Bind } from './verb.ts';
 
@@ -178,6 +179,6 @@ function tellError({ err }: CliHost, { code, message }: CliError, isJson: boolea
   err.write(
     isJson
       ? `${JSON.stringify({ error: { code, message } })}\n`
-      : `outbound: ${code}: ${message}\n`,
+      : `outbound: ${code}: ${safeText(message, '\n\t')}\n`,
   );
 }

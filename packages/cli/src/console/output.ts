@@ -1,5 +1,10 @@
 import Table from 'cli-table3';
 import pc from 'picocolors';
+import { safeText } from '../records/safe-text.ts';
+
+/** What `picocolors` puts around a text: bold, dim, colours of letters, and their ends; no concealed text. */
+// eslint-disable-next-line no-control-regex -- these begin with ESC
+const ownColors = /(\u001b\[(?:[0-2]|2[2-9]|3[0-79]|9[0-7])m)/;
 
 /** A stream to a person or a pipe; process.stdout fits. */
 export interface TextStream {
@@ -44,11 +49,15 @@ export class Output {
 
   /**
    * The verb's answer: `json` as one line of JSON with --json, else `text`. A verb that streams calls it for each item.
+   * On a terminal nothing in the text moves the cursor.
    */
   answer(json: unknown, text: string | (() => string)): void {
     this.#err.write(this.#clearLine());
     if (this.isJson) this.#out.write(`${JSON.stringify(json)}\n`);
-    else this.#out.write(`${typeof text === 'string' ? text : text()}\n`);
+    else {
+      const told = typeof text === 'string' ? text : text();
+      this.#out.write(`${this.isTerminal ? this.#safe(told, '\n\t') : told}\n`);
+    }
   }
 
   /** Bytes as they are, without a newline: for format strings. */
@@ -58,14 +67,14 @@ export class Output {
 
   /** Something a person should know that is not the answer. */
   note(text: string): void {
-    this.#err.write(`${this.#clearLine()}${text}\n`);
+    this.#err.write(`${this.#clearLine()}${this.#safe(text, '\n\t')}\n`);
   }
 
   /** A line of progress that the next one, or a note, takes the place of; nothing at all where `canRedraw` is false. */
   redraw(text: string): void {
     if (!this.canRedraw) return;
     const width = (this.#columns ?? 80) - 1;
-    this.#err.write(`${this.#clearLine()}${text.slice(0, width)}`);
+    this.#err.write(`${this.#clearLine()}${safeText(text).slice(0, width)}`);
     this.#isLineOpen = true;
   }
 
@@ -82,7 +91,17 @@ export class Output {
     return '\r\u001b[K';
   }
 
-  /** A table without lines, as a terminal's user copies it. Numbers stand right. */
+  /** Keys, ids and messages are others' text: nothing in them may move the cursor. Our own colours stay. */
+  #safe(text: string, keep = ''): string {
+    return text
+      .split(ownColors)
+      .map((part, at) =>
+        at % 2 === 1 && this.colors.isColorSupported ? part : safeText(part, keep),
+      )
+      .join('');
+  }
+
+  /** A table without lines, as a terminal's user copies it. Numbers stand right; every row is one line. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): string {
     const table = new Table({
       head: head.map((text) => this.colors.bold(text)),
@@ -98,7 +117,7 @@ export class Output {
       },
       style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
     });
-    for (const row of rows) table.push([...row]);
+    for (const row of rows) table.push(row.map((cell) => this.#safe(cell)));
     return table
       .toString()
       .split('\n')
