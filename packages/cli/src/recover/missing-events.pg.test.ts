@@ -253,6 +253,65 @@ describe.each<PostgresMajor>([18, 15])('what a recovery finds missing on Postgre
     expect(await streamed()).toEqual([eidOf(1, 2), eidOf(1, 3), eidOf(1, 4)]);
   });
 
+  test('what waits in the dead letters is not written again: behind itself it would be parked twice', async () => {
+    await published(await commit(1, 1));
+    await commit(1, 2);
+    await commit(1, 3);
+    await parked(1, 2, 3);
+    await commit(1, 4);
+    const { backlog } = await recover();
+    expect(backlog).toMatchObject({ events: 1, overtaken: [] });
+    expect(await streamed()).toEqual([eidOf(1, 4)]);
+  });
+
+  // It was on its way to its topics when the next one went to the dead letters, and both roads are apart.
+  test('an event that is older than what waits of its key comes again with it, and the letters are given up', async () => {
+    await published(await commit(1, 1), await commit(2, 1));
+    for (const version of [2, 3, 4]) await commit(1, version);
+    await parked(1, 3, 4);
+    await commit(2, 2);
+    await parked(2, 2);
+    const { backlog } = await recover();
+    expect(backlog.overtaken).toEqual([{ aggregateType: state, aggregateId: 'key-1' }]);
+    const [discard, ...again] = await streamed();
+    expect(again).toEqual([eidOf(1, 2), eidOf(1, 3), eidOf(1, 4)]);
+    const { rows } = await admin.query(
+      'select aggregateid, headers::text from outbox where id = $1',
+      [discard],
+    );
+    // Before them: the key is free when the relay comes to them.
+    expect(rows).toEqual([{ aggregateid: 'key-1', headers: '{"outbound_discard":"2 0/1:0"}' }]);
+  });
+
+  test('letters are given up only for events that the outbox has all of', async () => {
+    await published(await commit(1, 1));
+    await commit(1, 2);
+    await parked(1, 3);
+    const { backlog } = await recover();
+    expect(backlog.overtaken).toEqual([]);
+    expect(await streamed()).toEqual([eidOf(1, 2)]);
+  });
+
+  test('event types that are not known are named, and their events are missing unless they wait', async () => {
+    await published(await commit(1, 1));
+    const insert = (id: string, type: string, headers = '{}') =>
+      admin.query(
+        "insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers) values ($1, $2, 'key-1', $3, 2, 'C', '{}', $4)",
+        [id, state, type, headers],
+      );
+    await insert(eidOf(1, 2), 'x.waits');
+    await parked(1, 2);
+    // Written to deal with a dead letter: the relay takes it whatever its type.
+    await insert(eidOf(9, 1), 'x.waits', '{"outbound_discard":"1 0/1:0"}');
+    expect(await countBacklog(session)).toMatchObject({ events: 0, unknownTypes: [] });
+    await session.query('drop table recover_published, recover_last');
+    await insert(eidOf(1, 3), 'x.gap');
+    const { backlog, emitted } = await recover();
+    expect(backlog).toMatchObject({ events: 1, unknownTypes: ['x.gap'] });
+    expect(emitted).toBe(1);
+    expect(await streamed()).toEqual([eidOf(1, 3)]);
+  });
+
   test('the log that it takes is told before: within a half of it, and of what is compressed as it is kept', async () => {
     await admin.query(
       `insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload)

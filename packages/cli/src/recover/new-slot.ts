@@ -142,20 +142,40 @@ export async function installSlot(
 
 /**
  * Lets the slot follow a failover, as the relay's own slots do if it is told so. Only a replication connection can say
- * it of a slot that is there.
+ * it of a slot that is there, and no slot is copied with it; so there is a moment in which a slot is installed without. It is waited for whoever reads the slot,
+ * for `patienceMs`.
  * @param slot `[a-z0-9_]{1,63}`, since this statement takes no parameters. Needs Postgres 17.
+ * @throws CliError FAILOVER_NOT_SET (exit 6): the slot is as good as before.
  */
-export async function followFailovers(databaseUrl: string, slot: string): Promise<void> {
+export async function followFailovers(
+  pool: pg.Pool,
+  databaseUrl: string,
+  slot: string,
+  { patienceMs = 5000 }: { readonly patienceMs?: number } = {},
+): Promise<void> {
   const url = new URL(databaseUrl);
   url.searchParams.set('replication', 'database');
   const client = new pg.Client({ connectionString: url.href });
   // A broken connection fails the statement, which says so.
   client.on('error', () => undefined);
-  await client.connect();
+  let timer: NodeJS.Timeout | undefined;
   try {
+    await client.connect();
+    const pid = await one(client, 'select pg_backend_pid()::text as value');
+    // The server would wait for a relay that has taken the slot until that one ends.
+    timer = setTimeout(() => {
+      pool.query('select pg_cancel_backend($1)', [pid]).catch(() => undefined);
+    }, patienceMs);
     await client.query(`ALTER_REPLICATION_SLOT "${slot}" (FAILOVER true)`);
+  } catch (thrown) {
+    throw new CliError(
+      'FAILOVER_NOT_SET',
+      `slot "${slot}" is in its place and nothing is missing, but it does not follow failovers yet (${thrown instanceof Error ? thrown.message : String(thrown)}): stop the relay if it reads the slot, then run outbound recover --failover, which does only that`,
+      { exitCode: exitCodes.busy, cause: thrown },
+    );
   } finally {
-    await client.end();
+    clearTimeout(timer);
+    await client.end().catch(() => undefined);
   }
 }
 
@@ -176,9 +196,9 @@ async function hold(session: pg.ClientBase): Promise<void> {
 async function one(
   session: pg.ClientBase,
   sql: string,
-  values: readonly string[],
+  values?: readonly string[],
 ): Promise<string> {
-  const { rows } = await session.query<{ value: string }>(sql, [...values]);
+  const { rows } = await session.query<{ value: string }>(sql, values && [...values]);
   const value = rows[0]?.value;
   if (value === undefined) throw new Error('the server gave no row where one was certain');
   return value;

@@ -13,6 +13,8 @@ export interface RecoverPreview {
   readonly overtakenKeys: number;
   /** About how much log it takes. */
   readonly logBytes: number;
+  /** The new slot follows failovers. */
+  readonly failover: boolean;
 }
 
 /** The preview for people. */

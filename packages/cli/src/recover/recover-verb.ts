@@ -60,7 +60,7 @@ export const addRecover: AddVerb = (program, bind) => {
     .option('--force', 'also if the slot looks sound or was never recorded')
     .option(
       '--failover',
-      'a slot that follows a failover (Postgres 17); by itself if the lost one did',
+      'a slot that follows a failover (Postgres 17); by itself if the lost one did; a sound one is let follow',
     )
     .option(
       '--park-unknown',
@@ -102,7 +102,8 @@ async function inSession(
   const db = createDatabase(pool);
   await session.query('set statement_timeout = 0');
   const facts = await readSlotFacts(session, settings.slot);
-  const verdict = judgeLostSlot(facts, options.force === true);
+  const verdict = judgeLostSlot(facts, options);
+  if (verdict.isOnlyFailover) return letFollow(context, pool, verdict.why, options);
   const { backlog, uncovered, recordCount, waiting } = await look(context, session);
   const uncoveredCount = await countAll(db, uncovered);
   const preview = {
@@ -115,6 +116,7 @@ async function inSession(
     waitingEvents: waiting.reduce((sum, { letters }) => sum + letters.length, 0),
     overtakenKeys: backlog.overtaken.length,
     logBytes: backlog.logBytes,
+    failover: verdict.isFailover,
   };
   output.note(previewText(preview));
   if (options.parkUnknown !== true) refuseUnknownTypes(backlog);
@@ -133,7 +135,7 @@ async function inSession(
         pool,
         db,
         session,
-        verdict: { ...verdict, isFailover: verdict.isFailover || options.failover === true },
+        verdict,
         backlog,
         uncovered,
         waiting,
@@ -141,6 +143,35 @@ async function inSession(
       operation,
     ),
   );
+}
+
+/** Of a sound slot, such as one that a recovery was cut off behind. */
+async function letFollow(
+  context: CliContext,
+  pool: pg.Pool,
+  why: string,
+  options: Options,
+): Promise<ExitCode> {
+  const { output, settings } = context;
+  const parameters = { slot: settings.slot, why, failover: true };
+  if (options.dryRun === true) {
+    output.answer(
+      { ...parameters, dryRun: true },
+      `slot "${settings.slot}" ${why}; nothing was done`,
+    );
+    return exitCodes.done;
+  }
+  await context.confirm(`Slot "${settings.slot}" ${why}. Let it follow failovers?`, {
+    yes: options.yes === true,
+  });
+  return recorded(pool, { verb: 'recover', parameters }, async (operation) => {
+    await followFailovers(pool, context.databaseUrl(), settings.slot);
+    output.answer(
+      { ...parameters, operation: operation.id },
+      `slot "${settings.slot}" follows failovers; nothing else was to be done`,
+    );
+    return exitCodes.done;
+  });
 }
 
 /** @throws CliError EVENT_TYPE_UNKNOWN: whether these are in their topics cannot be told, since those are not known. */
@@ -193,7 +224,7 @@ async function rebuild(
   let filled = 0;
   for (const each of uncovered) filled += await emitUncovered(db, each);
   await installSlot(session, settings.slot, { slotLsn, mustDrop: verdict.mustDrop });
-  if (verdict.isFailover) await followFailovers(context.databaseUrl(), settings.slot);
+  if (verdict.isFailover) await followFailovers(pool, context.databaseUrl(), settings.slot);
   const answer = {
     slot: settings.slot,
     operation: operation.id,

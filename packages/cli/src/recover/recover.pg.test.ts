@@ -10,9 +10,10 @@ import {
   prepareBacklog,
   type Backlog,
 } from './backlog.ts';
+import { addRecover } from './recover-verb.ts';
 import { storedHere } from './uncovered.ts';
-import { giveUpOvertaken, noteWaiting } from './waiting-events.ts';
-import type { WaitingKey } from '../dead-letters/waiting-keys.ts';
+import { eventually } from '../../../../test/support/eventually.ts';
+import { outbound } from '../test-support/outbound.ts';
 import { bridge, createInterimSlot, followFailovers, installSlot } from './new-slot.ts';
 
 const slot = 'outbound';
@@ -26,7 +27,6 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
   let pool: pg.Pool;
   let operatorUrl = '';
   let count = 0;
-  let waiting: WaitingKey[] = [];
 
   beforeAll(async () => {
     server = await startPostgres({ major });
@@ -45,7 +45,6 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
     await admin.connect();
     await session.connect();
     await prepareBacklog(session, eventTypes);
-    waiting = [];
     return async () => {
       await session.end();
       await pool.end();
@@ -91,10 +90,7 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
           "insert into operation (id, verb, actor) values (gen_random_uuid(), 'recover', 'test')",
         );
       },
-      emit: async () => {
-        await giveUpOvertaken(session, backlog, waiting);
-        return emitMissingAgain(session, backlog);
-      },
+      emit: () => emitMissingAgain(session, backlog),
     });
     await installSlot(session, slot, { slotLsn, mustDrop: false });
     return { backlog, ...emitted };
@@ -268,88 +264,6 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
     expect(emitted).toBe(0);
   });
 
-  /** The key is parked, and these of its versions wait. */
-  const parked = (key: number, ...versions: readonly number[]) => {
-    const letters = versions.map((version, index) => ({
-      ...{ since: '0/1:0', number: index + 1, eid: eidOf(key, version), type: changes },
-      ...{ aggregateType: state, aggregateId: `key-${key}`, version: String(version) },
-      ...{ dataOp: 'U', payload: null, leftOutBytes: undefined, headers: '{}' },
-      ...{ reason: 'parked', code: 'KEY_PARKED', message: '', at: '' },
-    }));
-    const ends = { firstEid: letters[0]?.eid ?? '', lastEid: letters.at(-1)?.eid ?? '' };
-    const waits: WaitingKey = {
-      aggregateType: state,
-      aggregateId: `key-${key}`,
-      place: '0/1:0@00000000',
-      state: {
-        ...{ since: '0/1:0', count: versions.length, done: 0, code: 'EVENT_REFUSED' },
-        ...{ type: changes, at: '', ...ends },
-      },
-      letters,
-    };
-    waiting.push(waits);
-    return noteWaiting(session, [waits]);
-  };
-
-  test('what waits in the dead letters is not written again: behind itself it would be parked twice', async () => {
-    await published(await commit(1, 1));
-    await commit(1, 2);
-    await commit(1, 3);
-    await parked(1, 2, 3);
-    await commit(1, 4);
-    const { backlog } = await recover();
-    expect(backlog).toMatchObject({ events: 1, overtaken: [] });
-    expect(await streamed()).toEqual([eidOf(1, 4)]);
-  });
-
-  // It was on its way to its topics when the next one went to the dead letters, and both roads are apart.
-  test('an event that is older than what waits of its key comes again with it, and the letters are given up', async () => {
-    await published(await commit(1, 1), await commit(2, 1));
-    for (const version of [2, 3, 4]) await commit(1, version);
-    await parked(1, 3, 4);
-    await commit(2, 2);
-    await parked(2, 2);
-    const { backlog } = await recover();
-    expect(backlog.overtaken).toEqual([{ aggregateType: state, aggregateId: 'key-1' }]);
-    const [discard, ...again] = await streamed();
-    expect(again).toEqual([eidOf(1, 2), eidOf(1, 3), eidOf(1, 4)]);
-    const { rows } = await admin.query(
-      'select aggregateid, headers::text from outbox where id = $1',
-      [discard],
-    );
-    // Before them: the key is free when the relay comes to them.
-    expect(rows).toEqual([{ aggregateid: 'key-1', headers: '{"outbound_discard":"2 0/1:0"}' }]);
-  });
-
-  test('letters are given up only for events that the outbox has all of', async () => {
-    await published(await commit(1, 1));
-    await commit(1, 2);
-    await parked(1, 3);
-    const { backlog } = await recover();
-    expect(backlog.overtaken).toEqual([]);
-    expect(await streamed()).toEqual([eidOf(1, 2)]);
-  });
-
-  test('event types that are not known are named, and their events are missing unless they wait', async () => {
-    await published(await commit(1, 1));
-    const insert = (id: string, type: string, headers = '{}') =>
-      admin.query(
-        "insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers) values ($1, $2, 'key-1', $3, 2, 'C', '{}', $4)",
-        [id, state, type, headers],
-      );
-    await insert(eidOf(1, 2), 'x.waits');
-    await parked(1, 2);
-    // Written to deal with a dead letter: the relay takes it whatever its type.
-    await insert(eidOf(9, 1), 'x.waits', '{"outbound_discard":"1 0/1:0"}');
-    expect(await countBacklog(session)).toMatchObject({ events: 0, unknownTypes: [] });
-    await session.query('drop table recover_published, recover_last');
-    await insert(eidOf(1, 3), 'x.gap');
-    const { backlog, emitted } = await recover();
-    expect(backlog).toMatchObject({ events: 1, unknownTypes: ['x.gap'] });
-    expect(emitted).toBe(1);
-    expect(await streamed()).toEqual([eidOf(1, 3)]);
-  });
-
   test('entities whose table is not there, or which the relay does not carry, are not asked about', async () => {
     const names = async (...types: readonly string[]) =>
       (
@@ -363,17 +277,73 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
     ]);
   });
 
-  test('the slot can follow a failover, from Postgres 17 on', async () => {
+  const failoverOf = async () =>
+    (
+      await admin.query<{ failover: boolean }>(
+        'select failover from pg_replication_slots where slot_name = $1',
+        [slot],
+      )
+    ).rows[0]?.failover;
+  const runVerb = (...options: readonly string[]) =>
+    outbound(['--json', 'recover', '--yes', ...options], {
+      env: { OUTBOUND_DATABASE_URL: operatorUrl, OUTBOUND_SLOT: slot },
+      verbs: [addRecover],
+    });
+
+  test('the slot can follow a failover, from Postgres 17 on; of one that was left without, only that is made good', async () => {
     await recover();
-    const asked = followFailovers(operatorUrl, slot);
-    if (major < 17) return expect(asked).rejects.toThrow('ALTER_REPLICATION_SLOT');
-    await asked;
+    const run = await runVerb('--failover');
+    if (major < 17) {
+      expect(run).toMatchObject({ code: 2 });
+      return expect(run.err).toContain('FAILOVER_UNKNOWN');
+    }
+    expect(run, run.err).toMatchObject({ code: 0 });
+    expect(await failoverOf()).toBe(true);
+    expect((await runVerb('--failover')).err).toContain('SLOT_HEALTHY');
     const { rows } = await admin.query<{ failover: boolean }>(
-      'select failover from pg_replication_slots where slot_name = $1',
-      [slot],
+      "select (parameters ->> 'failover')::boolean as failover from operation where verb = 'recover' and actor <> 'test'",
     );
     return expect(rows).toEqual([{ failover: true }]);
   });
+
+  test.skipIf(major < 17)(
+    'a relay that takes the slot first does not make the recovery wait for ever: what is left to do is told',
+    async () => {
+      await recover();
+      const reader = new pg.Client({
+        connectionString: `${operatorUrl}${operatorUrl.includes('?') ? '&' : '?'}replication=database`,
+      });
+      reader.on('error', () => undefined);
+      await reader.connect();
+      reader
+        .query(
+          `START_REPLICATION SLOT "${slot}" LOGICAL 0/0 (proto_version '1', publication_names 'outbound')`,
+        )
+        .catch(() => undefined);
+      const isActive = async () =>
+        (
+          await admin.query<{ active: boolean }>(
+            'select active from pg_replication_slots where slot_name = $1',
+            [slot],
+          )
+        ).rows[0]?.active === true;
+      await eventually(isActive);
+      await expect(
+        followFailovers(pool, operatorUrl, slot, { patienceMs: 300 }),
+      ).rejects.toMatchObject({
+        code: 'FAILOVER_NOT_SET',
+        message: expect.stringContaining('outbound recover --failover') as string,
+      });
+      await admin.query(
+        'select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1',
+        [slot],
+      );
+      await eventually(async () => !(await isActive()));
+      expect(await failoverOf()).toBe(false);
+      await followFailovers(pool, operatorUrl, slot);
+      expect(await failoverOf()).toBe(true);
+    },
+  );
 
   test('the slot is recorded before it is there, and its record says where it begins', async () => {
     await admin.query("insert into relay_slot values ($1, 'old', now(), '0/1')", [slot]);

@@ -11,8 +11,9 @@ export async function readSlotFacts(client: pg.ClientBase, slot: string): Promis
     is_recorded: boolean;
     database: string;
     limit_bytes: string | null;
+    version_number: number;
   }>(
-    `select current_setting('wal_level') as wal_level, current_database()::text as database, ${walLimitSql} as limit_bytes,
+    `select current_setting('wal_level') as wal_level, current_setting('server_version_num')::int as version_number, current_database()::text as database, ${walLimitSql} as limit_bytes,
        r.rolname::text as role, r.rolreplication or r.rolsuper
        -- RDS and Aurora give membership instead of the attribute.
        or exists (select from pg_roles m where m.rolname = 'rds_replication' and pg_has_role(r.oid, m.oid, 'member')) as may_replicate,
@@ -44,6 +45,7 @@ export async function readSlotFacts(client: pg.ClientBase, slot: string): Promis
     mayReplicate: row?.may_replicate === true,
     isRecorded: row?.is_recorded === true,
     database: row?.database ?? 'unknown',
+    versionNumber: row?.version_number ?? 0,
     limitBytes: row?.limit_bytes == null ? undefined : Number(row.limit_bytes),
     existing: found && {
       kind: found.slot_type,
