@@ -150,6 +150,7 @@ function healthOf({ slot, holder, confirmedLsn, log }: SimulatedPostgres): SlotH
     retainedBytes: lagBytes,
     safeBytes: undefined,
     limitBytes: undefined,
+    isAhead: false,
     catalogXminAge: undefined,
     idleSeconds: undefined,
     idleLimitSeconds: undefined,

@@ -20,6 +20,7 @@ const health: SlotHealth = {
   retainedBytes: 6 * gibibyte,
   safeBytes: 2 * gibibyte,
   limitBytes: 8 * gibibyte,
+  isAhead: false,
   catalogXminAge: 9,
   idleSeconds: undefined,
   idleLimitSeconds: undefined,

@@ -9,6 +9,7 @@ const slot = {
   database: 'catalog',
   active: true,
   wal_status: 'reserved',
+  is_ahead: false,
 };
 const role = (name: string) => ({ name, can_login: true, can_replicate: true });
 const publication = { inserts: true, via_root: true, covers_outbox: true, has_filter: false };
@@ -158,6 +159,13 @@ describe('the database', () => {
     [
       'a lost slot',
       { slot: { ...slot, wal_status: 'lost' } },
+      'slot outbound',
+      'fault',
+      /outbound recover/,
+    ],
+    [
+      'a slot that is ahead of the log',
+      { slot: { ...slot, active: false, is_ahead: true } },
       'slot outbound',
       'fault',
       /outbound recover/,

@@ -162,6 +162,14 @@ function judgeSlot(facts: DatabaseFacts, name: string): readonly Finding[] {
     ];
   if (slot.wal_status === 'lost')
     return [fault(check, 'was given up by Postgres: changes are missing', 'outbound recover')];
+  if (slot.is_ahead === true)
+    return [
+      fault(
+        check,
+        'has confirmed more than the log has: they were restored apart, and changes are missing',
+        'outbound recover, then outbound verify --repair',
+      ),
+    ];
   const findings: Finding[] = [];
   if (!slot.active)
     findings.push(

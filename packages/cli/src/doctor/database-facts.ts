@@ -33,6 +33,8 @@ export interface DatabaseFacts {
     readonly database: string | null;
     readonly active: boolean;
     readonly wal_status: string | null;
+    /** It has confirmed more than the log has. */
+    readonly is_ahead: boolean | null;
   } | null;
   readonly database: string;
   readonly has_outbox: boolean;
@@ -70,7 +72,8 @@ export async function readDatabaseFacts(
           from pg_publication p left join pg_publication_tables t
             on t.pubname = p.pubname and t.schemaname = 'public' and t.tablename = 'outbox'
           where p.pubname = $2) as publication,
-       (select json_build_object('slot_type', slot_type, 'plugin', plugin, 'database', database, 'active', active, 'wal_status', wal_status)
+       (select json_build_object('slot_type', slot_type, 'plugin', plugin, 'database', database, 'active', active, 'wal_status', wal_status,
+             'is_ahead', case when pg_is_in_recovery() then null else confirmed_flush_lsn > pg_current_wal_flush_lsn() end)
           from pg_replication_slots where slot_name = $1) as slot,
        (select coalesce(array_agg(relname::text), '{}') from pg_class
           where relnamespace = 'public'::regnamespace and relname in ('outbox', 'relay_slot')) as tables`,

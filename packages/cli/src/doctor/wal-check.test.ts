@@ -15,6 +15,7 @@ const health: SlotHealth = {
   retainedBytes: 400 * mebibyte,
   safeBytes: 600 * mebibyte,
   limitBytes: 1000 * mebibyte,
+  isAhead: false,
   catalogXminAge: 3,
   idleSeconds: undefined,
   idleLimitSeconds: undefined,
@@ -47,6 +48,7 @@ describe('the log that the slot keeps', () => {
   test('is nobody else’s finding where there is no slot, or no more of it', () => {
     expect(judgeRetainedLog(judged(undefined))).toEqual([]);
     expect(judgeRetainedLog(judged({ walStatus: 'lost', retainedBytes: undefined }))).toEqual([]);
+    expect(judgeRetainedLog(judged({ isAhead: true }))).toEqual([]);
   });
 
   test('is in the status under the same verdict; what has no end has no time', () => {

@@ -102,9 +102,11 @@ export async function slotFacts(
     confirmedLsn: string | null;
     lagBytes: string | null;
     walStatus: string | null;
+    isAhead: boolean | null;
   }>(
     `select e.lsn::text as "endLsn", active as "isActive", confirmed_flush_lsn::text as "confirmedLsn", wal_status as "walStatus",
-       pg_wal_lsn_diff(e.lsn, confirmed_flush_lsn)::text as "lagBytes"
+       pg_wal_lsn_diff(e.lsn, confirmed_flush_lsn)::text as "lagBytes",
+       case when pg_is_in_recovery() then null else confirmed_flush_lsn > pg_current_wal_flush_lsn() end as "isAhead"
      from (select coalesce($2::pg_lsn, case when pg_is_in_recovery() then null else pg_current_wal_flush_lsn() end)) as e (lsn)
      left join pg_replication_slots on slot_name = $1`,
     [name, endLsn],
@@ -118,6 +120,7 @@ export async function slotFacts(
     confirmedLsn: slot?.confirmedLsn ?? undefined,
     lagBytes: slot?.lagBytes == null ? undefined : Math.max(0, Number(slot.lagBytes)),
     walStatus: slot?.walStatus ?? undefined,
+    isAhead: slot?.isAhead === true,
   };
 }
 

@@ -59,6 +59,8 @@ export interface SlotFacts {
   /** From the confirmed position to `endLsn`; 0: the slot has passed all that is traced. */
   readonly lagBytes: number | undefined;
   readonly walStatus: string | undefined;
+  /** It has confirmed more than the log has, so it says nothing of what was committed. */
+  readonly isAhead: boolean;
 }
 
 /** A record of the event in a topic. */

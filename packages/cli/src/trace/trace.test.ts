@@ -40,6 +40,7 @@ const slot: SlotFacts = {
   endLsn: '0/1D3C300',
   lagBytes: 0,
   walStatus: 'reserved',
+  isAhead: false,
 };
 const changes: TopicFinding = {
   topic: 'catalog.product-change',
@@ -130,6 +131,15 @@ describe('the sentence', () => {
       { slot: { ...slot, isActive: false, lagBytes: 12_000 }, topics: [{ ...changes, ...absent }] },
       'waiting',
       /no relay is connected to slot outbound, which is 12.0 kB behind$/,
+    ],
+    [
+      'a slot that is ahead of the log',
+      {
+        slot: { ...slot, isActive: false, isAhead: true },
+        topics: [{ ...changes, ...absent }],
+      },
+      'waiting',
+      /has confirmed more than the log has, .*outbound recover/,
     ],
     [
       'no slot',

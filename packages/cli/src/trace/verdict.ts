@@ -89,6 +89,8 @@ function waiting(slot: SlotFacts | undefined): string | undefined {
     return `slot ${slot.name} does not exist: no relay has run here yet, or the slot was dropped (then: outbound recover)`;
   if (slot.walStatus === 'lost')
     return `slot ${slot.name} is lost, Postgres has removed log that it needed (outbound recover)`;
+  if (slot.isAhead)
+    return `slot ${slot.name} has confirmed more than the log has, as when they were restored apart, so no relay reads it (outbound recover)`;
   const behind = slot.lagBytes === undefined ? 'an unknown distance' : sizeText(slot.lagBytes);
   if (!slot.isActive)
     return slot.lagBytes === 0

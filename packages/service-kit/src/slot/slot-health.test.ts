@@ -12,6 +12,7 @@ const row: SlotHealthRow = {
   retained_bytes: '21',
   safe_wal_size: '1000',
   limit_bytes: '1021',
+  is_ahead: false,
   catalog_xmin_age: '7',
   idle_seconds: null,
   idle_limit_seconds: '0.000000',
@@ -35,6 +36,7 @@ describe('the health of a slot', () => {
       retainedBytes: 21,
       safeBytes: 1000,
       limitBytes: 1021,
+      isAhead: false,
       catalogXminAge: 7,
       idleSeconds: undefined,
       idleLimitSeconds: undefined,
@@ -51,6 +53,7 @@ describe('the health of a slot', () => {
       retained_bytes: null,
       safe_wal_size: null,
       limit_bytes: null,
+      is_ahead: null,
       catalog_xmin_age: null,
       oldest_seconds: null,
     };
@@ -60,6 +63,7 @@ describe('the health of a slot', () => {
       retainedBytes: undefined,
       safeBytes: undefined,
       limitBytes: undefined,
+      isAhead: undefined,
       catalogXminAge: undefined,
       oldest: { seconds: undefined },
     });

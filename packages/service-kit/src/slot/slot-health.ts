@@ -19,6 +19,8 @@ export interface SlotHealth {
   readonly safeBytes: number | undefined;
   /** The most log that the server keeps for a slot (`max_slot_wal_keep_size`); undefined without a limit. */
   readonly limitBytes: number | undefined;
+  /** True if it has confirmed more than the log has: they were restored apart, and what commits before that position would be skipped. Undefined on a standby. */
+  readonly isAhead: boolean | undefined;
   /** For so many transactions no dead row of a catalog can be removed. */
   readonly catalogXminAge: number | undefined;
   /** For how long nobody has read the slot; from 17 on, and undefined while somebody does. */
@@ -54,6 +56,7 @@ export interface SlotHealthRow {
   readonly retained_bytes: string | null;
   readonly safe_wal_size: string | null;
   readonly limit_bytes: string | null;
+  readonly is_ahead: boolean | null;
   readonly catalog_xmin_age: string | null;
   readonly idle_seconds: string | null;
   readonly idle_limit_seconds: string | null;
@@ -81,6 +84,8 @@ export const slotHealthSql = `
     pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn)::text as lag_bytes,
     pg_wal_lsn_diff(here.lsn, s.restart_lsn)::text as retained_bytes,
     ${walLimitSql}::text as limit_bytes,
+    -- Among the columns, so asked for after the slot was read: the other way round a running relay would be ahead for a moment.
+    case when pg_is_in_recovery() then null else s.confirmed_flush_lsn > pg_current_wal_flush_lsn() end as is_ahead,
     age(s.catalog_xmin)::text as catalog_xmin_age,
     extract(epoch from clock_timestamp() - (row_json ->> 'inactive_since')::timestamptz)::text as idle_seconds,
     extract(epoch from current_setting('idle_replication_slot_timeout', true)::interval)::text as idle_limit_seconds,
@@ -117,6 +122,7 @@ export function slotHealth(row: SlotHealthRow): SlotHealth {
     retainedBytes: atLeastZero(row.retained_bytes),
     safeBytes: toNumber(row.safe_wal_size),
     limitBytes: toNumber(row.limit_bytes),
+    isAhead: row.is_ahead ?? undefined,
     catalogXminAge: toNumber(row.catalog_xmin_age),
     idleSeconds: row.active ? undefined : atLeastZero(row.idle_seconds),
     // 0 turns it off.

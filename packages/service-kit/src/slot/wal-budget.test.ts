@@ -186,6 +186,19 @@ describe('the verdict in words', () => {
     );
   });
 
+  // The relay stops with exit code 11: it would skip what commits before the position that the slot has confirmed.
+  it('of a slot that is ahead of the log is the same, however little is kept', () => {
+    expect(words({ isAhead: true, isActive: false })).toBe(
+      'lost: the slot has confirmed more than the log has, as when they were restored apart; ' +
+        'run outbound recover: it makes a new slot and puts what is missing before it',
+    );
+    expect(judgeWal(healthySlot({ isAhead: true }), undefined, none)).toMatchObject({
+      state: 'lost',
+      secondsLeft: 0,
+      holder: { cause: 'lost' },
+    });
+  });
+
   it('of a lost slot is the way back', () => {
     expect(words({ walStatus: 'lost', retainedBytes: undefined, safeBytes: undefined })).toBe(
       'lost: Postgres gave the slot up (lost); run outbound recover: it makes a new slot and puts what is missing before it',

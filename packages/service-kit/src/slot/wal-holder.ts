@@ -34,7 +34,9 @@ export function walHolder(health: SlotHealth): WalHolder | undefined {
   if (isLost(health))
     return {
       cause: 'lost',
-      because: `Postgres gave the slot up (${health.invalidationReason ?? 'lost'})`,
+      because: isGivenUp(health)
+        ? `Postgres gave the slot up (${health.invalidationReason ?? 'lost'})`
+        : 'the slot has confirmed more than the log has, as when they were restored apart',
       remedy: 'run outbound recover: it makes a new slot and puts what is missing before it',
     };
   if (retainedBytes === undefined || retainedBytes < littleBytes) return undefined;
@@ -59,7 +61,11 @@ export function walHolder(health: SlotHealth): WalHolder | undefined {
 }
 
 /** True if the slot is of no more use: a data gap. */
-export function isLost({ walStatus, invalidationReason }: SlotHealth): boolean {
+export function isLost(health: SlotHealth): boolean {
+  return isGivenUp(health) || health.isAhead === true;
+}
+
+function isGivenUp({ walStatus, invalidationReason }: SlotHealth): boolean {
   return walStatus === 'lost' || invalidationReason !== undefined;
 }
 

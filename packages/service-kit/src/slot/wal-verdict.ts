@@ -4,7 +4,7 @@ import { walThresholds, type WalBudget } from './wal-budget.ts';
 import type { GrowthRate } from './wal-growth.ts';
 import { isLost, walHolder, type WalHolder } from './wal-holder.ts';
 
-/** `lost`: the slot was given up, changes are missing. `unknown`: the server was not asked, or has no such slot. */
+/** `lost`: the slot was given up, or is ahead of the log: changes are missing. `unknown`: the server was not asked, or has no such slot. */
 export const walStates = ['ok', 'warn', 'alarm', 'lost', 'unknown'] as const;
 export type WalState = (typeof walStates)[number];
 

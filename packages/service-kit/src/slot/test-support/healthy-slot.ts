@@ -15,6 +15,7 @@ export function healthySlot(over: Partial<SlotHealth> = {}): SlotHealth {
     retainedBytes: mebibyte,
     safeBytes: 999 * mebibyte,
     limitBytes: 1000 * mebibyte,
+    isAhead: false,
     catalogXminAge: 3,
     idleSeconds: undefined,
     idleLimitSeconds: undefined,
