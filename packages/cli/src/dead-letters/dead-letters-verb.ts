@@ -6,12 +6,13 @@ import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
 import { oneAtATime } from '../operations/one-at-a-time.ts';
 import { recorded } from '../operations/operation.ts';
 import type { AddVerb } from '../verb.ts';
-import { awaitRelay } from './await-relay.ts';
+import { awaitRelay, type WrittenKey } from './await-relay.ts';
 import { askConsumers, listConsumerLetters, showConsumerLetters } from './consumer-letters.ts';
 import { discardKey } from './discard-key.ts';
 import { keysJson, keysText, lettersText } from './letters-text.ts';
 import { redrivePlan } from './letter-plan.ts';
 import {
+  readJournal,
   readWaitingKeys,
   type LetterFilter,
   type LetterSource,
@@ -116,7 +117,7 @@ async function redrive(context: CliContext, options: Options): Promise<ExitCode>
     );
     const parameters = { what: 'redrive', keys: plans.length, letters };
     return recorded(pool, { verb: 'dead-letters', parameters }, async (operation) => {
-      const { written, refused } = await writeRedrives(pool, plans, {
+      const { written, ofPlans, refused } = await writeRedrives(pool, plans, {
         signal: context.signal,
         onWritten: async (sum) => operation.progress({ written: sum }),
       });
@@ -128,6 +129,7 @@ async function redrive(context: CliContext, options: Options): Promise<ExitCode>
         context,
         source,
         plans.map(({ key }) => key),
+        Array.from(ofPlans, ([{ key }, rows]) => ({ key, upTo: key.state.done + rows })),
         { written },
       );
     });
@@ -154,17 +156,19 @@ async function discard(context: CliContext, options: Options): Promise<ExitCode>
     return recorded(pool, { verb: 'dead-letters', parameters }, async (operation) => {
       const db = createDatabase(pool);
       let snapshots = 0;
+      const written: WrittenKey[] = [];
       for (const [index, key] of keys.entries()) {
         if (context.signal.aborted) break;
         const done = await discardKey(db, key, aggregateOf(key));
         snapshots += done.snapshots;
+        written.push({ key, upTo: key.state.count });
         if (done.unpublished !== undefined)
           context.output.note(
             `${key.aggregateType} ${key.aggregateId}: nothing is published instead: ${done.unpublished}`,
           );
         await operation.progress({ discarded: index + 1, snapshots });
       }
-      return told(context, source, keys, { snapshots });
+      return told(context, source, keys, written, { snapshots });
     });
   });
 }
@@ -173,18 +177,22 @@ async function told(
   context: CliContext,
   source: LetterSource,
   keys: readonly WaitingKey[],
+  written: readonly WrittenKey[],
   facts: Readonly<Record<string, number>>,
 ): Promise<ExitCode> {
-  const still = await awaitRelay(source, keys).catch((thrown: unknown) => {
-    if (!context.signal.aborted) throw thrown;
-    const sentence =
-      'interrupted: what was written takes effect all the same; list says how the keys stand, and the same command goes on';
-    context.output.note(sentence);
-    throw new CliError('INTERRUPTED', sentence, {
-      exitCode: exitCodes.interrupted,
-      cause: thrown,
-    });
-  });
+  const { signal } = context;
+  const still = await awaitRelay(() => readJournal(source), written, { signal }).catch(
+    (thrown: unknown) => {
+      if (!signal.aborted) throw thrown;
+      const sentence =
+        'interrupted: what was written takes effect all the same; list says how the keys stand, and the same command goes on';
+      context.output.note(sentence);
+      throw new CliError('INTERRUPTED', sentence, {
+        exitCode: exitCodes.interrupted,
+        cause: thrown,
+      });
+    },
+  );
   const parked = keys.filter((key) => still.has(parkedKeyText(key.aggregateType, key.aggregateId)));
   context.output.answer(
     { ...facts, free: keys.length - parked.length, parked: keysJson(parked) },

@@ -1,6 +1,6 @@
 import { deadLetterTopics } from '@outbound/schemas';
 import { expect, it } from 'vitest';
-import { readParkedStates } from './waiting-keys.ts';
+import { readJournal } from './waiting-keys.ts';
 
 it('gives no keys where it was interrupted: what it had not read would be free', async () => {
   const connection = {
@@ -13,5 +13,5 @@ it('gives no keys where it was interrupted: what it had not read would be free',
     topics: deadLetterTopics(''),
     signal: AbortSignal.abort(),
   };
-  await expect(readParkedStates(source)).rejects.toThrow('aborted');
+  await expect(readJournal(source)).rejects.toThrow('aborted');
 });

@@ -32,9 +32,12 @@ export interface WaitingKey {
 }
 
 /** How a key stands by the journal. */
-interface JournalledKey {
+export interface JournalledKey {
   readonly state: ParkedState;
+  /** As `WaitingKey` has it. */
   readonly place: string;
+  /** That decision: a letter came again, and still could not be published. */
+  readonly isKept: boolean;
 }
 
 /** How to read the topics of a pipeline. */
@@ -46,19 +49,14 @@ export interface LetterSource {
 }
 
 /** The parked keys, by `parkedKeyText`. @throws CliError KAFKA_UNAVAILABLE; what the signal says, if it is aborted */
-export async function readParkedStates(source: LetterSource): Promise<Map<string, ParkedState>> {
-  const keys = await readJournal(source);
-  return new Map(Array.from(keys, ([key, { state }]) => [key, state]));
-}
-
-async function readJournal(source: LetterSource): Promise<Map<string, JournalledKey>> {
+export async function readJournal(source: LetterSource): Promise<Map<string, JournalledKey>> {
   const keys = new Map<string, JournalledKey>();
   await readWhole(source, source.topics.parkedKeys.topic, ({ headers }) => {
     const entry = parkedEntryFromText(headers[parkedEntryHeader] ?? '');
     if (!entry) return;
     const key = parkedKeyText(entry.aggregateType, entry.aggregateId);
     const place = headers[recordHeader.sourceLsn] ?? '';
-    if (entry.after) keys.set(key, { state: entry.after, place });
+    if (entry.after) keys.set(key, { state: entry.after, place, isKept: entry.kind === 'kept' });
     else keys.delete(key);
   });
   return keys;

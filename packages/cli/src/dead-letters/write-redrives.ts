@@ -13,8 +13,8 @@ export interface RefusedLetter {
 
 /**
  * Writes the letters of each plan into the outbox, in order, in transactions of bounded size. A row that the database
- * refuses for what is in it ends its key's letters there, and no other key's. Gives how many rows were written, and
- * what was refused.
+ * refuses for what is in it ends its key's letters there, and no other key's. Gives how many rows were written, of
+ * which plans, and what was refused.
  * @throws what the database throws for any other reason; what was written before stays.
  */
 export async function writeRedrives(
@@ -24,13 +24,23 @@ export async function writeRedrives(
     signal,
     onWritten,
   }: { readonly signal: AbortSignal; readonly onWritten: (written: number) => Promise<void> },
-): Promise<{ readonly written: number; readonly refused: readonly RefusedLetter[] }> {
+): Promise<{
+  readonly written: number;
+  /** How many rows of each plan, from its first one on; plans without any are left out. */
+  readonly ofPlans: ReadonlyMap<RedrivePlan, number>;
+  readonly refused: readonly RefusedLetter[];
+}> {
   let written = 0;
+  const ofPlans = new Map<RedrivePlan, number>();
   const refused: RefusedLetter[] = [];
-  const isRefused = async (rows: readonly OutboxRowText[]): Promise<string | undefined> => {
+  const isRefused = async (
+    plan: RedrivePlan,
+    rows: readonly OutboxRowText[],
+  ): Promise<string | undefined> => {
     const reason = await refusalOf(db, rows);
     if (reason !== undefined) return reason;
     written += rows.length;
+    ofPlans.set(plan, (ofPlans.get(plan) ?? 0) + rows.length);
     await onWritten(written);
     return undefined;
   };
@@ -38,10 +48,10 @@ export async function writeRedrives(
     const { rows } = plan;
     for (let at = 0; at < rows.length && !signal.aborted; at += rowsAtOnce) {
       const chunk = rows.slice(at, at + rowsAtOnce);
-      if ((await isRefused(chunk)) === undefined) continue;
+      if ((await isRefused(plan, chunk)) === undefined) continue;
       // Of several, those before the one at fault can go.
       for (const row of chunk) {
-        const reason = await isRefused([row]);
+        const reason = await isRefused(plan, [row]);
         if (reason === undefined) continue;
         refused.push({ plan, row, reason });
         break;
@@ -49,7 +59,7 @@ export async function writeRedrives(
       break;
     }
   }
-  return { written, refused };
+  return { written, ofPlans, refused };
 }
 
 /** Writes the rows; gives why the database refuses them for what is in them, which it would do again. */

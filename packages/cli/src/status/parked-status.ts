@@ -1,5 +1,5 @@
 import { deadLetterTopics, type ParkedState } from '@outbound/schemas';
-import { readParkedStates, type LetterSource } from '../dead-letters/waiting-keys.ts';
+import { readJournal, type LetterSource } from '../dead-letters/waiting-keys.ts';
 import type { KafkaAdmin } from '../kafka/kafka-admin.ts';
 
 /** What the relay could not publish, and holds back behind that. */
@@ -27,8 +27,11 @@ export async function readParkedStatus(
   const topics = deadLetterTopics(topicPrefix);
   const names = new Set(await source.admin.topics());
   if (!names.has(topics.parkedKeys.topic)) return undefined;
-  const states = await readParkedStates({ ...source, topics });
-  return parkedStatus([...states.values()], nowMs);
+  const keys = await readJournal({ ...source, topics });
+  return parkedStatus(
+    Array.from(keys.values(), ({ state }) => state),
+    nowMs,
+  );
 }
 
 /** Counts them. Pure. */
