@@ -68,6 +68,24 @@ describe('the state of the retained log', () => {
     expect(judgeWal(healthySlot(over), undefined, none).state).toBe(state);
   });
 
+  it('is no alarm for ever where the limit is less than a segment, by which the server keeps log all the same', () => {
+    const state = (limitBytes: number, retained: number, safe: number | undefined) =>
+      judgeWal(
+        healthySlot({
+          limitBytes,
+          retainedBytes: retained * mebibyte,
+          safeBytes: safe === undefined ? undefined : safe * mebibyte,
+        }),
+        undefined,
+        none,
+      ).state;
+    expect([state(0, 0, 16), state(0, 5, 11), state(0, 6, 10), state(0, 12, 4)]).toEqual([
+      ...['ok', 'ok', 'warn', 'alarm'],
+    ]);
+    expect(state(mebibyte, 1, 15)).toBe('ok');
+    expect(state(0, 17, -1)).toBe('alarm');
+  });
+
   it('is unknown, and nothing else is known, where the server was not asked', () => {
     expect(judgeWal(undefined, { bytesPerSecond: 1, windowSeconds: 1 }, none)).toEqual({
       state: 'unknown',

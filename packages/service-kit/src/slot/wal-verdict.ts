@@ -42,7 +42,7 @@ export function judgeWal(
       secondsLeft: undefined,
       holder: undefined,
     };
-  const thresholds = walThresholds(budget, health.limitBytes);
+  const thresholds = walThresholds(budget, limitInForce(health));
   return {
     state: stateOf(health, thresholds),
     health,
@@ -51,6 +51,19 @@ export function judgeWal(
     secondsLeft: secondsLeft(health, growth),
     holder: walHolder(health),
   };
+}
+
+/** The smallest piece of log that the server gives up, unless it was set up with another size. */
+const segmentBytes = 16 * 1024 * 1024;
+
+/**
+ * What the server keeps at the most. It counts in whole segments, and the one that it writes is never gone: below one, such as 0, the
+ * setting says less than it keeps, so it is told by what is kept and what may still be written.
+ */
+function limitInForce({ limitBytes, retainedBytes, safeBytes }: SlotHealth): number | undefined {
+  const isKnown = retainedBytes !== undefined && safeBytes !== undefined;
+  if (limitBytes === undefined || limitBytes >= segmentBytes || !isKnown) return limitBytes;
+  return Math.max(limitBytes, retainedBytes + safeBytes);
 }
 
 function stateOf(
