@@ -191,7 +191,7 @@ test('what the outbox no longer has is filled with what the entities are now', a
   expect({ committed, duplicates }).toEqual({ committed: 3, duplicates: 0 });
 });
 
-test('event types of a module come back too, and what waits in the dead letters stays in its place', async () => {
+test('event types of a module come back too, what waits in the dead letters stays in its place, and what nobody knows is parked if that is said', async () => {
   await using pipeline = await TestPipeline.create(stack);
   const folder = await mkdtemp(join(tmpdir(), 'outbound-recover-'));
   const module = join(folder, 'event-types.mjs');
@@ -220,14 +220,19 @@ test('event types of a module come back too, and what waits in the dead letters 
   await insert('one', 2);
   await insert('three', 1);
   await insert('parked', 3);
+  await insert('unknown', 1, 'shop.later');
 
   const blind = await recover(pipeline, ['--yes']);
   expect(blind).toMatchObject({ code: 2 });
   expect(blind.err).toMatch(/EVENT_TYPE_UNKNOWN.*OUTBOUND_EVENT_TYPES/);
   const known = { OUTBOUND_EVENT_TYPES: module };
-  const recovered = await recover(pipeline, ['--yes'], undefined, undefined, known);
+  const unsaid = await recover(pipeline, ['--yes'], undefined, undefined, known);
+  expect(unsaid).toMatchObject({ code: 2 });
+  expect(unsaid.err).toMatch(/EVENT_TYPE_UNKNOWN.*\(shop\.later\).*--park-unknown/);
+  const parking = ['--yes', '--park-unknown'];
+  const recovered = await recover(pipeline, parking, undefined, undefined, known);
   expect(recovered, recovered.err).toMatchObject({ code: 0 });
-  expect(recovered.answer()).toMatchObject({ emitted: 3, filled: 0 });
+  expect(recovered.answer()).toMatchObject({ emitted: 4, filled: 0 });
   await pipeline.startRelay({ RELAY_EVENT_TYPES: module });
   await pipeline.caughtUp();
 
@@ -255,6 +260,7 @@ test('event types of a module come back too, and what waits in the dead letters 
     'shop.order two': [1],
     'shop.order three': [1],
     'outbound.dead-letters parked': [1, 2, 3],
+    'outbound.dead-letters unknown': [1],
   });
   await rm(folder, { recursive: true });
 });

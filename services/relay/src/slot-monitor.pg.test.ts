@@ -125,6 +125,20 @@ describe.each<PostgresMajor>([18, 15])('the retained log on Postgres %i', (major
     ]);
   });
 
+  it('is no alarm where the server keeps nothing beyond the segment that it writes, and nothing else is kept', async () => {
+    await db.admin.query('alter system set max_slot_wal_keep_size = 0');
+    try {
+      await db.admin.query('select pg_reload_conf()');
+      await using _ = await read();
+      const verdict = await watch(({ health }) => health?.limitBytes === 0);
+      expect(verdict).toMatchObject({ state: 'ok', health: { walStatus: 'reserved' } });
+      expect(verdict.health?.safeBytes).toBeGreaterThan(0);
+    } finally {
+      await db.admin.query('alter system reset max_slot_wal_keep_size');
+      await db.admin.query('select pg_reload_conf()');
+    }
+  });
+
   it('is told by a relay without rights which transaction keeps it', async () => {
     await using _ = await read();
     const open = await db.client();
