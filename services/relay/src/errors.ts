@@ -113,6 +113,10 @@ export const recoveries = {
     32,
     'Kafka refuses the records for good; the message names the topic and the reason.',
   ),
+  SINK_JOURNAL_LOST: halt(
+    33,
+    'The topic of parked keys was deleted and made again, so nobody knows which keys wait: docs/dead-letters.md says what can be saved, and how to go on.',
+  ),
   SINK_FENCED: {
     action: 'standby',
     exitCode: 1,

@@ -119,6 +119,13 @@ export class KafkaPublisher implements Publisher {
           parked,
           fingerprint,
           isFenced: isExact,
+          letterLanes: async () => {
+            const lanes = partitionsOf([deadLetters.deadLetters]);
+            const last = isExact
+              ? await readCommittedTails(directory, lanes, fingerprint, log)
+              : await readTails(directory, lanes, fingerprint, log);
+            return last.size;
+          },
         }).catch(async (thrown: unknown) => {
           await session.close();
           throw thrown;
