@@ -289,6 +289,15 @@ test('a slot that Postgres gave up for its log is replaced, and nothing is missi
     );
     return rows[0]?.wal_status === 'lost';
   });
+  // What is missing would not fit: the new slot would be given up as well.
+  await sql.query(`
+    insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload)
+    select gen_random_uuid(), 'catalog.product', 'c', 'catalog.product-change', 1, 'C',
+      json_build_object('data_op', 'C', 'data', json_build_object('id', 'c', 'version', 1, 'filler', string_agg(md5(n::text), '')))
+    from generate_series(1, 26600) n`);
+  const low = await recover(pipeline, ['--yes']);
+  expect(low, low.err).toMatchObject({ code: 2 });
+  expect(low.err).toContain('LOG_LIMIT_TOO_LOW');
   await sql.query('alter system reset max_slot_wal_keep_size');
   await sql.query('select pg_reload_conf()');
 
@@ -298,11 +307,11 @@ test('a slot that Postgres gave up for its log is replaced, and nothing is missi
   const recovered = await recover(pipeline, ['--yes']);
   expect(recovered, recovered.err).toMatchObject({ code: 0 });
   expect(recovered.err).toContain('was given up by Postgres');
-  expect(recovered.answer()).toMatchObject({ emitted: 2 });
+  expect(recovered.answer()).toMatchObject({ emitted: 3 });
   await pipeline.startRelay();
   await writer.write('b');
   await pipeline.caughtUp();
   const { violations, committed, duplicates } = await judgePipeline(pipeline);
   expect(violations).toEqual([]);
-  expect({ committed, duplicates }).toEqual({ committed: 4, duplicates: 0 });
+  expect({ committed, duplicates }).toEqual({ committed: 5, duplicates: 0 });
 });
