@@ -95,6 +95,22 @@ describe.each<PostgresMajor>([18, 15])('housekeeping of the outbox on Postgres %
     expect(rows).toEqual([]);
   });
 
+  test('a seal that was made while the clock was ahead is taken back: rows came behind it since', async () => {
+    await addPartition('outbox_old', '-6 days', '-5 days');
+    await addSlot('reader');
+    await keepHouse('30 days');
+    await confirmAll('reader');
+    // As of a clock that was two days ahead when it was made.
+    await client.query("update outbox_seal set sealed_at = now() + interval '2 days'");
+    await insert("now() - interval '5 days 1 hour'");
+    expect(await keepHouse()).toEqual([
+      'sealed outbox_old',
+      expect.stringMatching(/^kept outbox_old slot reader has confirmed .+, the partition needs/),
+    ]);
+    await confirmAll('reader');
+    expect(await keepHouse()).toEqual(['dropped outbox_old']);
+  });
+
   test('a partition within the retention stays', async () => {
     await addPartition('outbox_old', '-3 days', '-2 days');
     await addSlot('reader');
