@@ -19,11 +19,17 @@ export function text({ min = 0, max }: { readonly min?: number; readonly max: nu
     .meta({ ...(min > 0 ? { minLength: min } : {}), maxLength: max });
 }
 
-/** Text on one line that begins and ends with something visible. */
+/** Control characters of both tables, and the two that Unicode has for new lines. */
+const controls = /[\p{Cc}\u2028\u2029]/u;
+
+/** Text on one line that begins and ends with something visible. What was stored before control characters were refused stays readable (`readingForm`). */
 export function label(length: { readonly min?: number; readonly max: number }) {
   return text({ min: 1, ...length })
     .refine((value) => value === value.trim(), {
       error: 'must not begin or end with white space',
+    })
+    .refine((value) => stringFault(value) !== undefined || !controls.test(value), {
+      error: 'must be one line without control characters',
     })
     .meta({ minLength: length.min ?? 1, maxLength: length.max });
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { category, categoryInput, categoryPatch } from './category.ts';
 import { JsonNumber } from './json.ts';
 import { product, productInput, productPatch } from './product.ts';
+import { readingForm } from './reading-form.ts';
 
 const full = {
   id: '01930e2a-7b1c-7000-8000-000000000001',
@@ -46,6 +47,11 @@ describe('a product', () => {
     { name: 'x'.repeat(201) },
     { name: '\ud800' },
     { name: 'a\0' },
+    { name: 'a\tb' },
+    { name: 'a\nb' },
+    { brand: 'a\u007fb' },
+    { brand: 'a\u0085b' },
+    { name: 'a\u2028b' },
     { description: 'x'.repeat(4_001) },
     { category: 'Shoes' },
     { category: 'a--b' },
@@ -97,4 +103,9 @@ test('a category is declared in the same way', () => {
   expect(categoryInput.safeParse({ ...shoes, id }).success).toBe(false);
   expect(categoryPatch.parse({ description: null })).toEqual({ description: null });
   expect(categoryPatch.safeParse({ code: null }).success).toBe(false);
+});
+
+test('a name of more than one line, taken before that was refused, can still be read', () => {
+  expect(taken({ name: 'a\nb' })).toBe(false);
+  expect(readingForm(product).safeParse({ ...full, name: 'a\nb' }).success).toBe(true);
 });

@@ -13,18 +13,31 @@ describe('entity tags', () => {
     ['W/"7"', [{ weak: true, opaque: '7' }]],
     ['"a" ,, "b,c",W/"d"', ['a', 'b,c', 'd'].map((opaque) => ({ weak: opaque === 'd', opaque }))],
     ['""', [{ weak: false, opaque: '' }]],
+    // Empty elements of a list are ignored wherever they are (RFC 9110 5.6.1.2).
+    [', "a" ,\t,', [{ weak: false, opaque: 'a' }]],
+    [',,W/"a"', [{ weak: true, opaque: 'a' }]],
   ])('%s is read', (text, tags) => {
     expect(parseEntityTags('If-Match', text)).toEqual(tags);
   });
 
-  it.each(['', ',', '7', '"7', '7"', 'w/"7"', '"a" "b"', '*, "7"', '"7", *', '"a b"'])(
-    '%s is refused',
-    (text) => {
-      expect(() => parseEntityTags('If-Match', text)).toThrow(
-        expect.objectContaining({ code: 'INVALID_HEADER' }),
-      );
-    },
-  );
+  it.each([
+    '',
+    ',',
+    ' , ,',
+    ',*',
+    '7',
+    '"7',
+    '7"',
+    'w/"7"',
+    '"a" "b"',
+    '*, "7"',
+    '"7", *',
+    '"a b"',
+  ])('%s is refused', (text) => {
+    expect(() => parseEntityTags('If-Match', text)).toThrow(
+      expect.objectContaining({ code: 'INVALID_HEADER' }),
+    );
+  });
 
   it.each([
     ['*', 7, true, true],

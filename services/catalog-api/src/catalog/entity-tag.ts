@@ -20,10 +20,11 @@ export function entityTag(version: number): string {
  * @throws ApiError INVALID_HEADER, because a condition that cannot be read must not count as absent.
  */
 export function parseEntityTags(header: string, text: string): EntityTags {
-  const trimmed = text.trim();
-  if (trimmed === '*') return '*';
+  if (text.trim() === '*') return '*';
   const tags: EntityTag[] = [];
-  let rest = trimmed;
+  // Empty elements of the list are ignored (RFC 9110 5.6.1.2), so nothing but commas names no tag.
+  const afterCommas = (list: string): string => list.replace(/^[ \t,]+/, '');
+  let rest = afterCommas(text.trim());
   while (rest !== '') {
     const match = oneTag.exec(rest);
     if (match === null) throw unreadable(header);
@@ -31,7 +32,7 @@ export function parseEntityTags(header: string, text: string): EntityTags {
     rest = rest.slice(match[0].length).trimStart();
     if (rest === '') break;
     if (!rest.startsWith(',')) throw unreadable(header);
-    rest = rest.replace(/^[\s,]+/, '');
+    rest = afterCommas(rest);
   }
   if (tags.length === 0) throw unreadable(header);
   return tags;

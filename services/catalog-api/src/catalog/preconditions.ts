@@ -1,5 +1,11 @@
 import { ApiError } from '../errors.ts';
-import { matchesStrongly, matchesWeakly, parseEntityTags, type EntityTags } from './entity-tag.ts';
+import {
+  entityTag,
+  matchesStrongly,
+  matchesWeakly,
+  parseEntityTags,
+  type EntityTags,
+} from './entity-tag.ts';
 
 /** The conditions under which a request wants to be done. */
 export interface Preconditions {
@@ -59,7 +65,7 @@ export function assertPreconditions(conditions: Preconditions, version: number |
       'PRECONDITION_FAILED',
       version === null
         ? 'If-Match names a version, but the resource does not exist. Create it with If-None-Match: *.'
-        : `If-Match does not name the current version, which is "${version}". Read the resource again and repeat the change on it.`,
+        : mismatch(ifMatch, version),
     );
   }
   if (ifNoneMatch !== undefined && matchesWeakly(ifNoneMatch, version)) {
@@ -70,4 +76,18 @@ export function assertPreconditions(conditions: Preconditions, version: number |
         : 'If-None-Match names the current version.',
     );
   }
+}
+
+/** Why If-Match does not hold. Two kinds of tags look like the current one to a person; the answer has to say what tells them apart. */
+function mismatch(tags: EntityTags, version: number): string {
+  const current = entityTag(version);
+  const read = tags === '*' ? [] : tags;
+  if (read.some(({ weak, opaque }) => weak && opaque === String(version)))
+    return `W/ makes the tag weak, and If-Match takes strong ones only (RFC 9110 13.1.1): something between us that compresses answers may have put it there. To change the current version, send ${current}.`;
+  const suffix = read
+    .map(({ opaque }) => /^(\d+)(-[a-z]{1,16})$/.exec(opaque))
+    .find((match) => match?.[1] === String(version))?.[2];
+  if (suffix !== undefined)
+    return `The tag in If-Match ends in "${suffix}", which something between us has added that compresses answers. To change the current version, send ${current}.`;
+  return `If-Match does not name the current version, which is ${current}. Read the resource again and repeat the change on it.`;
 }
