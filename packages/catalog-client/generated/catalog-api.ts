@@ -8,7 +8,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists products by id, page by page */
+        /**
+         * Lists products by id, page by page
+         * @description A page has as many items as `limit` says, or fewer where they are large: it ends when its bytes are used up. Whether there are more is said by `next` alone.
+         */
         get: operations["list_products"];
         put?: never;
         /** Creates a product */
@@ -63,7 +66,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists categories by id, page by page */
+        /**
+         * Lists categories by id, page by page
+         * @description A page has as many items as `limit` says, or fewer where they are large: it ends when its bytes are used up. Whether there are more is said by `next` alone.
+         */
         get: operations["list_categories"];
         put?: never;
         /** Creates a category */
@@ -190,6 +196,8 @@ export interface operations {
             /** @description Default Response */
             200: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -264,6 +272,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -352,6 +366,14 @@ export interface operations {
             /** @description Default Response */
             201: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Where the new resource is; absolute if the service knows its public URL. */
+                    Location?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -416,6 +438,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -506,6 +534,10 @@ export interface operations {
             /** @description Default Response */
             207: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -543,6 +575,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -574,6 +612,8 @@ export interface operations {
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
+                /** @description ETag of the version that is wanted; 412 if it is not current. */
+                "if-match"?: string;
                 /** @description ETag that the caller has; 304 if it is current. */
                 "if-none-match"?: string;
             };
@@ -588,6 +628,10 @@ export interface operations {
             /** @description Default Response */
             200: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -649,9 +693,26 @@ export interface operations {
                     };
                 };
             };
+            /** @description The caller has the current version; no body. */
+            304: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -683,11 +744,11 @@ export interface operations {
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
-                /** @description ETag of the version that is changed. Required. */
+                /** @description ETag of the version that is replaced, or *; 428 with neither. */
                 "if-match"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
-                /** @description * creates; If-Match replaces. One is required. */
+                /** @description * creates; 428 with neither. */
                 "if-none-match"?: string;
             };
             path: {
@@ -747,6 +808,12 @@ export interface operations {
             /** @description Default Response */
             200: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -811,6 +878,14 @@ export interface operations {
             /** @description Default Response */
             201: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Where the new resource is; absolute if the service knows its public URL. */
+                    Location?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -875,6 +950,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -903,11 +984,11 @@ export interface operations {
     delete_product: {
         parameters: {
             query?: never;
-            header?: {
+            header: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
-                /** @description ETag of the version that is changed. Required. */
-                "if-match"?: string;
+                /** @description ETag of the version that is changed, or *; 428 without it. */
+                "if-match": string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
             };
@@ -922,6 +1003,10 @@ export interface operations {
             /** @description Done; no body. */
             204: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -929,6 +1014,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -957,11 +1048,11 @@ export interface operations {
     patch_product: {
         parameters: {
             query?: never;
-            header?: {
+            header: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
-                /** @description ETag of the version that is changed. Required. */
-                "if-match"?: string;
+                /** @description ETag of the version that is changed, or *; 428 without it. */
+                "if-match": string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
             };
@@ -1010,6 +1101,12 @@ export interface operations {
             /** @description Default Response */
             200: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1074,6 +1171,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1123,6 +1226,8 @@ export interface operations {
             /** @description Default Response */
             200: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1169,6 +1274,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1225,6 +1336,14 @@ export interface operations {
             /** @description Default Response */
             201: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Where the new resource is; absolute if the service knows its public URL. */
+                    Location?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1261,6 +1380,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1319,6 +1444,10 @@ export interface operations {
             /** @description Default Response */
             207: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1356,6 +1485,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1387,6 +1522,8 @@ export interface operations {
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
+                /** @description ETag of the version that is wanted; 412 if it is not current. */
+                "if-match"?: string;
                 /** @description ETag that the caller has; 304 if it is current. */
                 "if-none-match"?: string;
             };
@@ -1401,6 +1538,10 @@ export interface operations {
             /** @description Default Response */
             200: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1434,9 +1575,26 @@ export interface operations {
                     };
                 };
             };
+            /** @description The caller has the current version; no body. */
+            304: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1468,11 +1626,11 @@ export interface operations {
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
-                /** @description ETag of the version that is changed. Required. */
+                /** @description ETag of the version that is replaced, or *; 428 with neither. */
                 "if-match"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
-                /** @description * creates; If-Match replaces. One is required. */
+                /** @description * creates; 428 with neither. */
                 "if-none-match"?: string;
             };
             path: {
@@ -1500,6 +1658,12 @@ export interface operations {
             /** @description Default Response */
             200: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1536,6 +1700,14 @@ export interface operations {
             /** @description Default Response */
             201: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Where the new resource is; absolute if the service knows its public URL. */
+                    Location?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1572,6 +1744,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1600,11 +1778,11 @@ export interface operations {
     delete_category: {
         parameters: {
             query?: never;
-            header?: {
+            header: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
-                /** @description ETag of the version that is changed. Required. */
-                "if-match"?: string;
+                /** @description ETag of the version that is changed, or *; 428 without it. */
+                "if-match": string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
             };
@@ -1619,6 +1797,10 @@ export interface operations {
             /** @description Done; no body. */
             204: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -1626,6 +1808,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1654,11 +1842,11 @@ export interface operations {
     patch_category: {
         parameters: {
             query?: never;
-            header?: {
+            header: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
-                /** @description ETag of the version that is changed. Required. */
-                "if-match"?: string;
+                /** @description ETag of the version that is changed, or *; 428 without it. */
+                "if-match": string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
             };
@@ -1686,6 +1874,12 @@ export interface operations {
             /** @description Default Response */
             200: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1722,6 +1916,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1759,6 +1959,8 @@ export interface operations {
             /** @description Default Response */
             200: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1794,6 +1996,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1833,6 +2041,8 @@ export interface operations {
             /** @description Declaration of an event type (Zalando rules 197, 207, 245). */
             200: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1866,6 +2076,12 @@ export interface operations {
             /** @description Any error; see type. */
             default: {
                 headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description With 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
                     [name: string]: unknown;
                 };
                 content: {

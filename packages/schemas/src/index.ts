@@ -113,6 +113,7 @@ export {
   verdictOf,
   type EventTypeVerdict,
 } from './compatibility/judge-event-type.ts';
+export { judgeApi } from './compatibility/judge-api.ts';
 export { readReleases } from './compatibility/read-releases.ts';
 export { releaseOf, releasePath, type ReleasedSchema } from './compatibility/released-schema.ts';
 export type { JsonSchema } from './compatibility/schema-node.ts';

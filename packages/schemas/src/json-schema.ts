@@ -17,6 +17,7 @@ export const documentSchemaOptions = {
     // Of the text that a number is checked by; a pattern says nothing about a number.
     if (jsonSchema.type === 'number' || jsonSchema.type === 'integer') delete jsonSchema.pattern;
     if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
     // `example` is OpenAPI's older word; JSON Schema has `examples`.
     if (jsonSchema['example'] !== undefined) {
       jsonSchema.examples = [jsonSchema['example']];

@@ -17,8 +17,8 @@ import { productAggregate } from './products/product-aggregate.ts';
 /** Every kind of entity that this service keeps. */
 export const aggregates: readonly Aggregate[] = [productAggregate, categoryAggregate];
 
-/** Version of the API's contract, semantic (Zalando rule 116). */
-export const apiVersion = '1.0.0';
+/** Version of the API's contract, semantic (Zalando rule 116); each is kept in `released/`. */
+export const apiVersion = '1.1.0';
 
 /** Builds the whole API over a database, ready to listen. Nothing is asked of the database yet. */
 export async function createApi(options: {
@@ -32,11 +32,14 @@ export async function createApi(options: {
   readonly publicUrl: string | undefined;
   /** Says whose a token is; undefined admits everybody. */
   readonly verifier: TokenVerifier | undefined;
-  readonly limits: ServerLimits & { readonly batchBodyLimitBytes: number };
+  readonly limits: ServerLimits & {
+    readonly batchBodyLimitBytes: number;
+    readonly pageBytes: number;
+  };
 }): Promise<Server> {
   const { db, logger, metrics, publicUrl, verifier, limits, isStopping = () => false } = options;
   const { timeouts = () => Promise.resolve(undefined) } = options;
-  const { app, answerOtherMethods } = createServer({
+  const { app, answersInFlight, answerOtherMethods } = createServer({
     logger,
     metrics,
     limits,
@@ -48,6 +51,8 @@ export async function createApi(options: {
     registerAggregateRoutes(app, aggregate, {
       publicUrl,
       batchBodyLimitBytes: limits.batchBodyLimitBytes,
+      pageBytes: limits.pageBytes,
+      answersInFlight,
       contextOf: (request) => {
         const { traceparent } = request.headers;
         return {

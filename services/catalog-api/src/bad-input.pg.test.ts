@@ -284,6 +284,26 @@ describe('the list', () => {
     expect(reply.json['violations']).toMatchObject([{ in: 'query' }]);
   });
 
+  it.each([
+    ['a byte that begins nothing', 'brand=%FF'],
+    ['a character that is cut', 'brand=%C3'],
+    ['a character written too long', 'brand=%C0%AF'],
+    ['half a pair', 'brand=%ED%A0%80'],
+    ['an escape that is none', 'brand=%zz'],
+    ['a percent sign alone', 'brand=100%'],
+    ['a name that is none', '%FF=1'],
+    ['bytes beyond ASCII as they are', 'brand=\xc3\xa9'],
+  ])('%s in the query is 400 malformed-request', async (_name, query) => {
+    const head = `GET /products?${query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    const answer = await sendRaw(port, Buffer.from(head, 'latin1'));
+    expectProblem(parseRaw(answer), 400, 'malformed-request');
+  });
+
+  it('UTF-8 in the query is what it means', async () => {
+    const reply = await send(catalog.url, 'GET', '/products?brand=%C3%A9%F0%9F%98%80+%26');
+    expect(reply.json['self']).toBe('/products?brand=%C3%A9%F0%9F%98%80+%26&limit=100');
+  });
+
   it('a forged, cut, foreign or differently filtered cursor is 400 invalid-cursor', async () => {
     const forged = Buffer.from("n' or 1=1 --").toString('base64url');
     for (const path of [

@@ -69,6 +69,33 @@ export const apiConfig = z
       .meta({ unit: 'bytes' }),
     ...limitSettings(),
     ...authSettings(),
+    pageBytes: integerSetting({ min: 1_024, max: 67_108_864 })
+      .default(1_048_576)
+      .describe(
+        'A page of a list ends before an entity that begins beyond this size; `next` goes on there.',
+      )
+      .meta({ unit: 'bytes' }),
+    answersInFlightBytes: integerSetting({ min: 65_536, max: 4_294_967_296 })
+      .default(67_108_864)
+      .describe(
+        'Most bytes of answers that wait for slow readers, over all connections; beyond, pages are answered 503, and at twice as much whatever reads.',
+      )
+      .meta({ unit: 'bytes' }),
+    answerTimeoutMs: integerSetting({ min: 100, max: 600_000 })
+      .default(30_000)
+      .describe(
+        'Longest time for an answer to be taken whole, then its connection is ended; at most 5,000 while half of CATALOG_API_ANSWERS_IN_FLIGHT_BYTES is held.',
+      )
+      .meta({ unit: 'ms' }),
+    bodiesInFlightBytes: integerSetting({ min: 65_536, max: 4_294_967_296 })
+      .default(33_554_432)
+      .describe(
+        'Most bytes of bodies of requests that are not answered yet, over all connections; beyond, the largest that still arrives is answered 503.',
+      )
+      .meta({ unit: 'bytes' }),
+    maxConnections: integerSetting({ min: 1, max: 1_000_000 })
+      .default(4_096)
+      .describe('Most connections of callers; more are closed as they come.'),
     logLevel: z.enum(logLevels).default('info').describe('Least severe level that is logged.'),
   })
   .superRefine((settings, context) => {

@@ -9,7 +9,13 @@ import { aggregates } from './api.ts';
 interface Operation {
   readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
   readonly operationId: string;
-  readonly responses: Readonly<Record<string, { content?: Record<string, { schema: unknown }> }>>;
+  readonly parameters?: readonly { in: string; name: string; required?: boolean }[];
+  readonly responses: Readonly<
+    Record<
+      string,
+      { content?: Record<string, { schema: unknown }>; headers?: Record<string, unknown> }
+    >
+  >;
   readonly requestBody?: {
     content: Record<string, { schema: { additionalProperties?: boolean } }>;
   };
@@ -103,5 +109,41 @@ describe('the OpenAPI document', () => {
       );
       expect(content?.schema.additionalProperties, name).toBe(false);
     }
+  });
+
+  it('asks for If-Match where a change is refused without it', () => {
+    for (const { name, parameters = [] } of operations) {
+      const ifMatch = parameters.find((each) => each.name === 'if-match');
+      expect(ifMatch?.required ?? false, name).toBe(/^(patch|delete) /.test(name));
+    }
+  });
+
+  it('says which headers answers have', () => {
+    const headersOf = (name: string, status: string) =>
+      Object.keys(operations.find((each) => each.name === name)?.responses[status]?.headers ?? {});
+    expect(headersOf('post /products', '201')).toEqual([
+      'X-Flow-ID',
+      'ETag',
+      'Location',
+      'Idempotent-Replayed',
+    ]);
+    expect(headersOf('put /products/{id}', '201')).toContain('Location');
+    for (const [name, status] of [
+      ['put /products/{id}', '200'],
+      ['put /products/{id}', '201'],
+      ['patch /products/{id}', '200'],
+      ['delete /products/{id}', '204'],
+    ] as const)
+      expect(headersOf(name, status), name).toContain('Idempotent-Replayed');
+    expect(headersOf('get /products/{id}', '304')).toEqual(['X-Flow-ID', 'ETag']);
+    expect(headersOf('post /products/batch', '207')).toContain('Idempotent-Replayed');
+    for (const { name } of operations)
+      expect(headersOf(name, 'default'), name).toEqual(['X-Flow-ID', 'Retry-After', 'Allow']);
+  });
+
+  it('leaves answers open, so that a field can be added, and has no number that floats cannot decide', () => {
+    for (const { name, responses } of operations)
+      expect(JSON.stringify(responses), name).not.toContain('"additionalProperties":false');
+    expect(JSON.stringify(document)).not.toMatch(/"multipleOf":0\.|-9007199254740991/);
   });
 });

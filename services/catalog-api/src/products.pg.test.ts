@@ -108,6 +108,19 @@ describe('reading a product', () => {
     expect((await call('GET', path, undefined, { 'if-none-match': '"2"' })).status).toBe(200);
   });
 
+  it('is refused with 412 if the caller wants another version, before If-None-Match is looked at', async () => {
+    const path = `/products/${idOf(await create())}`;
+    const read = (headers: Record<string, string>, method = 'GET') =>
+      call(method, path, undefined, headers);
+    expect((await read({ 'if-match': '"1"' })).status).toBe(200);
+    expect((await read({ 'if-match': '*' })).status).toBe(200);
+    expect((await read({ 'if-match': ', "2",, "1"', 'if-none-match': '"1"' })).status).toBe(304);
+    expect((await read({ 'if-match': 'W/"1"' })).json['detail']).toContain('W/ makes the tag weak');
+    for (const method of ['GET', 'HEAD'])
+      expect((await read({ 'if-match': '"2"', 'if-none-match': '"1"' }, method)).status).toBe(412);
+    expect((await read({ 'if-match': '1' })).json['type']).toBe('/problems/invalid-header');
+  });
+
   it('answers HEAD like GET without the body', async () => {
     const reply = await call('HEAD', `/products/${idOf(await create())}`);
     expect(reply).toMatchObject({ status: 200, text: '' });
@@ -241,7 +254,7 @@ describe('patching a product', () => {
     expect(reply.headers.get('etag')).toBe('"2"');
   });
 
-  it('grows attributes beyond the keys that one request may have, and what was stored can be read and changed again', async () => {
+  it('grows attributes beyond the keys that one request may have, and what was stored can be read, changed and put back', async () => {
     const created = await create();
     const path = `/products/${idOf(created)}`;
     for (let part = 0; part < 3; part += 1) {
@@ -256,8 +269,15 @@ describe('patching a product', () => {
     const read = await call('GET', path);
     expect(read.status).toBe(200);
     expect(Object.keys(read.json['attributes'] as object)).toHaveLength(2700);
+    const { id: _, version: __, created_at: ___, updated_at: ____, ...fields } = read.json;
+    const back = await call('PUT', path, JSON.stringify({ ...fields, name: 'Back' }), {
+      'if-match': '"4"',
+    });
+    expect(back.status).toBe(200);
+    const again = await call('GET', path);
+    expect(again.json['attributes']).toEqual(read.json['attributes']);
     const [last] = (await eventsOf(idOf(created))).slice(-1);
-    expect(dataText(last?.payload)).toBe(read.text);
+    expect(dataText(last?.payload)).toBe(again.text);
   });
 
   it('validates the result as a whole', async () => {

@@ -61,11 +61,31 @@ it('is held to today’s rules in what a caller sends', async () => {
   for (const [method, body, pointers] of [
     ['PATCH', { price: { amount: 1 } }, ['/price/currency']],
     ['PATCH', { name: ' x ' }, ['/name']],
-    ['PUT', { sku: `NEW-${id}`, name: 'Shoe', price: hrk }, ['/price/currency']],
+    ['PUT', { sku: `NEW-${id}`, name: 'Shoe', price: { ...hrk, amount: 1 } }, ['/price/currency']],
+    ['PUT', { sku: `NEW-${id}`, name: 7, price: hrk }, ['/name', '/price/currency']],
   ] as const) {
     const refused = await call(method, `/products/${id}`, body);
     expect(refused.status).toBe(400);
     expect(refused.json['violations']).toMatchObject(pointers.map((pointer) => ({ pointer })));
   }
   expect(await eventsOf(id)).toEqual([]);
+});
+
+it('can be put back as it was read, and a new one of its kind cannot be made', async () => {
+  const id = await oldProduct();
+  const read = await call('GET', `/products/${id}`);
+  const { id: _, version: __, created_at: ___, updated_at: ____, ...fields } = read.json;
+  const put = await call('PUT', `/products/${id}`, { ...fields, brand: 'B' });
+  expect(put).toMatchObject({ status: 200, json: { ...fields, brand: 'B', version: 4 } });
+  expect(await eventsOf(id)).toEqual([['U', hrk]]);
+  const other = await send(catalog.url, 'PUT', `/products/${uuidv7()}`, {
+    body: JSON.stringify({ ...fields, sku: `NEW-${id}` }),
+    headers: { 'if-none-match': '*' },
+  });
+  expect(other.status).toBe(400);
+  expect(other.json['violations']).toMatchObject([
+    { pointer: '/name' },
+    { pointer: '/category' },
+    { pointer: '/price/currency' },
+  ]);
 });

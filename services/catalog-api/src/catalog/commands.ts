@@ -1,11 +1,12 @@
-import { stringifyJson, type Entity, type Row } from '@outbound/schemas';
+import { storedForm, stringifyJson, type Entity, type Row } from '@outbound/schemas';
+import type { z } from 'zod';
 import { ApiError } from '../errors.ts';
 import { toViolations } from '../violations.ts';
 import type { Aggregate } from './aggregate.ts';
 import { insertRow, lockRow, selectLive, updateRow, type EntityRow } from './entity-rows.ts';
 import { executeOnce, type Answer, type IdempotencyRequest } from './idempotency.ts';
 import { mergePatch } from './merge-patch.ts';
-import { checkPatched } from './patched-input.ts';
+import { checkReplacement } from './replaced-input.ts';
 import { assertPreconditions, type Preconditions } from './preconditions.ts';
 import { read, transact, type CommandContext, type UnitOfWork } from './unit-of-work.ts';
 
@@ -56,18 +57,29 @@ export interface ChangeRequest<Done> {
 
 /**
  * Puts the entity at this id: replaces it, or creates it. A deleted one is created again under its id and its count of versions goes on.
- * A replacement that changes nothing writes no version and no event.
- * @throws ApiError PRECONDITION_FAILED, CONFLICT, IDEMPOTENCY_KEY_REUSED
+ * A replacement that changes nothing writes no version and no event. What a read showed can be put back: fields that stay as they are may be what they are (`checkReplacement`).
+ * @throws ApiError VALIDATION_FAILED, PRECONDITION_FAILED, CONFLICT, IDEMPOTENCY_KEY_REUSED
  */
 export function putEntity(
   context: CommandContext,
   aggregate: Aggregate,
-  request: ChangeRequest<Written> & { readonly input: unknown },
+  request: ChangeRequest<Written> & { readonly body: unknown },
 ): Promise<Answer> {
-  const { id, input, conditions } = request;
+  const { id, body, conditions } = request;
+  const sent = checkSent(aggregate.input, body);
   return change(context, aggregate, request, async (unit) => {
     const row = await lockRow(unit.tx, aggregate, id);
     assertPreconditions(conditions, liveVersion(row));
+    const checked =
+      sent.success || row === undefined || row.deletedAt !== null
+        ? sent
+        : checkReplacement(
+            aggregate.input,
+            settableFields(aggregate, aggregate.toEntity(row)),
+            body,
+          );
+    if (!checked.success) throw brokenSchema('The request breaks the schema', checked.error);
+    const input = checked.data;
     if (row !== undefined && row.deletedAt === null)
       return { entity: await replace(unit, aggregate, row, input), created: false };
     const entity =
@@ -98,11 +110,8 @@ export function patchEntity(
     const row = await lockLive(unit, aggregate, id);
     assertPreconditions(conditions, row.version);
     const before = settableFields(aggregate, aggregate.toEntity(row));
-    const input = checkPatched(aggregate.input, before, mergePatch(before, patch));
-    if (!input.success)
-      throw new ApiError('VALIDATION_FAILED', 'The patched resource breaks the schema.', {
-        violations: toViolations('body', input.error.issues),
-      });
+    const input = checkReplacement(aggregate.input, before, mergePatch(before, patch));
+    if (!input.success) throw brokenSchema('The patched resource breaks the schema', input.error);
     return replace(unit, aggregate, row, input.data);
   });
 }
@@ -234,6 +243,20 @@ function liveVersion(row: EntityRow | undefined): number | null {
 function settableFields(aggregate: Aggregate, entity: Entity): Record<string, unknown> {
   const settable = Object.keys(aggregate.input.shape);
   return Object.fromEntries(Object.entries(entity).filter(([field]) => settable.includes(field)));
+}
+
+/** Checks a body by itself. @throws ApiError VALIDATION_FAILED if no stored entity could make it acceptable, so that the database is not asked. */
+function checkSent(input: z.ZodObject, body: unknown): z.ZodSafeParseResult<unknown> {
+  const sent = input.safeParse(body);
+  if (!sent.success && !storedForm(input).safeParse(body).success)
+    throw brokenSchema('The request breaks the schema', sent.error);
+  return sent;
+}
+
+function brokenSchema(what: string, error: z.ZodError): ApiError {
+  return new ApiError('VALIDATION_FAILED', `${what}; see violations.`, {
+    violations: toViolations('body', error.issues),
+  });
 }
 
 function notFound({ name }: Aggregate): ApiError {

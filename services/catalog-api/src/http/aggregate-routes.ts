@@ -12,17 +12,20 @@ import { entityTag, matchesWeakly } from '../catalog/entity-tag.ts';
 import type { Answer } from '../catalog/idempotency.ts';
 import { listEntities } from '../catalog/list.ts';
 import {
+  assertPreconditions,
   readPreconditions,
   requireAnyCondition,
   requireIfMatch,
 } from '../catalog/preconditions.ts';
 import type { CommandContext } from '../catalog/unit-of-work.ts';
+import type { AnswersInFlight } from './answers-in-flight.ts';
 import type { Server } from './create-server.ts';
 import { assertChosenId, readEntityId } from './entity-id.ts';
 import { registerBatchRoute } from './batch-route.ts';
 import { repeatedHeader } from './idempotency-key.ts';
 import { readChange, readCreation } from './idempotent-request.ts';
 import { jsonMediaType, mergePatchMediaType } from './media-type.ts';
+import { pageBody } from './page-body.ts';
 import { absolute, pageLinks } from './page-links.ts';
 import {
   answers,
@@ -32,6 +35,7 @@ import {
   idParams,
   listQuery,
   noContent,
+  notModified,
   pageSchema,
   putHeaders,
   readHeaders,
@@ -41,9 +45,15 @@ import {
 export interface RouteServices {
   readonly publicUrl: string | undefined;
   readonly batchBodyLimitBytes: number;
+  /** Most bytes of a page, but for its last entity. */
+  readonly pageBytes: number;
+  readonly answersInFlight: AnswersInFlight;
   /** The surroundings of a command for this request. */
   readonly contextOf: (request: FastifyRequest) => CommandContext;
 }
+
+/** Most keys of a body that replaces: patch by patch an entity may have grown beyond the keys of any one request, and whoever reads it can send it back. Its bytes are bounded. */
+const maxReplacedKeys = 16_384;
 
 /** The routes over one aggregate. They translate HTTP and decide nothing. */
 export function registerAggregateRoutes(
@@ -52,7 +62,7 @@ export function registerAggregateRoutes(
   services: RouteServices,
 ): void {
   const { name, plural, scopes, entity, input, patch } = aggregate;
-  const { contextOf, publicUrl } = services;
+  const { contextOf, publicUrl, pageBytes, answersInFlight } = services;
   const path = `/${plural}`;
   const tags = [plural];
   const route = `${path}/{id}`;
@@ -68,6 +78,8 @@ export function registerAggregateRoutes(
       config: { scope: scopes.read },
       schema: {
         summary: `Lists ${plural} by id, page by page`,
+        description:
+          'A page has as many items as `limit` says, or fewer where they are large: it ends when its bytes are used up. Whether there are more is said by `next` alone.',
         operationId: `list_${plural}`,
         tags,
         headers: flowHeaders,
@@ -75,19 +87,25 @@ export function registerAggregateRoutes(
         response: answers({ 200: pageSchema(aggregate) }),
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { cursor, limit, ...rest } = request.query;
       const filters = Object.fromEntries(
         Object.entries(rest).filter(
           (entry): entry is [string, string] => typeof entry[1] === 'string',
         ),
       );
-      const page = await listEntities(contextOf(request), aggregate, { cursor, limit, filters });
-      const { prev, next } = page;
-      return {
-        ...pageLinks({ publicUrl, path, filters, limit, cursor, prev, next }),
-        items: page.items,
-      };
+      const { rows, bytes, prev, next } = await listEntities(contextOf(request), aggregate, {
+        cursor,
+        limit,
+        maxBytes: pageBytes,
+        filters,
+      });
+      // Before the page is made: from here on it is held until its caller has taken it.
+      answersInFlight.assertRoomForPage(bytes);
+      answersInFlight.hold(reply.raw, bytes);
+      const links = pageLinks({ publicUrl, path, filters, limit, cursor, prev, next });
+      const body = await pageBody(links, rows, (row) => aggregate.toEntity(row));
+      return reply.header('content-type', jsonMediaType).send(body);
     },
   );
 
@@ -102,6 +120,7 @@ export function registerAggregateRoutes(
         headers: createHeaders,
         body: input,
         response: answers({ 201: entity }),
+        facts: { answerHeaders: { 201: ['ETag', 'Location', 'Idempotent-Replayed'] } },
       },
     },
     async (request, reply) => {
@@ -125,15 +144,16 @@ export function registerAggregateRoutes(
         tags,
         headers: readHeaders,
         params: idParams,
-        response: answers({ 200: entity }),
+        response: answers({ 200: entity, 304: notModified }),
+        facts: { answerHeaders: { 200: ['ETag'], 304: ['ETag'] } },
       },
     },
     async (request, reply) => {
       const id = readEntityId(request.params.id);
-      const { ifNoneMatch } = readPreconditions({
-        'if-none-match': request.headers['if-none-match'],
-      });
+      const { ifMatch, ifNoneMatch } = readPreconditions(request.headers);
       const found = await getEntity(contextOf(request), aggregate, id);
+      // If-Match first (RFC 9110 13.2.2); of If-None-Match a read makes a 304 and no refusal.
+      if (ifMatch !== undefined) assertPreconditions({ ifMatch }, found.version);
       if (ifNoneMatch !== undefined && matchesWeakly(ifNoneMatch, found.version))
         return reply.code(304).header('etag', entityTag(found.version)).send();
       return sendAnswer(reply, entityAnswer(found));
@@ -143,7 +163,9 @@ export function registerAggregateRoutes(
   app.put(
     `${path}/:id`,
     {
-      config: { consumes: jsonMediaType, scope: scopes.write },
+      config: { consumes: jsonMediaType, maxKeys: maxReplacedKeys, scope: scopes.write },
+      // Of what is sent, fields that the entity has already are judged as stored ones, and which those are shows under its lock.
+      validatorCompiler: () => (value: unknown) => ({ value }),
       schema: {
         summary: `Replaces a ${name} (If-Match), or creates it under this id (If-None-Match: *)`,
         operationId: `put_${name}`,
@@ -152,6 +174,12 @@ export function registerAggregateRoutes(
         params: idParams,
         body: input,
         response: answers({ 200: entity, 201: entity }),
+        facts: {
+          answerHeaders: {
+            200: ['ETag', 'Idempotent-Replayed'],
+            201: ['ETag', 'Location', 'Idempotent-Replayed'],
+          },
+        },
       },
     },
     async (request, reply) => {
@@ -161,7 +189,7 @@ export function registerAggregateRoutes(
       if (conditions.ifMatch === undefined) assertChosenId(id);
       const answer = await putEntity(contextOf(request), aggregate, {
         id,
-        input: request.body,
+        body: request.body,
         conditions,
         idempotency: readChange(request, { route, path: `${path}/${id}`, conditions }),
         answer: ({ entity: put, created }) => (created ? creationAnswer(put) : entityAnswer(put)),
@@ -183,6 +211,10 @@ export function registerAggregateRoutes(
         params: idParams,
         body: patch,
         response: answers({ 200: entity }),
+        facts: {
+          requiredHeaders: ['if-match'],
+          answerHeaders: { 200: ['ETag', 'Idempotent-Replayed'] },
+        },
       },
     },
     async (request, reply) => {
@@ -211,6 +243,10 @@ export function registerAggregateRoutes(
         headers: changeHeaders,
         params: idParams,
         response: answers({ 204: noContent }),
+        facts: {
+          requiredHeaders: ['if-match'],
+          answerHeaders: { 204: ['Idempotent-Replayed'] },
+        },
       },
     },
     async (request, reply) => {

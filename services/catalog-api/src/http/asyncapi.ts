@@ -1,4 +1,4 @@
-import { asyncApiDocument, type EventTypeRegistry } from '@outbound/schemas';
+import { asyncApiDocument, stringifyJson, type EventTypeRegistry } from '@outbound/schemas';
 import { publicScope } from '../auth/route-security.ts';
 import { asyncApiPage } from './asyncapi-page.ts';
 import type { Server } from './create-server.ts';
@@ -12,10 +12,12 @@ export function registerAsyncApi(
   eventTypes: EventTypeRegistry,
   version: string,
 ): void {
-  const document = asyncApiDocument(eventTypes, version);
+  const document = Buffer.from(stringifyJson(asyncApiDocument(eventTypes, version)));
   const config = { scope: publicScope };
   const page = asyncApiPage(eventTypes, version);
-  app.get('/asyncapi.json', { config, schema: { hide: true } }, () => document);
+  app.get('/asyncapi.json', { config, schema: { hide: true } }, (_, reply) =>
+    reply.type('application/json; charset=utf-8').send(document),
+  );
   app.get('/asyncapi', { config, schema: { hide: true } }, (_, reply) =>
     reply.type('text/html; charset=utf-8').send(page),
   );

@@ -1,72 +1,127 @@
-import { JsonTextError, parseJson, type JsonValue } from '@outbound/schemas';
+import { JsonTextError, parseJson } from '@outbound/schemas';
+import { chunkSize } from '../catalog/batch.ts';
 import { ApiError } from '../errors.ts';
+import { fairTurn } from './fair-turn.ts';
 import { toApiError } from './json-body.ts';
 
-/** One item of a batch: its value, or why its JSON is refused. */
-export type BatchItem = { readonly value: JsonValue } | { readonly error: ApiError };
+/** One item of a batch: its text, which `parseJson` takes, or why its JSON is refused. */
+export type BatchItem = { readonly text: string } | { readonly error: ApiError };
+
+/** Most characters of one transaction. */
+const maxChunkLength = 262_144;
 
 /** Most items of one batch. */
 export const maxBatchItems = 1_000;
 
+/** Longest text of one item, in characters; more is no entity that could be published. */
+export const maxItemLength = 262_144;
+
 /**
  * Reads `{"items": [ … ]}` item by item: the limits of depth and keys are those of one item, and an item with a duplicate key
  * or a lone surrogate is refused alone and not with its neighbours. Broken syntax breaks the whole body, because nothing then says where
- * an item ends.
- * @throws ApiError MALFORMED_JSON, VALIDATION_FAILED
+ * an item ends. Other requests have their turn between two items.
+ *
+ * It gives texts and not values, so each item is parsed twice: eight megabytes of small numbers are ninety as objects, and only those of one chunk have to be there at a time (I9).
+ * @throws ApiError MALFORMED_JSON, VALIDATION_FAILED, BODY_TOO_LARGE
  */
-export function readBatch(text: string): readonly BatchItem[] {
-  const inner =
-    /^[ \t\r\n]*\{[ \t\r\n]*"items"[ \t\r\n]*:[ \t\r\n]*\[([^]*)\][ \t\r\n]*\}[ \t\r\n]*$/.exec(
-      text,
-    )?.[1];
-  if (inner === undefined)
-    throw wrongShape('expected an object with the one member "items", an array');
-  const texts = splitItems(inner);
-  if (texts.length === 0 || texts.length > maxBatchItems)
-    throw wrongShape(`expected 1 to ${maxBatchItems} items, not ${texts.length}`);
-  return texts.map((item) => {
-    try {
-      return { value: parseJson(item) };
-    } catch (error) {
-      const refused = toApiError(error);
-      if (
-        !(refused instanceof ApiError) ||
-        (error instanceof JsonTextError && error.code === 'JSON_SYNTAX')
-      )
-        throw refused;
-      return { error: refused };
-    }
-  });
-}
-
-/** Cuts the inside of an array at its own commas. Brackets that do not fit make a piece that the parser then refuses. */
-function splitItems(inner: string): readonly string[] {
-  if (inner.trim() === '') return [];
-  const items: string[] = [];
-  let depth = 0;
-  let start = 0;
-  for (let at = 0; at < inner.length; at++) {
-    const char = inner[at];
-    if (char === '"') at = endOfString(inner, at);
-    else if (char === '{' || char === '[') depth++;
-    else if (char === '}' || char === ']') depth--;
-    else if (char === ',' && depth === 0) {
-      items.push(inner.slice(start, at));
-      start = at + 1;
-      // One more than allowed is enough to refuse it.
-      if (items.length > maxBatchItems) return items;
-    }
+export async function readBatch(text: string): Promise<readonly BatchItem[]> {
+  const [start, end] = insideOf(text);
+  const takeTurn = fairTurn();
+  const items: BatchItem[] = [];
+  for (const item of itemTexts(text, start, end)) {
+    if (items.length === maxBatchItems)
+      throw wrongShape(`expected 1 to ${maxBatchItems} items, not more`);
+    if (item.length > maxItemLength)
+      throw new ApiError(
+        'BODY_TOO_LARGE',
+        `Item ${items.length} of the batch is larger than ${maxItemLength} characters, or is not closed.`,
+      );
+    items.push(readItem(item));
+    await takeTurn();
   }
-  items.push(inner.slice(start));
+  if (items.length === 0) throw wrongShape(`expected 1 to ${maxBatchItems} items, not 0`);
   return items;
 }
 
-function endOfString(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
+/**
+ * Cuts a batch into what is created in one transaction: at most 100 items, and 256 Ki characters or one item, because a statement is built in one turn of the event loop.
+ * The same items give the same chunks: their numbers are part of what an Idempotency-Key names.
+ */
+export function chunksOf(
+  batch: readonly BatchItem[],
+): readonly { readonly start: number; readonly items: readonly BatchItem[] }[] {
+  const chunks: { start: number; items: BatchItem[] }[] = [];
+  let length = 0;
+  for (const [index, item] of batch.entries()) {
+    const added = 'text' in item ? item.text.length : 0;
+    const chunk = chunks.at(-1);
+    if (chunk !== undefined && chunk.items.length < chunkSize && length + added <= maxChunkLength) {
+      chunk.items.push(item);
+      length += added;
+    } else {
+      chunks.push({ start: index, items: [item] });
+      length = added;
+    }
+  }
+  return chunks;
+}
+
+function readItem(text: string): BatchItem {
+  try {
+    parseJson(text);
+    return { text };
+  } catch (error) {
+    const refused = toApiError(error);
+    if (
+      !(refused instanceof ApiError) ||
+      (error instanceof JsonTextError && error.code === 'JSON_SYNTAX')
+    )
+      throw refused;
+    return { error: refused };
+  }
+}
+
+/** Where the inside of the array begins and ends. @throws ApiError VALIDATION_FAILED */
+function insideOf(text: string): readonly [number, number] {
+  const head = /^[ \t\r\n]*\{[ \t\r\n]*"items"[ \t\r\n]*:[ \t\r\n]*\[/.exec(text);
+  const end = lastBefore(text, lastBefore(text, text.length, '}'), ']');
+  if (head === null || end < head[0].length)
+    throw wrongShape('expected an object with the one member "items", an array');
+  return [head[0].length, end];
+}
+
+/** Where the character is that comes last before `end`, but for white space; -1 if it is another one. */
+function lastBefore(text: string, end: number, char: string): number {
+  let at = end - 1;
+  while (at >= 0 && ' \t\r\n'.includes(text.charAt(at))) at -= 1;
+  return text[at] === char ? at : -1;
+}
+
+/** Cuts the inside of an array at its own commas. Brackets that do not fit make a piece that the parser then refuses. */
+function* itemTexts(text: string, from: number, end: number): Generator<string> {
+  let depth = 0;
+  let start = from;
+  for (let at = from; at < end; at++) {
+    const char = text[at];
+    if (char === '"') at = endOfString(text, at, end);
+    else if (char === '{' || char === '[') depth++;
+    else if (char === '}' || char === ']') depth--;
+    else if (char === ',' && depth === 0) {
+      yield text.slice(start, at);
+      start = at + 1;
+    }
+  }
+  const last = text.slice(start, end);
+  // An array without items; behind a comma, nothing is an item that the parser refuses.
+  if (start > from || last.trim() !== '') yield last;
+}
+
+function endOfString(text: string, start: number, end: number): number {
+  for (let at = start + 1; at < end; at++) {
     if (text[at] === '\\') at++;
     else if (text[at] === '"') return at;
   }
-  return text.length;
+  return end;
 }
 
 function wrongShape(message: string): ApiError {

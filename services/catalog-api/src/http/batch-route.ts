@@ -1,18 +1,22 @@
-import { stringifyJson } from '@outbound/schemas';
+import { parseJson, stringifyJson } from '@outbound/schemas';
 import type { Aggregate } from '../catalog/aggregate.ts';
-import { chunkSize, createChunk, type CreateItem, type ItemOutcome } from '../catalog/batch.ts';
+import { createChunk, type CreateItem, type ItemOutcome } from '../catalog/batch.ts';
 import { entityTag } from '../catalog/entity-tag.ts';
 import type { Answer } from '../catalog/idempotency.ts';
 import { ApiError } from '../errors.ts';
 import { toViolations } from '../violations.ts';
 import type { RouteServices } from './aggregate-routes.ts';
-import type { BatchItem } from './batch-body.ts';
+import { chunksOf, type BatchItem } from './batch-body.ts';
 import type { Server } from './create-server.ts';
+import { fairTurn } from './fair-turn.ts';
 import { asApiError } from './framework-errors.ts';
 import { readIdempotencyKey, repeatedHeader } from './idempotency-key.ts';
 import { jsonMediaType } from './media-type.ts';
 import { problemKinds, toProblem } from './problem.ts';
 import { answers, batchAnswerSchema, batchSchema, createHeaders } from './request-schemas.ts';
+
+/** Most violations that are listed for one item: a thousand times fifty would be an answer of megabytes. */
+const maxItemViolations = 10;
 
 /**
  * `POST /<plural>/batch`: creates up to 1,000 entities in transactions of 100, and answers for each (207). With an Idempotency-Key each
@@ -38,20 +42,23 @@ export function registerBatchRoute(
         headers: createHeaders,
         body: batchSchema(aggregate),
         response: answers({ 207: batchAnswerSchema }),
+        facts: { answerHeaders: { 207: ['Idempotent-Replayed'] } },
       },
     },
     async (request, reply) => {
       const key = readIdempotencyKey(request.headers['idempotency-key']);
       const context = contextOf(request);
-      const items = (request.body as unknown as readonly BatchItem[]).map((item) =>
-        validate(aggregate, item),
-      );
+      const batch = request.body as unknown as readonly BatchItem[];
+      const takeTurn = fairTurn();
       const parts: string[] = [];
       const repeated: string[] = [];
       // One after the other: a batch takes one connection of the pool and not all of them.
-      for (let start = 0; start < items.length; start += chunkSize) {
-        const chunk = items.slice(start, start + chunkSize);
-        const number = start / chunkSize;
+      for (const [number, { start, items }] of chunksOf(batch).entries()) {
+        const chunk: CreateItem[] = [];
+        for (const item of items) {
+          chunk.push(validate(aggregate, item));
+          await takeTurn();
+        }
         const idempotency =
           key === undefined || request.bodyHash === null
             ? undefined
@@ -86,11 +93,11 @@ export function registerBatchRoute(
 
 function validate({ input }: Aggregate, item: BatchItem): CreateItem {
   if ('error' in item) return item;
-  const result = input.safeParse(item.value);
+  const result = input.safeParse(parseJson(item.text));
   if (result.success) return { input: result.data };
   return {
     error: new ApiError('VALIDATION_FAILED', 'The item breaks the schema; see violations.', {
-      violations: toViolations('body', result.error.issues),
+      violations: toViolations('body', result.error.issues).slice(0, maxItemViolations),
     }),
   };
 }

@@ -17,6 +17,8 @@ declare module 'fastify' {
     readonly consumes?: BodyMediaType;
     /** The body is `{"items": […]}`, read item by item. */
     readonly isBatch?: boolean;
+    /** Most keys of the body, where they may be more than 1,000. */
+    readonly maxKeys?: number;
   }
   interface FastifyRequest {
     /** SHA-256 of the body's bytes; null without a body. */
@@ -32,7 +34,7 @@ export function registerBodyParser(app: Server): void {
     [jsonMediaType, mergePatchMediaType],
     { parseAs: 'buffer' },
     (request: FastifyRequest, bytes, done) => {
-      const { consumes, isBatch } = request.routeOptions.config;
+      const { consumes, isBatch, maxKeys } = request.routeOptions.config;
       if (consumes === undefined) {
         done(null, undefined);
         return;
@@ -40,7 +42,8 @@ export function registerBodyParser(app: Server): void {
       try {
         const text = readBodyText(bytes);
         request.bodyHash = requestHash(bytes);
-        done(null, isBatch === true ? readBatch(text) : readJson(text));
+        if (isBatch !== true) done(null, readJson(text, maxKeys));
+        else readBatch(text).then((items) => done(null, items), done);
       } catch (error) {
         done(error as Error);
       }

@@ -18,7 +18,10 @@ import { ApiError, type Violation } from '../errors.ts';
 import { registerLimits, type Limits } from '../limits/register-limits.ts';
 import type { ApiMetrics } from '../metrics.ts';
 import { toViolations } from '../violations.ts';
+import type { AnswersInFlight } from './answers-in-flight.ts';
+import { type AnswerLimits } from './answers-in-flight.ts';
 import { registerBodyParser } from './body-parser.ts';
+import { boundMemory } from './bound-memory.ts';
 import { answerClientError } from './client-error.ts';
 import { isFlowId } from './flow-id.ts';
 import { asApiError } from './framework-errors.ts';
@@ -40,9 +43,11 @@ export const maxUrlBytes = 8 * 1_024;
 export const maxHeaderBytes = 16 * 1_024;
 
 /** Limits of the server; see `config.ts`. */
-export interface ServerLimits extends Limits {
+export interface ServerLimits extends Limits, AnswerLimits {
   readonly bodyLimitBytes: number;
+  readonly bodiesInFlightBytes: number;
   readonly requestTimeoutMs: number;
+  readonly maxConnections: number;
 }
 
 /**
@@ -60,7 +65,11 @@ export function createServer(options: {
   readonly verifier: TokenVerifier | undefined;
   /** From then on each answer ends its connection, so that callers go elsewhere before this instance refuses them. */
   readonly isStopping: () => boolean;
-}): { readonly app: Server; readonly answerOtherMethods: () => void } {
+}): {
+  readonly app: Server;
+  readonly answersInFlight: AnswersInFlight;
+  readonly answerOtherMethods: () => void;
+} {
   const { logger, metrics, limits, verifier, isStopping } = options;
   // Without the wider type, Fastify's instance has pino's, and no function here could name it.
   const baseLogger: FastifyBaseLogger = logger;
@@ -155,6 +164,7 @@ export function createServer(options: {
   // After the hook that sets the flow id, which their refusals need; who it is comes before what is sent.
   registerAuthentication(app, verifier);
   metrics.watchLoad(registerLimits(app, limits));
+  const answersInFlight = boundMemory(app, logger, limits);
   registerBodyParser(app);
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'unmatched';
@@ -177,7 +187,7 @@ export function createServer(options: {
     );
     done();
   });
-  return { app, answerOtherMethods };
+  return { app, answersInFlight, answerOtherMethods };
 }
 
 /** Answers where Fastify has no reply yet. */
@@ -201,6 +211,11 @@ function refusalOfHead(request: FastifyRequest): ApiError | undefined {
     });
   if (Buffer.byteLength(raw.url ?? '') > maxUrlBytes)
     return new ApiError('URI_TOO_LONG', `The URL is longer than ${maxUrlBytes} bytes.`);
+  if (!isUtf8Query(raw.url ?? ''))
+    return new ApiError(
+      'MALFORMED_REQUEST',
+      'The query is not UTF-8 in percent-encoding (RFC 3986 2.5): encode each byte of a character beyond ASCII.',
+    );
   const flowId = headers['x-flow-id'];
   if (flowId !== undefined && (typeof flowId !== 'string' || !isFlowId(flowId))) {
     const message = 'expected 1 to 128 of the characters A-Z a-z 0-9 / + _ - =';
@@ -209,6 +224,21 @@ function refusalOfHead(request: FastifyRequest): ApiError | undefined {
     });
   }
   return undefined;
+}
+
+/** Whether the query can be read as it was meant: the router's decoder leaves in what it cannot decode, and would look for that text. */
+function isUtf8Query(url: string): boolean {
+  const start = url.indexOf('?');
+  if (start === -1) return true;
+  const query = url.slice(start);
+  // Node gives bytes beyond ASCII as they came, as Latin-1.
+  if (/[^\x21-\x7e]/.test(query)) return false;
+  try {
+    decodeURIComponent(query);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function schemaError(httpPart: string | undefined, error: z.ZodError): ApiError & Error {

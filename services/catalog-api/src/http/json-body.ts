@@ -1,4 +1,10 @@
-import { JsonTextError, parseJson, type JsonValue } from '@outbound/schemas';
+import {
+  JsonTextError,
+  maxJsonDepth,
+  maxJsonKeys,
+  parseJson,
+  type JsonValue,
+} from '@outbound/schemas';
 import { ApiError } from '../errors.ts';
 
 /**
@@ -16,12 +22,12 @@ export function readBodyText(bytes: Uint8Array): string {
 }
 
 /**
- * Reads one JSON text without losing a digit (see `parseJson`, which also sets the limits of depth and keys).
+ * Reads one JSON text without losing a digit (see `parseJson`, which also sets the limits of depth and, if none is given, of keys).
  * @throws ApiError MALFORMED_JSON
  */
-export function readJson(text: string): JsonValue {
+export function readJson(text: string, maxKeys: number = maxJsonKeys): JsonValue {
   try {
-    return parseJson(text);
+    return parseJson(text, { depth: maxJsonDepth, keys: maxKeys });
   } catch (error) {
     throw toApiError(error);
   }

@@ -29,6 +29,7 @@ export const problemSchema = z
 
 /** No body. */
 export const noContent = z.null().describe('Done; no body.');
+export const notModified = z.null().describe('The caller has the current version; no body.');
 
 /**
  * The answers of a route in the document, with any error. Typed loosely on purpose: the text that is sent is made once, by the command that also
@@ -59,17 +60,28 @@ const idempotencyKey = z
   );
 export const createHeaders = flowHeaders.extend({ 'idempotency-key': idempotencyKey });
 export const readHeaders = flowHeaders.extend({
+  'if-match': z
+    .string()
+    .optional()
+    .describe('ETag of the version that is wanted; 412 if it is not current.'),
   'if-none-match': z
     .string()
     .optional()
     .describe('ETag that the caller has; 304 if it is current.'),
 });
 export const changeHeaders = flowHeaders.extend({
-  'if-match': z.string().optional().describe('ETag of the version that is changed. Required.'),
+  'if-match': z
+    .string()
+    .optional()
+    .describe('ETag of the version that is changed, or *; 428 without it.'),
   'idempotency-key': idempotencyKey,
 });
 export const putHeaders = changeHeaders.extend({
-  'if-none-match': z.string().optional().describe('* creates; If-Match replaces. One is required.'),
+  'if-match': z
+    .string()
+    .optional()
+    .describe('ETag of the version that is replaced, or *; 428 with neither.'),
+  'if-none-match': z.string().optional().describe('* creates; 428 with neither.'),
 });
 
 /** Query of a list: its filters, a cursor, a limit, and nothing else. */

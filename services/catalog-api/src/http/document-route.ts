@@ -1,0 +1,72 @@
+import { opened } from '@outbound/schemas';
+import type { FastifySchema } from 'fastify';
+
+/** Headers of answers, by their names in the document. */
+const headerTexts = {
+  'X-Flow-ID':
+    'Names the request in logs and events: the one that was sent, or a new one (rule 233).',
+  ETag: 'The version, for If-Match of the next change and If-None-Match of the next read.',
+  Location: 'Where the new resource is; absolute if the service knows its public URL.',
+  'Idempotent-Replayed':
+    'Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`.',
+  'Retry-After': 'With 503: seconds after which it is worth trying again.',
+  Allow: 'With 405: the methods of this path.',
+} as const;
+export type AnswerHeader = keyof typeof headerTexts;
+
+/** What zod schemas cannot say of a route, for the document alone. */
+export interface RouteFacts {
+  /** Request headers that are refused with a problem type of their own, and not by the schema, when they are missing. */
+  readonly requiredHeaders?: readonly string[];
+  /** By status. */
+  readonly answerHeaders?: Readonly<Record<number, readonly AnswerHeader[]>>;
+}
+
+declare module 'fastify' {
+  interface FastifySchema {
+    readonly facts?: RouteFacts;
+  }
+}
+
+/** A route as the document's generator takes it: schemas that are JSON Schema already. */
+interface DocumentedRoute {
+  readonly schema: FastifySchema;
+  readonly url: string;
+}
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/**
+ * Completes a route for the document. Answers are open: a caller ignores fields that he does not know, so that one can be added (Zalando rules 108 and 110); requests stay closed,
+ * because a field that nobody reads is a mistake that somebody should hear of.
+ */
+export function documentRoute({ schema, url }: DocumentedRoute): DocumentedRoute {
+  const { facts, ...rest } = schema;
+  return {
+    url,
+    schema: {
+      ...rest,
+      ...(facts?.requiredHeaders === undefined
+        ? {}
+        : { headers: { ...(rest.headers as JsonObject), required: facts.requiredHeaders } }),
+      ...(rest.response === undefined ? {} : { response: completeAnswers(rest.response, facts) }),
+    },
+  };
+}
+
+function completeAnswers(answers: unknown, facts: RouteFacts | undefined): JsonObject {
+  return Object.fromEntries(
+    Object.entries(answers as Record<string, JsonObject>).map(([status, answer]) => {
+      const own: readonly AnswerHeader[] =
+        status === 'default'
+          ? ['Retry-After', 'Allow']
+          : (facts?.answerHeaders?.[Number(status)] ?? []);
+      const headers = Object.fromEntries(
+        (['X-Flow-ID', ...own] as const).map((name) => [
+          name,
+          { type: 'string', description: headerTexts[name] },
+        ]),
+      );
+      return [status, { ...(opened(answer) as JsonObject), headers }];
+    }),
+  );
+}
