@@ -198,6 +198,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -274,10 +280,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -368,6 +382,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     /** @description Where the new resource is; absolute if the service knows its public URL. */
@@ -440,10 +460,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -536,6 +564,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
@@ -577,10 +611,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -630,6 +672,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     [name: string]: unknown;
@@ -698,6 +746,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     [name: string]: unknown;
@@ -709,10 +763,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -810,6 +872,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
@@ -880,6 +948,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     /** @description Where the new resource is; absolute if the service knows its public URL. */
@@ -952,10 +1026,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1005,6 +1087,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
@@ -1016,10 +1104,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1103,6 +1199,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
@@ -1173,10 +1275,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1228,6 +1338,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1276,10 +1392,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1338,6 +1462,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     /** @description Where the new resource is; absolute if the service knows its public URL. */
@@ -1382,10 +1512,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1446,6 +1584,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
@@ -1487,10 +1631,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1540,6 +1692,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     [name: string]: unknown;
@@ -1580,6 +1738,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     [name: string]: unknown;
@@ -1591,10 +1755,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1660,6 +1832,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
@@ -1702,6 +1880,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     /** @description Where the new resource is; absolute if the service knows its public URL. */
@@ -1746,10 +1930,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1799,6 +1991,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
@@ -1810,10 +2008,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1876,6 +2082,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
                     ETag?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
@@ -1918,10 +2130,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1961,6 +2181,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1998,10 +2224,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2043,6 +2277,12 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2078,10 +2318,18 @@ export interface operations {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
                     "X-Flow-ID"?: string;
-                    /** @description With 503: seconds after which it is worth trying again. */
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
                     "Retry-After"?: string;
                     /** @description With 405: the methods of this path. */
                     Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
                     [name: string]: unknown;
                 };
                 content: {

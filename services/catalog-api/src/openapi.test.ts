@@ -121,8 +121,14 @@ describe('the OpenAPI document', () => {
   it('says which headers answers have', () => {
     const headersOf = (name: string, status: string) =>
       Object.keys(operations.find((each) => each.name === name)?.responses[status]?.headers ?? {});
-    expect(headersOf('post /products', '201')).toEqual([
+    const toCallers = [
       'X-Flow-ID',
+      'X-RateLimit-Limit',
+      'X-RateLimit-Remaining',
+      'X-RateLimit-Reset',
+    ];
+    expect(headersOf('post /products', '201')).toEqual([
+      ...toCallers,
       'ETag',
       'Location',
       'Idempotent-Replayed',
@@ -135,10 +141,15 @@ describe('the OpenAPI document', () => {
       ['delete /products/{id}', '204'],
     ] as const)
       expect(headersOf(name, status), name).toContain('Idempotent-Replayed');
-    expect(headersOf('get /products/{id}', '304')).toEqual(['X-Flow-ID', 'ETag']);
+    expect(headersOf('get /products/{id}', '304')).toEqual([...toCallers, 'ETag']);
     expect(headersOf('post /products/batch', '207')).toContain('Idempotent-Replayed');
     for (const { name } of operations)
-      expect(headersOf(name, 'default'), name).toEqual(['X-Flow-ID', 'Retry-After', 'Allow']);
+      expect(headersOf(name, 'default'), name).toEqual([
+        ...toCallers,
+        'Retry-After',
+        'Allow',
+        'WWW-Authenticate',
+      ]);
   });
 
   it('leaves answers open, so that a field can be added, and has no number that floats cannot decide', () => {

@@ -9,10 +9,25 @@ const headerTexts = {
   Location: 'Where the new resource is; absolute if the service knows its public URL.',
   'Idempotent-Replayed':
     'Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`.',
-  'Retry-After': 'With 503: seconds after which it is worth trying again.',
+  'Retry-After': 'With 429 and 503: seconds after which it is worth trying again.',
   Allow: 'With 405: the methods of this path.',
+  'WWW-Authenticate':
+    'With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750).',
+  'X-RateLimit-Limit':
+    'Requests a second that you may send in the long run (rule 153); not there where callers have no rate.',
+  'X-RateLimit-Remaining': 'Requests that you may send now.',
+  'X-RateLimit-Reset': 'Seconds until all of them are there again.',
 } as const;
 export type AnswerHeader = keyof typeof headerTexts;
+
+/** Of every route, and of those that ask who calls. */
+const everywhere = ['X-Flow-ID'] as const satisfies AnswerHeader[];
+const toCallers = [
+  ...everywhere,
+  'X-RateLimit-Limit',
+  'X-RateLimit-Remaining',
+  'X-RateLimit-Reset',
+] as const satisfies AnswerHeader[];
 
 /** What zod schemas cannot say of a route, for the document alone. */
 export interface RouteFacts {
@@ -48,20 +63,24 @@ export function documentRoute({ schema, url }: DocumentedRoute): DocumentedRoute
       ...(facts?.requiredHeaders === undefined
         ? {}
         : { headers: { ...(rest.headers as JsonObject), required: facts.requiredHeaders } }),
-      ...(rest.response === undefined ? {} : { response: completeAnswers(rest.response, facts) }),
+      ...(rest.response === undefined ? {} : { response: completeAnswers(rest, facts) }),
     },
   };
 }
 
-function completeAnswers(answers: unknown, facts: RouteFacts | undefined): JsonObject {
+function completeAnswers(
+  { response, security = [] }: FastifySchema,
+  facts: RouteFacts | undefined,
+): JsonObject {
+  const asksWho = security.length > 0;
   return Object.fromEntries(
-    Object.entries(answers as Record<string, JsonObject>).map(([status, answer]) => {
+    Object.entries(response as Record<string, JsonObject>).map(([status, answer]) => {
       const own: readonly AnswerHeader[] =
         status === 'default'
-          ? ['Retry-After', 'Allow']
+          ? ['Retry-After', 'Allow', ...(asksWho ? (['WWW-Authenticate'] as const) : [])]
           : (facts?.answerHeaders?.[Number(status)] ?? []);
       const headers = Object.fromEntries(
-        (['X-Flow-ID', ...own] as const).map((name) => [
+        [...(asksWho ? toCallers : everywhere), ...own].map((name) => [
           name,
           { type: 'string', description: headerTexts[name] },
         ]),
