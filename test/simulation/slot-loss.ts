@@ -11,12 +11,17 @@ const haltCodes = {
   lost: 'SOURCE_SLOT_INVALIDATED',
 } as const satisfies Record<Exclude<SlotState, 'there'>, RelayErrorCode>;
 
+/** Until what was asked before a slot was made anew has been answered, and the relay has said so. */
+const underWayMs = 1000;
+
 /** A slot that is gone, the person who then runs `outbound recover`, and whether relays halt for it, and for it alone. */
 export class SlotLoss {
   readonly #postgres: SimulatedPostgres;
   readonly #kafka: SimulatedKafka;
   readonly #workload: Workload;
   #lastCode: RelayErrorCode | undefined;
+  /** What relays that were under way when the slot was made anew may still halt with, though it is lost in another way since. */
+  #underWay: { readonly code: RelayErrorCode; readonly untilMs: number } | undefined;
   /** Relays that have halted for it since. */
   halts = 0;
   losses = 0;
@@ -36,7 +41,9 @@ export class SlotLoss {
 
   /** Whether a relay is right to halt with this code; one that was under way when the slot was made anew still is. */
   asksFor(code: RelayErrorCode): boolean {
-    if (code !== this.#lastCode) return false;
+    const { nowMs } = this.#postgres.scheduler;
+    if (code !== this.#lastCode)
+      return code === this.#underWay?.code && nowMs <= this.#underWay.untilMs;
     this.halts += 1;
     return true;
   }
@@ -44,6 +51,8 @@ export class SlotLoss {
   /** As `outbound recover`: a slot at the end of the log, and behind it what is missing in a topic, in order. */
   recover(): void {
     const { log, scheduler } = this.#postgres;
+    if (this.#lastCode)
+      this.#underWay = { code: this.#lastCode, untilMs: scheduler.nowMs + underWayMs };
     this.#postgres.makeSlot();
     const isMissing = this.#missing();
     const rows = new Map<string, OutboxRow>();
