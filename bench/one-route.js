@@ -10,7 +10,7 @@ export const eventTypes = [
     category: 'data',
     owner: 'catalog-api',
     dataType: 'catalog.product',
-    version: '1.0.0',
+    version: '1.1.0',
     routes: [
       {
         topic: 'catalog.product-change',

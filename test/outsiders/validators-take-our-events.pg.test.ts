@@ -86,7 +86,7 @@ async function byPython(events: readonly string[]): Promise<Verdict> {
   try {
     const file = join(folder, 'events.ndjson');
     await writeFile(file, events.join('\n'));
-    const script = 'test/outsiders/python/validate_events.py';
+    const script = 'test/outsiders/validators/validate_events.py';
     const { stdout } = await promisify(execFile)(python, [script, file, schemas]);
     return JSON.parse(stdout) as Verdict;
   } finally {
