@@ -306,9 +306,9 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
     return expect(rows).toEqual([{ failover: true }]);
   });
 
-  test.skipIf(major < 17)(
-    'a relay that takes the slot first does not make the recovery wait for ever: what is left to do is told',
-    async () => {
+  // Before 17 there is no such flag, and the test above says how it is refused.
+  if (major >= 17)
+    test('a relay that takes the slot first does not make the recovery wait for ever: what is left to do is told', async () => {
       await recover();
       const reader = new pg.Client({
         connectionString: `${operatorUrl}${operatorUrl.includes('?') ? '&' : '?'}replication=database`,
@@ -342,8 +342,7 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
       expect(await failoverOf()).toBe(false);
       await followFailovers(pool, operatorUrl, slot);
       expect(await failoverOf()).toBe(true);
-    },
-  );
+    });
 
   test('the slot is recorded before it is there, and its record says where it begins', async () => {
     await admin.query("insert into relay_slot values ($1, 'old', now(), '0/1')", [slot]);
