@@ -368,14 +368,12 @@ describe('the topic of parked keys', () => {
     const publisher = await provisioned(kafka, [eventType], { deadLetters });
     const source = anySource();
     /** Opens a session, once the brokers know their topics; gives what it ends with. */
-    const open = async (
-      act: (session: PublisherSession) => Promise<unknown> = async () => undefined,
-    ) => {
+    const open = async (act?: (session: PublisherSession) => Promise<unknown>) => {
       let outcome = '';
       await eventually(async () => {
         try {
           const session = await publisher.open(source);
-          await act(session);
+          await act?.(session);
           await session.close();
           outcome = 'open';
         } catch (thrown) {
