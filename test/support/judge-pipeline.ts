@@ -54,7 +54,8 @@ interface OutboxRow {
 
 /**
  * Tells the checker every committed event, once, also if a recovery wrote it again. Order per entity is by version, a snapshot after the change that made its
- * version; order between entities is not promised, so none has to be known.
+ * version, a deletion that a backfill says again after the first one: ids are made under the row's lock, in time's order, and a chunk of a backfill
+ * begins (`created_at`) before deletions that it then waits for. Order between entities is not promised, so none has to be known.
  */
 export async function readOutbox(
   { sql }: TestPipeline,
@@ -66,7 +67,7 @@ export async function readOutbox(
     `declare rows no scroll cursor for
      select id, type, aggregateid, version, data_op, payload::text as payload
      from (select distinct on (id) * from outbox order by id, created_at) o
-     order by aggregateid, version, data_op = 'S', created_at`,
+     order by aggregateid, version, data_op = 'S', id`,
   );
   for (;;) {
     const { rows } = await sql.query<OutboxRow>('fetch 5000 from rows');
