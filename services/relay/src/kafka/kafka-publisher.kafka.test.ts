@@ -368,11 +368,11 @@ describe('the topic of parked keys', () => {
     const publisher = await provisioned(kafka, [eventType], { deadLetters });
     const source = anySource();
     /** Opens a session, once the brokers know their topics; gives what it ends with. */
-    const open = async (act?: (session: PublisherSession) => Promise<unknown>) => {
+    const open = async (act?: (one: PublisherSession) => Promise<unknown>, from = source) => {
       let outcome = '';
       await eventually(async () => {
         try {
-          const session = await publisher.open(source);
+          const session = await publisher.open(from);
           await act?.(session);
           await session.close();
           outcome = 'open';
@@ -389,6 +389,7 @@ describe('the topic of parked keys', () => {
     expect(await open()).toBe('open');
     await kafka.tool('topics', ['--delete', '--topic', deadLetters.parkedKeys.topic]);
     await make();
+    expect(await open(undefined, anySource())).toBe('open'); // Another database's relay may be the first.
     expect(await open()).toBe('SINK_JOURNAL_LOST');
     // The way on: both are new.
     for (const topic of names) await kafka.tool('topics', ['--delete', '--topic', topic]);

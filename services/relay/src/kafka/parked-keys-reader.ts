@@ -43,10 +43,11 @@ export async function loadParkedKeys(
       { topic, partition },
       (records) => {
         for (const { key, headers } of records) {
-          hasMark ||= isJournalMark(key);
+          hasMark ||= isJournalMark(key, fingerprint);
           const record = journalRecord(headers, fingerprint);
           if (!record) continue;
-          decisions += 1;
+          // Those of other sources say nothing of ours.
+          if (record.position !== undefined) decisions += 1;
           parked.load(record);
         }
       },
@@ -58,7 +59,7 @@ export async function loadParkedKeys(
       'SINK_JOURNAL_LOST',
       `topic ${topic} was deleted and made again: ${why}; which keys are parked is not known any more, and their later events would pass those that wait`,
     );
-  await sendAll(session, [journalMark(declared, Date.now())], 'the mark of a journal');
+  await sendAll(session, [journalMark(declared, fingerprint, Date.now())], 'the mark of a journal');
 }
 
 /** @throws RelayError SINK_*, if not every partition has taken it. */

@@ -3,13 +3,15 @@ import { isJournalMark, journalMark, whyMadeAnew } from './journal-mark.ts';
 
 const topic = { topic: 't', partitions: 3, cleanupPolicy: 'compact', configs: {} } as const;
 
-it('a journal is known by its mark, which no compaction removes', () => {
-  const [mark] = journalMark(topic, 7).records;
-  expect(isJournalMark(Buffer.from(mark?.key ?? ''))).toBe(true);
+it('a journal is known by the mark of its source, which no compaction removes', () => {
+  const [mark] = journalMark(topic, 'a', 7).records;
+  const isMarkOf = (fingerprint: string) =>
+    isJournalMark(Buffer.from(mark?.key ?? ''), fingerprint);
+  expect(isMarkOf('a')).toBe(true);
+  expect(isMarkOf('b')).toBe(false);
   expect(mark?.value).not.toBeNull();
-  expect([null, Buffer.from('session'), Buffer.from('["x","a"]')].map(isJournalMark)).toEqual([
-    ...[false, false, false],
-  ]);
+  for (const key of [null, Buffer.from('session'), Buffer.from('["x","a"]')])
+    expect(isJournalMark(key, 'a')).toBe(false);
 });
 
 it('a topic without the mark is the journal only if nothing was ever parked', () => {
