@@ -193,7 +193,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -331,6 +331,28 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "sku": "SHOE-42",
+                 *       "name": "Trail running shoe",
+                 *       "description": "Light, with a grip for wet rock.",
+                 *       "brand": "Example Sports",
+                 *       "category": "shoes",
+                 *       "price": {
+                 *         "amount": 99.95,
+                 *         "currency": "EUR"
+                 *       },
+                 *       "attributes": {
+                 *         "colour": "red",
+                 *         "sizes": [
+                 *           41,
+                 *           42,
+                 *           43
+                 *         ]
+                 *       },
+                 *       "status": "ACTIVE"
+                 *     }
+                 */
                 "application/json": {
                     /**
                      * @description Stock keeping unit; unique among live products.
@@ -377,7 +399,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Created. */
             201: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -511,6 +533,32 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "sku": "SHOE-42",
+                 *           "name": "Trail running shoe",
+                 *           "description": "Light, with a grip for wet rock.",
+                 *           "brand": "Example Sports",
+                 *           "category": "shoes",
+                 *           "price": {
+                 *             "amount": 99.95,
+                 *             "currency": "EUR"
+                 *           },
+                 *           "attributes": {
+                 *             "colour": "red",
+                 *             "sizes": [
+                 *               41,
+                 *               42,
+                 *               43
+                 *             ]
+                 *           },
+                 *           "status": "ACTIVE"
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": {
                     items: {
                         /**
@@ -559,7 +607,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description An outcome for each item; look at each. */
             207: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -667,7 +715,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -821,6 +869,28 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "sku": "SHOE-42",
+                 *       "name": "Trail running shoe",
+                 *       "description": "Light, with a grip for wet rock.",
+                 *       "brand": "Example Sports",
+                 *       "category": "shoes",
+                 *       "price": {
+                 *         "amount": 99.95,
+                 *         "currency": "EUR"
+                 *       },
+                 *       "attributes": {
+                 *         "colour": "red",
+                 *         "sizes": [
+                 *           41,
+                 *           42,
+                 *           43
+                 *         ]
+                 *       },
+                 *       "status": "ACTIVE"
+                 *     }
+                 */
                 "application/json": {
                     /**
                      * @description Stock keeping unit; unique among live products.
@@ -867,7 +937,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -943,7 +1013,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Default Response */
+            /** @description Created. */
             201: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -1160,6 +1230,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "price": {
+                 *         "amount": 89.95
+                 *       },
+                 *       "attributes": {
+                 *         "colour": null
+                 *       }
+                 *     }
+                 */
                 "application/merge-patch+json": {
                     /**
                      * @description Stock keeping unit; unique among live products.
@@ -1194,7 +1274,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -1333,7 +1413,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -1443,6 +1523,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "code": "shoes",
+                 *       "name": "Shoes",
+                 *       "description": "What is worn on feet."
+                 *     }
+                 */
                 "application/json": {
                     /**
                      * @description What products refer to; unique among live categories.
@@ -1457,7 +1544,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Created. */
             201: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -1563,6 +1650,17 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "code": "shoes",
+                 *           "name": "Shoes",
+                 *           "description": "What is worn on feet."
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": {
                     items: {
                         /**
@@ -1579,7 +1677,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description An outcome for each item; look at each. */
             207: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -1687,7 +1785,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -1813,6 +1911,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "code": "shoes",
+                 *       "name": "Shoes",
+                 *       "description": "What is worn on feet."
+                 *     }
+                 */
                 "application/json": {
                     /**
                      * @description What products refer to; unique among live categories.
@@ -1827,7 +1932,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -1875,7 +1980,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Default Response */
+            /** @description Created. */
             201: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -2064,6 +2169,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Shoes and boots"
+                 *     }
+                 */
                 "application/merge-patch+json": {
                     /**
                      * @description What products refer to; unique among live categories.
@@ -2077,7 +2187,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -2176,7 +2286,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */

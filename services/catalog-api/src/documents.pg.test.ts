@@ -5,6 +5,11 @@ import { startCatalog, type TestCatalog } from './test-support/catalog-service.t
 import { expectProblem } from './test-support/expect-problem.ts';
 import { send } from './test-support/http-client.ts';
 
+/** What the test reads of an operation. */
+interface DocumentedOperation {
+  readonly requestBody?: { readonly content: Record<string, { readonly example?: unknown }> };
+}
+
 let catalog: TestCatalog;
 const logged: string[] = [];
 beforeAll(async () => {
@@ -36,6 +41,12 @@ describe('what the service tells of itself', () => {
       expect(answer.status, asset).toBe(200);
       await answer.arrayBuffer();
     }
+    expect(reply.text).toContain('<title>Catalog API</title>');
+    expect(reply.text).toContain('viewport.js');
+    // What the page loads later is held to this service by its browser.
+    expect(reply.headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; script-src 'self'; .*connect-src 'self'/,
+    );
   });
 
   it('declares its event types with their schema', async () => {
@@ -94,5 +105,47 @@ describe('what the service tells of itself', () => {
     expect(logged.join('')).not.toMatch(/marker-\d/i);
     expect((await send(catalog.url, 'POST', '/products', options)).status).toBe(201);
     expect(logged.join('')).not.toMatch(/marker-\d/i);
+  });
+
+  it('shows examples that are taken as they stand', async () => {
+    const { json } = await get('/openapi.json');
+    const paths = json['paths'] as Record<string, Record<string, DocumentedOperation>>;
+    const exampleOf = (method: string, path: string): [type: string, body: string] => {
+      const content = paths[path]?.[method]?.requestBody?.content ?? {};
+      const [[type, { example }] = ['none', { example: undefined }]] = Object.entries(content);
+      expect(example, `${method} ${path}`).toBeDefined();
+      return [type, JSON.stringify(example)];
+    };
+    for (const plural of ['products', 'categories']) {
+      const path = `/${plural}`;
+      const [type, body] = exampleOf('post', path);
+      const created = await send(catalog.url, 'POST', path, {
+        headers: { 'content-type': type },
+        body,
+      });
+      expect(created.status, created.text).toBe(201);
+      const one = `${path}/${String(created.json['id'])}`;
+      const conditions = { 'if-match': created.headers.get('etag') ?? '' };
+      const [putType, put] = exampleOf('put', `${path}/{id}`);
+      const same = await send(catalog.url, 'PUT', one, {
+        headers: { ...conditions, 'content-type': putType },
+        body: put,
+      });
+      expect([same.status, same.headers.get('etag')]).toEqual([200, created.headers.get('etag')]);
+      const [patchType, patch] = exampleOf('patch', `${path}/{id}`);
+      const changed = await send(catalog.url, 'PATCH', one, {
+        headers: { ...conditions, 'content-type': patchType },
+        body: patch,
+      });
+      expect([changed.status, changed.headers.get('etag')], changed.text).toEqual([200, '"2"']);
+      const last = await send(catalog.url, 'DELETE', one, { headers: { 'if-match': '*' } });
+      expect(last.status).toBe(204);
+      const [batchType, batch] = exampleOf('post', `${path}/batch`);
+      const many = await send(catalog.url, 'POST', `${path}/batch`, {
+        headers: { 'content-type': batchType },
+        body: batch,
+      });
+      expect(many.text).toContain('"status":201');
+    }
   });
 });

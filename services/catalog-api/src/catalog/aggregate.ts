@@ -24,6 +24,8 @@ export interface Aggregate<EntityRow = Row, Input = unknown> extends StoredAggre
   readonly input: z.ZodObject;
   /** What a merge patch may hold. */
   readonly patch: z.ZodObject;
+  /** Bodies that the API takes as they are, for the document. The patch fits what `input` creates. */
+  readonly examples: { readonly input: Row; readonly patch: Row };
   /** Which field to name when Postgres reports this index as violated. */
   readonly uniqueKeys: readonly { readonly index: string; readonly field: string }[];
   readonly filters: Readonly<Record<string, Filter>>;

@@ -16,6 +16,10 @@ export const categoryAggregate: Aggregate<typeof categoryTable.$inferSelect, Cat
   entity: category,
   input: categoryInput,
   patch: categoryPatch,
+  examples: {
+    input: { code: 'shoes', name: 'Shoes', description: 'What is worn on feet.' },
+    patch: { name: 'Shoes and boots' },
+  },
   uniqueKeys: [{ index: 'category_code_key', field: 'code' }],
   filters: { code: { column: categoryTable.code, schema: categoryInput.shape.code } },
   purged: { code: 'purged', name: 'purged' },

@@ -61,7 +61,7 @@ export function registerAggregateRoutes(
   aggregate: Aggregate,
   services: RouteServices,
 ): void {
-  const { name, plural, scopes, entity, input, patch } = aggregate;
+  const { name, plural, scopes, entity, input, patch, examples } = aggregate;
   const { contextOf, publicUrl, pageBytes, answersInFlight } = services;
   const path = `/${plural}`;
   const tags = [plural];
@@ -120,7 +120,10 @@ export function registerAggregateRoutes(
         headers: createHeaders,
         body: input,
         response: answers({ 201: entity }),
-        facts: { answerHeaders: { 201: ['ETag', 'Location', 'Idempotent-Replayed'] } },
+        facts: {
+          example: examples.input,
+          answerHeaders: { 201: ['ETag', 'Location', 'Idempotent-Replayed'] },
+        },
       },
     },
     async (request, reply) => {
@@ -175,6 +178,7 @@ export function registerAggregateRoutes(
         body: input,
         response: answers({ 200: entity, 201: entity }),
         facts: {
+          example: examples.input,
           answerHeaders: {
             200: ['ETag', 'Idempotent-Replayed'],
             201: ['ETag', 'Location', 'Idempotent-Replayed'],
@@ -212,6 +216,7 @@ export function registerAggregateRoutes(
         body: patch,
         response: answers({ 200: entity }),
         facts: {
+          example: examples.patch,
           requiredHeaders: ['if-match'],
           answerHeaders: { 200: ['ETag', 'Idempotent-Replayed'] },
         },

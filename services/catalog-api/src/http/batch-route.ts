@@ -42,7 +42,10 @@ export function registerBatchRoute(
         headers: createHeaders,
         body: batchSchema(aggregate),
         response: answers({ 207: batchAnswerSchema }),
-        facts: { answerHeaders: { 207: ['Idempotent-Replayed'] } },
+        facts: {
+          example: { items: [aggregate.examples.input] },
+          answerHeaders: { 207: ['Idempotent-Replayed'] },
+        },
       },
     },
     async (request, reply) => {

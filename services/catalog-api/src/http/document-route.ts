@@ -20,6 +20,13 @@ const headerTexts = {
 } as const;
 export type AnswerHeader = keyof typeof headerTexts;
 
+/** What an answer says by its status, where its schema does not say more. */
+const answerTexts: Readonly<Record<string, string>> = {
+  200: 'What was asked for, as it is now.',
+  201: 'Created.',
+  207: 'An outcome for each item; look at each.',
+};
+
 /** Of every route, and of those that ask who calls. */
 const everywhere = ['X-Flow-ID'] as const satisfies AnswerHeader[];
 const toCallers = [
@@ -31,6 +38,8 @@ const toCallers = [
 
 /** What zod schemas cannot say of a route, for the document alone. */
 export interface RouteFacts {
+  /** A body that is taken as it stands here; what is tried first on the page for people. */
+  readonly example?: unknown;
   /** Request headers that are refused with a problem type of their own, and not by the schema, when they are missing. */
   readonly requiredHeaders?: readonly string[];
   /** By status. */
@@ -63,6 +72,9 @@ export function documentRoute({ schema, url }: DocumentedRoute): DocumentedRoute
       ...(facts?.requiredHeaders === undefined
         ? {}
         : { headers: { ...(rest.headers as JsonObject), required: facts.requiredHeaders } }),
+      ...(facts?.example === undefined
+        ? {}
+        : { body: { ...(rest.body as JsonObject), examples: [facts.example] } }),
       ...(rest.response === undefined ? {} : { response: completeAnswers(rest, facts) }),
     },
   };
@@ -85,7 +97,15 @@ function completeAnswers(
           { type: 'string', description: headerTexts[name] },
         ]),
       );
-      return [status, { ...(opened(answer) as JsonObject), headers }];
+      const description = 'description' in answer ? undefined : answerTexts[status];
+      return [
+        status,
+        {
+          ...(description === undefined ? {} : { 'x-response-description': description }),
+          ...(opened(answer) as JsonObject),
+          headers,
+        },
+      ];
     }),
   );
 }

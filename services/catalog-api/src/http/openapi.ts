@@ -4,11 +4,14 @@ import { documentSchemaOptions, stringifyJson } from '@outbound/schemas';
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 import { publicScope, securityScheme } from '../auth/route-security.ts';
 import type { Server } from './create-server.ts';
+import { docsPage } from './docs-page.ts';
 import { documentRoute } from './document-route.ts';
+
+const apiTitle = 'Catalog API';
 
 /** Zalando rules 215, 218 and 219; the id never changes. */
 const info = {
-  title: 'Catalog API',
+  title: apiTitle,
   description:
     'Products and categories. Every change that is answered with 2xx is published as an event. Changes need If-Match; errors are problem+json.',
   contact: { name: 'Owners of the catalog', url: 'https://catalog.example.com/contact' },
@@ -52,5 +55,5 @@ export async function registerOpenApi(app: Server, version: string): Promise<voi
     text ??= Buffer.from(stringifyJson(app.swagger()));
     return reply.type('application/json; charset=utf-8').send(text);
   });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
+  await app.register(swaggerUi, docsPage(apiTitle));
 }

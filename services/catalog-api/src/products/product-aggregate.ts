@@ -17,6 +17,19 @@ export const productAggregate: Aggregate<typeof productTable.$inferSelect, Produ
   entity: product,
   input: productInput,
   patch: productPatch,
+  examples: {
+    input: {
+      sku: 'SHOE-42',
+      name: 'Trail running shoe',
+      description: 'Light, with a grip for wet rock.',
+      brand: 'Example Sports',
+      category: 'shoes',
+      price: { amount: 99.95, currency: 'EUR' },
+      attributes: { colour: 'red', sizes: [41, 42, 43] },
+      status: 'ACTIVE',
+    },
+    patch: { price: { amount: 89.95 }, attributes: { colour: null } },
+  },
   uniqueKeys: [{ index: 'product_sku_key', field: 'sku' }],
   filters: {
     status: { column: productTable.status, schema: productInput.shape.status.unwrap() },
