@@ -30,13 +30,16 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        put?: never;
+        /** Replaces or creates up to 1,000 products, each by id or by its unique key */
+        put: operations["put_products"];
         /** Creates up to 1,000 products; one bad item does not fail its neighbours */
         post: operations["create_products"];
-        delete?: never;
+        /** Deletes up to 1,000 products, each by id or by its unique key */
+        delete: operations["delete_products"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Changes some fields of up to 1,000 products (RFC 7396), each by id or by its unique key */
+        patch: operations["patch_products"];
         trace?: never;
     };
     "/products/{id}": {
@@ -88,13 +91,16 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        put?: never;
+        /** Replaces or creates up to 1,000 categories, each by id or by its unique key */
+        put: operations["put_categories"];
         /** Creates up to 1,000 categories; one bad item does not fail its neighbours */
         post: operations["create_categories"];
-        delete?: never;
+        /** Deletes up to 1,000 categories, each by id or by its unique key */
+        delete: operations["delete_categories"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Changes some fields of up to 1,000 categories (RFC 7396), each by id or by its unique key */
+        patch: operations["patch_categories"];
         trace?: never;
     };
     "/categories/{id}": {
@@ -325,6 +331,8 @@ export interface operations {
                 "x-flow-id"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
             };
             path?: never;
             cookie?: never;
@@ -416,6 +424,8 @@ export interface operations {
                     Location?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -519,6 +529,203 @@ export interface operations {
             };
         };
     };
+    put_products: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "upsert": true,
+                 *           "data": {
+                 *             "sku": "SHOE-42",
+                 *             "name": "Trail running shoe",
+                 *             "description": "Light, with a grip for wet rock.",
+                 *             "brand": "Example Sports",
+                 *             "category": "shoes",
+                 *             "price": {
+                 *               "amount": 99.95,
+                 *               "currency": "EUR"
+                 *             },
+                 *             "attributes": {
+                 *               "colour": "red",
+                 *               "sizes": [
+                 *                 41,
+                 *                 42,
+                 *                 43
+                 *               ]
+                 *             },
+                 *             "status": "ACTIVE"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    items: {
+                        /** @description UUIDv7; without it the unique key in data says which. */
+                        id?: string;
+                        /** @description As the header If-Match: the ETag of the version that is changed, or *. */
+                        if_match?: string;
+                        /** @description As the header If-None-Match: * creates. */
+                        if_none_match?: string;
+                        /**
+                         * @description Whatever is there is replaced; nothing there is created.
+                         * @enum {boolean}
+                         */
+                        upsert?: true;
+                        data: {
+                            /**
+                             * @description Stock keeping unit; unique among live products.
+                             * @example SHOE-42
+                             */
+                            sku: string;
+                            /** @description Name as a customer reads it. */
+                            name: string;
+                            /** @description Longer text. */
+                            description?: string;
+                            /** @description Brand as a customer reads it. */
+                            brand?: string;
+                            /**
+                             * @description Code of the category.
+                             * @example shoes
+                             */
+                            category?: string;
+                            /** @description Price; absent while it is not known. */
+                            price?: {
+                                /**
+                                 * @description Exact decimal; at most 4 digits after the point.
+                                 * @example 99.95
+                                 */
+                                amount: number;
+                                /**
+                                 * Format: iso-4217
+                                 * @description ISO 4217 code.
+                                 * @example EUR
+                                 */
+                                currency: string;
+                            };
+                            /**
+                             * @description Whatever else describes the product; numbers keep every digit.
+                             * @default {}
+                             */
+                            attributes?: Record<string, never>;
+                            /**
+                             * @description Where in its life the product is.
+                             * @default DRAFT
+                             * @enum {string}
+                             */
+                            status?: "DRAFT" | "ACTIVE" | "DISCONTINUED";
+                        };
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each item; look at each. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: {
+                            /** @description Place in the request, from 0. */
+                            index: number;
+                            /** @description As if the item had been sent alone. */
+                            status: number;
+                            id?: string;
+                            etag?: string;
+                            /** @description An error (RFC 9457). */
+                            problem?: {
+                                /** @description Relative and never resolved: /problems/precondition-failed. */
+                                type: string;
+                                title: string;
+                                status: number;
+                                /** @description What is wrong and what to do. */
+                                detail: string;
+                                /** @description Names this occurrence. */
+                                instance: string;
+                                flow_id: string;
+                                violations?: {
+                                    /** @enum {string} */
+                                    in: "body" | "query" | "path" | "header";
+                                    /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                    pointer: string;
+                                    message: string;
+                                }[];
+                            };
+                        }[];
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
     create_products: {
         parameters: {
             query?: never;
@@ -527,6 +734,8 @@ export interface operations {
                 "x-flow-id"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
             };
             path?: never;
             cookie?: never;
@@ -620,6 +829,313 @@ export interface operations {
                     "X-RateLimit-Reset"?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: {
+                            /** @description Place in the request, from 0. */
+                            index: number;
+                            /** @description As if the item had been sent alone. */
+                            status: number;
+                            id?: string;
+                            etag?: string;
+                            /** @description An error (RFC 9457). */
+                            problem?: {
+                                /** @description Relative and never resolved: /problems/precondition-failed. */
+                                type: string;
+                                title: string;
+                                status: number;
+                                /** @description What is wrong and what to do. */
+                                detail: string;
+                                /** @description Names this occurrence. */
+                                instance: string;
+                                flow_id: string;
+                                violations?: {
+                                    /** @enum {string} */
+                                    in: "body" | "query" | "path" | "header";
+                                    /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                    pointer: string;
+                                    message: string;
+                                }[];
+                            };
+                        }[];
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    delete_products: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "sku": "SHOE-42",
+                 *           "if_match": "*"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    items: {
+                        /** @description UUIDv7 of the entity; this, or its unique key. */
+                        id?: string;
+                        /**
+                         * @description Instead of id.
+                         * @example SHOE-42
+                         */
+                        sku?: string;
+                        /** @description As the header If-Match: the ETag of the version that is changed, or *. */
+                        if_match?: string;
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each item; look at each. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: {
+                            /** @description Place in the request, from 0. */
+                            index: number;
+                            /** @description As if the item had been sent alone. */
+                            status: number;
+                            id?: string;
+                            etag?: string;
+                            /** @description An error (RFC 9457). */
+                            problem?: {
+                                /** @description Relative and never resolved: /problems/precondition-failed. */
+                                type: string;
+                                title: string;
+                                status: number;
+                                /** @description What is wrong and what to do. */
+                                detail: string;
+                                /** @description Names this occurrence. */
+                                instance: string;
+                                flow_id: string;
+                                violations?: {
+                                    /** @enum {string} */
+                                    in: "body" | "query" | "path" | "header";
+                                    /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                    pointer: string;
+                                    message: string;
+                                }[];
+                            };
+                        }[];
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    patch_products: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "sku": "SHOE-42",
+                 *           "if_match": "*",
+                 *           "patch": {
+                 *             "price": {
+                 *               "amount": 89.95
+                 *             },
+                 *             "attributes": {
+                 *               "colour": null
+                 *             }
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    items: {
+                        /** @description UUIDv7 of the entity; this, or its unique key. */
+                        id?: string;
+                        /**
+                         * @description Instead of id.
+                         * @example SHOE-42
+                         */
+                        sku?: string;
+                        /** @description As the header If-Match: the ETag of the version that is changed, or *. */
+                        if_match?: string;
+                        patch: {
+                            /**
+                             * @description Stock keeping unit; unique among live products.
+                             * @example SHOE-42
+                             */
+                            sku?: string;
+                            /** @description Name as a customer reads it. */
+                            name?: string;
+                            description?: string | null;
+                            brand?: string | null;
+                            category?: string | null;
+                            price?: {
+                                /**
+                                 * @description Exact decimal; at most 4 digits after the point.
+                                 * @example 99.95
+                                 */
+                                amount?: number;
+                                /**
+                                 * Format: iso-4217
+                                 * @description ISO 4217 code.
+                                 * @example EUR
+                                 */
+                                currency?: string;
+                            } | null;
+                            attributes?: Record<string, never> | null;
+                            /**
+                             * @description Where in its life the product is.
+                             * @enum {string}
+                             */
+                            status?: "DRAFT" | "ACTIVE" | "DISCONTINUED";
+                        };
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each item; look at each. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -858,6 +1374,8 @@ export interface operations {
                 "if-match"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
                 /** @description * creates; 428 with neither. */
                 "if-none-match"?: string;
             };
@@ -952,6 +1470,8 @@ export interface operations {
                     ETag?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1030,6 +1550,8 @@ export interface operations {
                     Location?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1090,6 +1612,27 @@ export interface operations {
                         updated_at: string;
                     };
                 };
+            };
+            /** @description Done, and no body, as Prefer: return=minimal asked. */
+            204: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Any error; see type. */
             default: {
@@ -1221,6 +1764,8 @@ export interface operations {
                 "if-match": string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
             };
             path: {
                 /** @description UUIDv7 of the entity. */
@@ -1289,6 +1834,8 @@ export interface operations {
                     ETag?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1349,6 +1896,27 @@ export interface operations {
                         updated_at: string;
                     };
                 };
+            };
+            /** @description Done, and no body, as Prefer: return=minimal asked. */
+            204: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Any error; see type. */
             default: {
@@ -1517,6 +2085,8 @@ export interface operations {
                 "x-flow-id"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
             };
             path?: never;
             cookie?: never;
@@ -1561,6 +2131,8 @@ export interface operations {
                     Location?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1636,6 +2208,156 @@ export interface operations {
             };
         };
     };
+    put_categories: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "upsert": true,
+                 *           "data": {
+                 *             "code": "shoes",
+                 *             "name": "Shoes",
+                 *             "description": "What is worn on feet."
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    items: {
+                        /** @description UUIDv7; without it the unique key in data says which. */
+                        id?: string;
+                        /** @description As the header If-Match: the ETag of the version that is changed, or *. */
+                        if_match?: string;
+                        /** @description As the header If-None-Match: * creates. */
+                        if_none_match?: string;
+                        /**
+                         * @description Whatever is there is replaced; nothing there is created.
+                         * @enum {boolean}
+                         */
+                        upsert?: true;
+                        data: {
+                            /**
+                             * @description What products refer to; unique among live categories.
+                             * @example shoes
+                             */
+                            code: string;
+                            /** @description Name as a customer reads it. */
+                            name: string;
+                            /** @description Longer text. */
+                            description?: string;
+                        };
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each item; look at each. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: {
+                            /** @description Place in the request, from 0. */
+                            index: number;
+                            /** @description As if the item had been sent alone. */
+                            status: number;
+                            id?: string;
+                            etag?: string;
+                            /** @description An error (RFC 9457). */
+                            problem?: {
+                                /** @description Relative and never resolved: /problems/precondition-failed. */
+                                type: string;
+                                title: string;
+                                status: number;
+                                /** @description What is wrong and what to do. */
+                                detail: string;
+                                /** @description Names this occurrence. */
+                                instance: string;
+                                flow_id: string;
+                                violations?: {
+                                    /** @enum {string} */
+                                    in: "body" | "query" | "path" | "header";
+                                    /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                    pointer: string;
+                                    message: string;
+                                }[];
+                            };
+                        }[];
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
     create_categories: {
         parameters: {
             query?: never;
@@ -1644,6 +2366,8 @@ export interface operations {
                 "x-flow-id"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
             };
             path?: never;
             cookie?: never;
@@ -1690,6 +2414,287 @@ export interface operations {
                     "X-RateLimit-Reset"?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: {
+                            /** @description Place in the request, from 0. */
+                            index: number;
+                            /** @description As if the item had been sent alone. */
+                            status: number;
+                            id?: string;
+                            etag?: string;
+                            /** @description An error (RFC 9457). */
+                            problem?: {
+                                /** @description Relative and never resolved: /problems/precondition-failed. */
+                                type: string;
+                                title: string;
+                                status: number;
+                                /** @description What is wrong and what to do. */
+                                detail: string;
+                                /** @description Names this occurrence. */
+                                instance: string;
+                                flow_id: string;
+                                violations?: {
+                                    /** @enum {string} */
+                                    in: "body" | "query" | "path" | "header";
+                                    /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                    pointer: string;
+                                    message: string;
+                                }[];
+                            };
+                        }[];
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    delete_categories: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "code": "shoes",
+                 *           "if_match": "*"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    items: {
+                        /** @description UUIDv7 of the entity; this, or its unique key. */
+                        id?: string;
+                        /**
+                         * @description Instead of id.
+                         * @example shoes
+                         */
+                        code?: string;
+                        /** @description As the header If-Match: the ETag of the version that is changed, or *. */
+                        if_match?: string;
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each item; look at each. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: {
+                            /** @description Place in the request, from 0. */
+                            index: number;
+                            /** @description As if the item had been sent alone. */
+                            status: number;
+                            id?: string;
+                            etag?: string;
+                            /** @description An error (RFC 9457). */
+                            problem?: {
+                                /** @description Relative and never resolved: /problems/precondition-failed. */
+                                type: string;
+                                title: string;
+                                status: number;
+                                /** @description What is wrong and what to do. */
+                                detail: string;
+                                /** @description Names this occurrence. */
+                                instance: string;
+                                flow_id: string;
+                                violations?: {
+                                    /** @enum {string} */
+                                    in: "body" | "query" | "path" | "header";
+                                    /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                    pointer: string;
+                                    message: string;
+                                }[];
+                            };
+                        }[];
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    patch_categories: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "items": [
+                 *         {
+                 *           "code": "shoes",
+                 *           "if_match": "*",
+                 *           "patch": {
+                 *             "name": "Shoes and boots"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    items: {
+                        /** @description UUIDv7 of the entity; this, or its unique key. */
+                        id?: string;
+                        /**
+                         * @description Instead of id.
+                         * @example shoes
+                         */
+                        code?: string;
+                        /** @description As the header If-Match: the ETag of the version that is changed, or *. */
+                        if_match?: string;
+                        patch: {
+                            /**
+                             * @description What products refer to; unique among live categories.
+                             * @example shoes
+                             */
+                            code?: string;
+                            /** @description Name as a customer reads it. */
+                            name?: string;
+                            description?: string | null;
+                        };
+                    }[];
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each item; look at each. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1900,6 +2905,8 @@ export interface operations {
                 "if-match"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
                 /** @description * creates; 428 with neither. */
                 "if-none-match"?: string;
             };
@@ -1947,6 +2954,8 @@ export interface operations {
                     ETag?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1997,6 +3006,8 @@ export interface operations {
                     Location?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2029,6 +3040,27 @@ export interface operations {
                         updated_at: string;
                     };
                 };
+            };
+            /** @description Done, and no body, as Prefer: return=minimal asked. */
+            204: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Any error; see type. */
             default: {
@@ -2160,6 +3192,8 @@ export interface operations {
                 "if-match": string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
+                /** @description return=minimal: the answer is without a body (RFC 7240). */
+                prefer?: string;
             };
             path: {
                 /** @description UUIDv7 of the entity. */
@@ -2202,6 +3236,8 @@ export interface operations {
                     ETag?: string;
                     /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
                     "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2234,6 +3270,27 @@ export interface operations {
                         updated_at: string;
                     };
                 };
+            };
+            /** @description Done, and no body, as Prefer: return=minimal asked. */
+            204: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description The version, for If-Match of the next change and If-None-Match of the next read. */
+                    ETag?: string;
+                    /** @description Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`. */
+                    "Idempotent-Replayed"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Any error; see type. */
             default: {

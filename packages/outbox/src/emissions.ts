@@ -1,42 +1,62 @@
 import { PipelineError } from '@outbound/service-kit';
 import type { Transaction } from './database.ts';
 import type { Emit } from './in-transaction.ts';
-import { insertOutboxRow, outboxRow } from './outbox-row.ts';
+import { insertOutboxRow, insertOutboxRows, outboxRow, type OutboxRow } from './outbox-row.ts';
+import type { Query } from './query.ts';
+
+/** What `emitRows` of an open transaction is. */
+export type EmitRows = (rows: readonly OutboxRow[]) => Promise<void>;
 
 /** The events of one transaction: none may be lost without the transaction failing with it (I10). */
 export class Emissions {
   readonly #tx: Transaction;
+  readonly #query: Query;
   readonly #underWay = new Set<Promise<unknown>>();
   #wasCutShort = false;
   #isOpen = true;
   #failures: unknown[] = [];
 
-  constructor(tx: Transaction) {
+  constructor(tx: Transaction, query: Query) {
     this.#tx = tx;
+    this.#query = query;
   }
 
   readonly emit: Emit = async (eventType, event) => {
+    let id = '';
+    await this.#store(event.aggregateId, () => {
+      const row = outboxRow(eventType, event);
+      id = row.id;
+      return this.#tx.execute(insertOutboxRow(row)).then();
+    });
+    return id;
+  };
+
+  readonly emitRows: EmitRows = async (rows) => {
+    const [first] = rows;
+    if (first === undefined) return;
+    await this.#store(first.aggregateId, () => this.#query(insertOutboxRows(rows)));
+  };
+
+  async #store(aggregateId: string, insert: () => Promise<unknown>): Promise<void> {
     if (!this.#isOpen)
       throw new PipelineError(
         'EMIT_NOT_AWAITED',
-        `an event of ${event.aggregateId} was emitted after its transaction ended: await every emit`,
+        `an event of ${aggregateId} was emitted after its transaction ended: await every emit`,
       );
     try {
-      const row = outboxRow(eventType, event);
       // A query of drizzle is sent again by every `then`: a promise of our own has been sent once.
-      const stored = this.#tx.execute(insertOutboxRow(row)).then(() => undefined);
+      const stored = insert().then(() => undefined);
       this.#underWay.add(stored);
       try {
         await stored;
       } finally {
         this.#underWay.delete(stored);
       }
-      return row.id;
     } catch (error) {
       this.#failures.push(error);
       throw error;
     }
-  };
+  }
 
   /** No further emit; waits for those under way, so that commit or rollback is the last statement. Never rejects. */
   async end(): Promise<void> {

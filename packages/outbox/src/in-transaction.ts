@@ -3,8 +3,9 @@ import type { EventType } from '@outbound/schemas';
 import { backoffMs, PipelineError } from '@outbound/service-kit';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Database, Transaction } from './database.ts';
-import { Emissions } from './emissions.ts';
+import { Emissions, type EmitRows } from './emissions.ts';
 import type { EventToEmit } from './outbox-row.ts';
+import { queryOf, type Query } from './query.ts';
 import { isWriteConflict } from './sql-states.ts';
 import { watchClient } from './watched-client.ts';
 
@@ -19,6 +20,12 @@ export type Emit = (eventType: EventType, event: EventToEmit) => Promise<string>
 export interface OpenTransaction {
   readonly tx: Transaction;
   readonly emit: Emit;
+  /**
+   * Puts events of `outboxRow` into the outbox with one statement, in their order, with all that `emit` promises.
+   */
+  readonly emitRows: EmitRows;
+  /** A statement past drizzle, which builds and parses anew each time. */
+  readonly query: Query;
 }
 
 export interface TransactionOptions {
@@ -31,6 +38,8 @@ export interface TransactionOptions {
    * are no others that hold.
    */
   readonly timeouts?: TransactionTimeouts;
+  /** Whether statements with a name are kept by their connection for the next time. Not behind a pooler that gives out connections by transaction. Defaults to false. */
+  readonly prepares?: boolean;
 }
 
 /** Limits that Postgres knows for what a transaction does, in ms; 0 is none. */
@@ -76,17 +85,19 @@ export async function inTransaction<Result>(
 async function runOnce<Result>(
   db: Database,
   work: (open: OpenTransaction) => Promise<Result>,
-  { isolationLevel, timeouts = {} }: TransactionOptions,
+  { isolationLevel, timeouts = {}, prepares = false }: TransactionOptions,
 ): Promise<Result> {
   const watched = watchClient(await db.$client.connect(), setLocal(timeouts));
+  const query = queryOf(watched.client, prepares);
   // Behind a connection that broke the rollback fails too, and drizzle would tell that instead.
   const failures: unknown[] = [];
   try {
     const result = await drizzle(watched.client).transaction(
       async (tx) => {
-        const emissions = new Emissions(tx);
+        const emissions = new Emissions(tx, query);
         try {
-          const done = await work({ tx, emit: emissions.emit }).finally(async () => {
+          const { emit, emitRows } = emissions;
+          const done = await work({ tx, emit, emitRows, query }).finally(async () => {
             await emissions.end();
             watched.onlyEnd();
           });

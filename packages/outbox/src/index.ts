@@ -6,4 +6,7 @@ export {
   type TransactionOptions,
   type TransactionTimeouts,
 } from './in-transaction.ts';
-export type { EventToEmit } from './outbox-row.ts';
+export { arrayText } from './array-text.ts';
+export type { Query, Statement } from './query.ts';
+export type { EmitRows } from './emissions.ts';
+export { outboxRow, type EventToEmit, type OutboxRow } from './outbox-row.ts';

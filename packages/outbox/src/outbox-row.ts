@@ -8,6 +8,8 @@ import {
 import { PipelineError } from '@outbound/service-kit';
 import { sql, type SQL } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
+import { arrayText } from './array-text.ts';
+import type { Statement } from './query.ts';
 
 /** What an event says, beside what its type declares. */
 export interface EventToEmit {
@@ -174,4 +176,24 @@ export function insertOutboxRow(row: OutboxRow): SQL {
   const { id, aggregateType, aggregateId, type, version, dataOp, payload, headers } = row;
   return sql`insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers)
     values (${id}, ${aggregateType}, ${aggregateId}, ${type}, ${version}, ${dataOp}, ${payload}, ${headers})`;
+}
+
+/** The statement that stores several, in one round trip: they reach the log in this order, so several events of one entity stand in the order of their versions. */
+export function insertOutboxRows(rows: readonly OutboxRow[]): Statement {
+  const column = (of: (row: OutboxRow) => string): string => arrayText(rows.map(of));
+  return {
+    name: 'insert_outbox_rows',
+    text: `insert into outbox (id, aggregatetype, aggregateid, type, version, data_op, payload, headers)
+      select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::char[], $7::json[], $8::json[])`,
+    values: [
+      column(({ id }) => id),
+      column(({ aggregateType }) => aggregateType),
+      column(({ aggregateId }) => aggregateId),
+      column(({ type }) => type),
+      column(({ version }) => String(version)),
+      column(({ dataOp }) => dataOp),
+      column(({ payload }) => payload),
+      column(({ headers }) => headers),
+    ],
+  };
 }

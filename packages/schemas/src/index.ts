@@ -63,7 +63,7 @@ export {
 } from './json.ts';
 export { JsonTextError, type JsonTextErrorCode } from './json-text-error.ts';
 export { readingForm, storedForm } from './reading-form.ts';
-export { maxJsonDepth, maxJsonKeys } from './json-text.ts';
+export { maxJsonDepth, maxJsonKeys, requestLimits, type JsonLimits } from './json-text.ts';
 export { currencyCodes } from './currency.ts';
 export { amountFromText, amountToText, money, moneyAmount, type Money } from './money.ts';
 export { entityId, entityVersion, maxAttributesBytes, slug } from './entity-fields.ts';

@@ -11,7 +11,7 @@ export const apiErrorCodes = [
   'MALFORMED_JSON',
   /** A field or parameter breaks the schema; `violations` names each. */
   'VALIDATION_FAILED',
-  /** The id in the path is not a UUID. */
+  /** An id, in the path or of an item of a batch, is not a UUID. */
   'INVALID_ID',
   /** The cursor was not made by this list with these filters. */
   'INVALID_CURSOR',

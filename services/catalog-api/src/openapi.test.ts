@@ -105,7 +105,9 @@ describe('the OpenAPI document', () => {
       if (requestBody === undefined) continue;
       const [[type, content] = []] = Object.entries(requestBody.content);
       expect(type, name).toBe(
-        name.startsWith('patch') ? 'application/merge-patch+json' : 'application/json',
+        name.startsWith('patch') && !name.endsWith('/batch')
+          ? 'application/merge-patch+json'
+          : 'application/json',
       );
       expect(content?.schema.additionalProperties, name).toBe(false);
     }
@@ -114,7 +116,7 @@ describe('the OpenAPI document', () => {
   it('asks for If-Match where a change is refused without it', () => {
     for (const { name, parameters = [] } of operations) {
       const ifMatch = parameters.find((each) => each.name === 'if-match');
-      expect(ifMatch?.required ?? false, name).toBe(/^(patch|delete) /.test(name));
+      expect(ifMatch?.required ?? false, name).toBe(/^(patch|delete) .*[{]id[}]$/.test(name));
     }
   });
 
@@ -132,6 +134,7 @@ describe('the OpenAPI document', () => {
       'ETag',
       'Location',
       'Idempotent-Replayed',
+      'Preference-Applied',
     ]);
     expect(headersOf('put /products/{id}', '201')).toContain('Location');
     for (const [name, status] of [

@@ -1,12 +1,9 @@
-import { storedForm, stringifyJson, type Entity, type Row } from '@outbound/schemas';
-import type { z } from 'zod';
+import { stringifyJson, type Entity } from '@outbound/schemas';
 import { ApiError } from '../errors.ts';
-import { toViolations } from '../violations.ts';
 import type { Aggregate } from './aggregate.ts';
+import { checkSent, newRow, notFound, patchedInput, putInput } from './entity-change.ts';
 import { insertRow, lockRow, selectLive, updateRow, type EntityRow } from './entity-rows.ts';
 import { executeOnce, type Answer, type IdempotencyRequest } from './idempotency.ts';
-import { mergePatch } from './merge-patch.ts';
-import { checkReplacement } from './replaced-input.ts';
 import { assertPreconditions, type Preconditions } from './preconditions.ts';
 import { read, transact, type CommandContext, type UnitOfWork } from './unit-of-work.ts';
 
@@ -70,18 +67,10 @@ export function putEntity(
   return change(context, aggregate, request, async (unit) => {
     const row = await lockRow(unit.tx, aggregate, id);
     assertPreconditions(conditions, liveVersion(row));
-    const checked =
-      sent.success || row === undefined || row.deletedAt !== null
-        ? sent
-        : checkReplacement(
-            aggregate.input,
-            settableFields(aggregate, aggregate.toEntity(row)),
-            body,
-          );
-    if (!checked.success) throw brokenSchema('The request breaks the schema', checked.error);
-    const input = checked.data;
-    if (row !== undefined && row.deletedAt === null)
-      return { entity: await replace(unit, aggregate, row, input), created: false };
+    const live = row?.deletedAt === null ? row : undefined;
+    const input = putInput(aggregate, live, sent, body);
+    if (live !== undefined)
+      return { entity: await replace(unit, aggregate, live, input), created: false };
     const entity =
       row === undefined
         ? await insertEntity(unit, aggregate, id, input)
@@ -109,10 +98,7 @@ export function patchEntity(
   return change(context, aggregate, request, async (unit) => {
     const row = await lockLive(unit, aggregate, id);
     assertPreconditions(conditions, row.version);
-    const before = settableFields(aggregate, aggregate.toEntity(row));
-    const input = checkReplacement(aggregate.input, before, mergePatch(before, patch));
-    if (!input.success) throw brokenSchema('The patched resource breaks the schema', input.error);
-    return replace(unit, aggregate, row, input.data);
+    return replace(unit, aggregate, row, patchedInput(aggregate, row, patch));
   });
 }
 
@@ -162,32 +148,13 @@ export async function getEntity(
   return aggregate.toEntity(row);
 }
 
-/** The columns of a new entity. */
-export function newRow(
-  context: CommandContext,
-  aggregate: Aggregate,
-  id: string,
-  input: unknown,
-): Row {
-  const now = context.now();
-  return {
-    ...aggregate.toRow(input),
-    id,
-    version: 1,
-    createdAt: now,
-    updatedAt: now,
-    deletedAt: null,
-    purgedAt: null,
-  };
-}
-
 async function insertEntity(
   unit: UnitOfWork,
   aggregate: Aggregate,
   id: string,
   input: unknown,
 ): Promise<Entity | undefined> {
-  const row = await insertRow(unit.tx, aggregate, newRow(unit.context, aggregate, id, input));
+  const row = await insertRow(unit.tx, aggregate, newRow(unit.context.now(), aggregate, id, input));
   if (row === undefined) return undefined;
   const entity = aggregate.toEntity(row);
   await unit.emit(aggregate, 'C', entity);
@@ -200,7 +167,7 @@ async function recreate(
   row: EntityRow,
   input: unknown,
 ): Promise<Entity> {
-  const { id: _id, ...columns } = newRow(unit.context, aggregate, row.id, input);
+  const { id: _id, ...columns } = newRow(unit.context.now(), aggregate, row.id, input);
   const entity = aggregate.toEntity(
     await updateRow(unit.tx, aggregate, row.id, { ...columns, version: row.version + 1 }),
   );
@@ -238,27 +205,4 @@ async function lockLive(unit: UnitOfWork, aggregate: Aggregate, id: string): Pro
 
 function liveVersion(row: EntityRow | undefined): number | null {
   return row === undefined || row.deletedAt !== null ? null : row.version;
-}
-
-function settableFields(aggregate: Aggregate, entity: Entity): Record<string, unknown> {
-  const settable = Object.keys(aggregate.input.shape);
-  return Object.fromEntries(Object.entries(entity).filter(([field]) => settable.includes(field)));
-}
-
-/** Checks a body by itself. @throws ApiError VALIDATION_FAILED if no stored entity could make it acceptable, so that the database is not asked. */
-function checkSent(input: z.ZodObject, body: unknown): z.ZodSafeParseResult<unknown> {
-  const sent = input.safeParse(body);
-  if (!sent.success && !storedForm(input).safeParse(body).success)
-    throw brokenSchema('The request breaks the schema', sent.error);
-  return sent;
-}
-
-function brokenSchema(what: string, error: z.ZodError): ApiError {
-  return new ApiError('VALIDATION_FAILED', `${what}; see violations.`, {
-    violations: toViolations('body', error.issues),
-  });
-}
-
-function notFound({ name }: Aggregate): ApiError {
-  return new ApiError('NOT_FOUND', `There is no ${name} with this id.`);
 }

@@ -1,6 +1,10 @@
 import {
   inTransaction,
+  outboxRow,
   type Database,
+  type EventToEmit,
+  type OutboxRow,
+  type Query,
   type Transaction,
   type TransactionOptions,
   type TransactionTimeouts,
@@ -32,6 +36,37 @@ export interface UnitOfWork {
   readonly context: CommandContext;
   /** Puts the entity's new state into the outbox. **Order**: under the entity's row lock, so commit order is version order (I3). */
   readonly emit: (aggregate: Aggregate, dataOp: DataOp, entity: Entity) => Promise<void>;
+  /** As `emit`, several with one statement, in their order. @param rows of `toOutboxRow`. */
+  readonly emitRows: (aggregate: Aggregate, rows: readonly OutboxRow[]) => Promise<void>;
+  /** A statement past drizzle. */
+  readonly query: Query;
+}
+
+/** The outbox row of an entity's new state. @throws PipelineError EVENT_TOO_LARGE, before anything is written. */
+export function toOutboxRow(
+  context: CommandContext,
+  { eventType }: Aggregate,
+  dataOp: DataOp,
+  entity: Entity,
+): OutboxRow {
+  return outboxRow(eventType, toEvent(context, dataOp, entity));
+}
+
+function toEvent(
+  { flowId, traceparent }: CommandContext,
+  dataOp: DataOp,
+  entity: Entity,
+): EventToEmit {
+  return {
+    aggregateId: entity.id,
+    version: entity.version,
+    dataOp,
+    data: entity,
+    // What a caller sent was checked as such before it became a row; the rest of the row is older, perhaps older than a rule.
+    origin: dataOp === 'C' ? 'input' : 'stored',
+    flowId,
+    ...(traceparent === undefined ? {} : { traceparent }),
+  };
 }
 
 /**
@@ -44,29 +79,25 @@ export async function transact<Result>(
   aggregate: Aggregate,
   work: (unit: UnitOfWork) => Promise<Result>,
 ): Promise<Result> {
-  const { db, flowId, traceparent, onCommitted } = context;
+  const { db, onCommitted } = context;
   let events: { eventType: string; dataOp: DataOp }[] = [];
   let result: Result;
   try {
     result = await inTransaction(
       db,
-      async ({ tx, emit }) => {
+      async ({ tx, emit, emitRows, query }) => {
         events = [];
         return work({
           tx,
           context,
+          query,
           emit: async ({ eventType }, dataOp, entity) => {
-            await emit(eventType, {
-              aggregateId: entity.id,
-              version: entity.version,
-              dataOp,
-              data: entity,
-              // What a caller sent was checked as such before it became a row; the rest of the row is older, perhaps older than a rule.
-              origin: dataOp === 'C' ? 'input' : 'stored',
-              flowId,
-              ...(traceparent === undefined ? {} : { traceparent }),
-            });
+            await emit(eventType, toEvent(context, dataOp, entity));
             events.push({ eventType: eventType.name, dataOp });
+          },
+          emitRows: async ({ eventType }, rows) => {
+            await emitRows(rows);
+            for (const { dataOp } of rows) events.push({ eventType: eventType.name, dataOp });
           },
         });
       },
@@ -110,6 +141,8 @@ export async function transactionOptions({
   const needed = await timeouts();
   return {
     isolationLevel: 'read committed',
+    // Where they have to go along there is a pooler, whose connections keep nothing.
+    prepares: needed === undefined,
     ...(needed === undefined ? {} : { timeouts: needed }),
   };
 }

@@ -21,10 +21,11 @@ import type { CommandContext } from '../catalog/unit-of-work.ts';
 import type { AnswersInFlight } from './answers-in-flight.ts';
 import type { Server } from './create-server.ts';
 import { assertChosenId, readEntityId } from './entity-id.ts';
-import { registerBatchRoute } from './batch-route.ts';
+import { registerBatchRoutes } from './batch-route.ts';
 import { repeatedHeader } from './idempotency-key.ts';
 import { readChange, readCreation } from './idempotent-request.ts';
 import { jsonMediaType, mergePatchMediaType } from './media-type.ts';
+import { readReturnPreference, type ReturnPreference } from './prefer.ts';
 import { pageBody } from './page-body.ts';
 import { absolute, pageLinks } from './page-links.ts';
 import {
@@ -37,8 +38,10 @@ import {
   noContent,
   notModified,
   pageSchema,
+  patchHeaders,
   putHeaders,
   readHeaders,
+  withoutBody,
 } from './request-schemas.ts';
 
 /** What routes need of the service around them. */
@@ -122,7 +125,7 @@ export function registerAggregateRoutes(
         response: answers({ 201: entity }),
         facts: {
           example: examples.input,
-          answerHeaders: { 201: ['ETag', 'Location', 'Idempotent-Replayed'] },
+          answerHeaders: { 201: ['ETag', 'Location', 'Idempotent-Replayed', 'Preference-Applied'] },
         },
       },
     },
@@ -135,7 +138,7 @@ export function registerAggregateRoutes(
     },
   );
 
-  registerBatchRoute(app, aggregate, services);
+  registerBatchRoutes(app, aggregate, services);
 
   app.get(
     `${path}/:id`,
@@ -159,7 +162,8 @@ export function registerAggregateRoutes(
       if (ifMatch !== undefined) assertPreconditions({ ifMatch }, found.version);
       if (ifNoneMatch !== undefined && matchesWeakly(ifNoneMatch, found.version))
         return reply.code(304).header('etag', entityTag(found.version)).send();
-      return sendAnswer(reply, entityAnswer(found));
+      const { headers, body } = entityAnswer(found);
+      return reply.headers({ ...headers, 'content-type': jsonMediaType }).send(body);
     },
   );
 
@@ -176,12 +180,13 @@ export function registerAggregateRoutes(
         headers: putHeaders,
         params: idParams,
         body: input,
-        response: answers({ 200: entity, 201: entity }),
+        response: answers({ 200: entity, 201: entity, 204: withoutBody }),
         facts: {
           example: examples.input,
           answerHeaders: {
-            200: ['ETag', 'Idempotent-Replayed'],
-            201: ['ETag', 'Location', 'Idempotent-Replayed'],
+            200: ['ETag', 'Idempotent-Replayed', 'Preference-Applied'],
+            201: ['ETag', 'Location', 'Idempotent-Replayed', 'Preference-Applied'],
+            204: ['ETag', 'Idempotent-Replayed', 'Preference-Applied'],
           },
         },
       },
@@ -211,14 +216,17 @@ export function registerAggregateRoutes(
         operationId: `patch_${name}`,
         tags,
         consumes: [mergePatchMediaType],
-        headers: changeHeaders,
+        headers: patchHeaders,
         params: idParams,
         body: patch,
-        response: answers({ 200: entity }),
+        response: answers({ 200: entity, 204: withoutBody }),
         facts: {
           example: examples.patch,
           requiredHeaders: ['if-match'],
-          answerHeaders: { 200: ['ETag', 'Idempotent-Replayed'] },
+          answerHeaders: {
+            200: ['ETag', 'Idempotent-Replayed', 'Preference-Applied'],
+            204: ['ETag', 'Idempotent-Replayed', 'Preference-Applied'],
+          },
         },
       },
     },
@@ -269,11 +277,14 @@ export function registerAggregateRoutes(
   );
 }
 
-/** Sends a kept or new answer byte for byte; a kept one says so in a header. */
-export function sendAnswer(
-  reply: FastifyReply,
-  { status, headers, body, isRepeated }: Answer,
-): FastifyReply {
+/**
+ * Sends a kept or new answer byte for byte; a kept one says so in a header. With `Prefer: return=minimal` the body is left out here and not before, so that
+ * a repetition may prefer another thing than the first request.
+ */
+export function sendAnswer(reply: FastifyReply, answer: Answer): FastifyReply {
+  const preference = readReturnPreference(reply.request.headers['prefer']);
+  const { status, headers, body, isRepeated } =
+    preference === undefined ? answer : preferred(answer, preference);
   return reply
     .code(status)
     .headers({
@@ -282,6 +293,14 @@ export function sendAnswer(
       ...(body === '' ? {} : { 'content-type': jsonMediaType }),
     })
     .send(body === '' ? undefined : body);
+}
+
+/** The answer to a change as it is preferred; one that has no body anyway, or is that of a read, stays as it is. Source: RFC 7240 4.2. */
+function preferred(answer: Answer, preference: ReturnPreference): Answer {
+  if (answer.body === '') return answer;
+  const headers = { ...answer.headers, 'preference-applied': `return=${preference}` };
+  if (preference === 'representation') return { ...answer, headers };
+  return { ...answer, status: answer.status === 200 ? 204 : answer.status, headers, body: '' };
 }
 
 /** The entity in the very text that its events carry as `data`. */

@@ -1,5 +1,5 @@
-import { JsonTextError, parseJson } from '@outbound/schemas';
-import { chunkSize } from '../catalog/batch.ts';
+import { JsonTextError, parseJson, requestLimits, type JsonLimits } from '@outbound/schemas';
+import { chunkSize } from '../catalog/bulk/write-chunk.ts';
 import { ApiError } from '../errors.ts';
 import { fairTurn } from './fair-turn.ts';
 import { toApiError } from './json-body.ts';
@@ -24,7 +24,10 @@ export const maxItemLength = 262_144;
  * It gives texts and not values, so each item is parsed twice: eight megabytes of small numbers are ninety as objects, and only those of one chunk have to be there at a time (I9).
  * @throws ApiError MALFORMED_JSON, VALIDATION_FAILED, BODY_TOO_LARGE
  */
-export async function readBatch(text: string): Promise<readonly BatchItem[]> {
+export async function readBatch(
+  text: string,
+  limits: JsonLimits = requestLimits,
+): Promise<readonly BatchItem[]> {
   const [start, end] = insideOf(text);
   const takeTurn = fairTurn();
   const items: BatchItem[] = [];
@@ -36,7 +39,7 @@ export async function readBatch(text: string): Promise<readonly BatchItem[]> {
         'BODY_TOO_LARGE',
         `Item ${items.length} of the batch is larger than ${maxItemLength} characters, or is not closed.`,
       );
-    items.push(readItem(item));
+    items.push(readItem(item, limits));
     await takeTurn();
   }
   if (items.length === 0) throw wrongShape(`expected 1 to ${maxBatchItems} items, not 0`);
@@ -44,7 +47,7 @@ export async function readBatch(text: string): Promise<readonly BatchItem[]> {
 }
 
 /**
- * Cuts a batch into what is created in one transaction: at most 100 items, and 256 Ki characters or one item, because a statement is built in one turn of the event loop.
+ * Cuts a batch into what is done in one transaction: at most 100 items, and 256 Ki characters or one item, because a statement is built in one turn of the event loop.
  * The same items give the same chunks: their numbers are part of what an Idempotency-Key names.
  */
 export function chunksOf(
@@ -66,9 +69,9 @@ export function chunksOf(
   return chunks;
 }
 
-function readItem(text: string): BatchItem {
+function readItem(text: string, limits: JsonLimits): BatchItem {
   try {
-    parseJson(text);
+    parseJson(text, limits);
     return { text };
   } catch (error) {
     const refused = toApiError(error);

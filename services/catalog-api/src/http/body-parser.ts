@@ -1,3 +1,4 @@
+import type { JsonLimits } from '@outbound/schemas';
 import type { FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
 import { readBatch } from './batch-body.ts';
@@ -15,8 +16,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The media type of the route's body; a route without it ignores what is sent. */
     readonly consumes?: BodyMediaType;
-    /** The body is `{"items": […]}`, read item by item. */
-    readonly isBatch?: boolean;
+    /** The body is `{"items": […]}`, read item by item; what one of them may hold. */
+    readonly batchLimits?: JsonLimits;
     /** Most keys of the body, where they may be more than 1,000. */
     readonly maxKeys?: number;
   }
@@ -34,7 +35,7 @@ export function registerBodyParser(app: Server): void {
     [jsonMediaType, mergePatchMediaType],
     { parseAs: 'buffer' },
     (request: FastifyRequest, bytes, done) => {
-      const { consumes, isBatch, maxKeys } = request.routeOptions.config;
+      const { consumes, batchLimits, maxKeys } = request.routeOptions.config;
       if (consumes === undefined) {
         done(null, undefined);
         return;
@@ -42,8 +43,8 @@ export function registerBodyParser(app: Server): void {
       try {
         const text = readBodyText(bytes);
         request.bodyHash = requestHash(bytes);
-        if (isBatch !== true) done(null, readJson(text, maxKeys));
-        else readBatch(text).then((items) => done(null, items), done);
+        if (batchLimits === undefined) done(null, readJson(text, maxKeys));
+        else readBatch(text, batchLimits).then((items) => done(null, items), done);
       } catch (error) {
         done(error as Error);
       }

@@ -9,6 +9,7 @@ const headerTexts = {
   Location: 'Where the new resource is; absolute if the service knows its public URL.',
   'Idempotent-Replayed':
     'Nothing was done now: the answer was given before under this Idempotency-Key. `true`, or of a batch the indexes of the items, `0-99,200-299`.',
+  'Preference-Applied': 'return=minimal or return=representation, as Prefer asked (RFC 7240).',
   'Retry-After': 'With 429 and 503: seconds after which it is worth trying again.',
   Allow: 'With 405: the methods of this path.',
   'WWW-Authenticate':

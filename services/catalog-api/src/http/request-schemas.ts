@@ -29,6 +29,7 @@ export const problemSchema = z
 
 /** No body. */
 export const noContent = z.null().describe('Done; no body.');
+export const withoutBody = z.null().describe('Done, and no body, as Prefer: return=minimal asked.');
 export const notModified = z.null().describe('The caller has the current version; no body.');
 
 /**
@@ -58,7 +59,11 @@ const idempotencyKey = z
   .describe(
     '1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed.',
   );
-export const createHeaders = flowHeaders.extend({ 'idempotency-key': idempotencyKey });
+const prefer = z
+  .string()
+  .optional()
+  .describe('return=minimal: the answer is without a body (RFC 7240).');
+export const createHeaders = flowHeaders.extend({ 'idempotency-key': idempotencyKey, prefer });
 export const readHeaders = flowHeaders.extend({
   'if-match': z
     .string()
@@ -76,7 +81,8 @@ export const changeHeaders = flowHeaders.extend({
     .describe('ETag of the version that is changed, or *; 428 without it.'),
   'idempotency-key': idempotencyKey,
 });
-export const putHeaders = changeHeaders.extend({
+export const patchHeaders = changeHeaders.extend({ prefer });
+export const putHeaders = patchHeaders.extend({
   'if-match': z
     .string()
     .optional()
@@ -116,8 +122,8 @@ export function pageSchema({ entity }: Aggregate) {
 }
 
 /** A batch as the document shows it; it is read item by item by `readBatch`. */
-export function batchSchema({ input }: Aggregate) {
-  return z.strictObject({ items: z.array(input).min(1).max(maxBatchItems) });
+export function batchSchema(item: z.ZodType) {
+  return z.strictObject({ items: z.array(item).min(1).max(maxBatchItems) });
 }
 
 /** The answer to a batch, item by item (Zalando rule 152). */

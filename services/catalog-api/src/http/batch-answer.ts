@@ -1,0 +1,49 @@
+import { stringifyJson } from '@outbound/schemas';
+import type { BulkItem, ItemOutcome } from '../catalog/bulk/bulk-item.ts';
+import { entityTag } from '../catalog/entity-tag.ts';
+import type { Answer } from '../catalog/idempotency.ts';
+import type { ApiError } from '../errors.ts';
+import { below, type BatchKind } from './batch-items.ts';
+import { problemKinds, toProblem } from './problem.ts';
+
+/** Most violations that are listed for one item: a thousand times fifty would be an answer of megabytes. */
+const maxItemViolations = 10;
+
+const statuses = { created: 201, changed: 200, deleted: 204 } as const;
+
+/** The results of a chunk, as the inside of a JSON array: what is kept is put together again without being read. */
+export function chunkAnswer(
+  kind: BatchKind,
+  chunk: { readonly start: number; readonly items: readonly BulkItem[] },
+  outcomes: readonly ItemOutcome[],
+  flowId: string,
+): Answer {
+  const results = outcomes.map((outcome, offset) => {
+    const index = chunk.start + offset;
+    if ('error' in outcome) {
+      // What is wrong with the item as such says where in it; of the entity's fields only they know their place.
+      const item = chunk.items[offset];
+      const isWhole = item !== undefined && 'error' in item;
+      return problemOf(index, outcome.error, isWhole ? '' : kind.fieldsAt, flowId);
+    }
+    const { id, version } = outcome.entity;
+    const status = statuses[outcome.did];
+    return `{"index":${index},"status":${status},"id":"${id}"${status === 204 ? '' : `,"etag":${JSON.stringify(entityTag(version))}`}}`;
+  });
+  return { status: 207, headers: {}, body: results.join(',') };
+}
+
+function problemOf(index: number, error: ApiError, at: string, flowId: string): string {
+  const { status } = problemKinds[error.code];
+  const { violations, ...problem } = toProblem(error, flowId);
+  return stringifyJson({
+    index,
+    status,
+    problem: {
+      ...problem,
+      ...(violations === undefined
+        ? {}
+        : { violations: below(at, violations).slice(0, maxItemViolations) }),
+    },
+  });
+}
