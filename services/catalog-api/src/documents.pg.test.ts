@@ -140,12 +140,19 @@ describe('what the service tells of itself', () => {
       expect([changed.status, changed.headers.get('etag')], changed.text).toEqual([200, '"2"']);
       const last = await send(catalog.url, 'DELETE', one, { headers: { 'if-match': '*' } });
       expect(last.status).toBe(204);
-      const [batchType, batch] = exampleOf('post', `${path}/batch`);
-      const many = await send(catalog.url, 'POST', `${path}/batch`, {
-        headers: { 'content-type': batchType },
-        body: batch,
-      });
-      expect(many.text).toContain('"status":201');
+      for (const [method, status] of Object.entries({
+        post: 201,
+        put: 200,
+        patch: 200,
+        delete: 204,
+      })) {
+        const [batchType, batch] = exampleOf(method, `${path}/batch`);
+        const many = await send(catalog.url, method.toUpperCase(), `${path}/batch`, {
+          headers: { 'content-type': batchType },
+          body: batch,
+        });
+        expect(many.text).toContain(`"status":${status}`);
+      }
     }
   });
 });

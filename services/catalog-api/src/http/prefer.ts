@@ -1,9 +1,6 @@
 /** What a caller wants back of a change. Source: RFC 7240 4.2. */
 export type ReturnPreference = 'minimal' | 'representation';
 
-const preference =
-  /^[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^",; \t]*))?(?:[ \t]*;(?:"(?:[^"\\]|\\.)*"|[^",])*)?[ \t]*(?:,|$)/;
-
 /**
  * Reads `return` of Prefer. Of several the first counts, and what cannot be read is left alone: a preference is none that must be met (RFC 7240 2).
  * @param text all of the header's lines, joined by commas.
@@ -11,14 +8,31 @@ const preference =
 export function readReturnPreference(
   text: string | readonly string[] | undefined,
 ): ReturnPreference | undefined {
-  let rest = typeof text === 'string' ? text : (text ?? []).join(',');
-  while (rest !== '') {
-    const match = preference.exec(rest);
-    if (match === null) return undefined;
-    rest = rest.slice(match[0].length);
-    if (match[1]?.toLowerCase() !== 'return') continue;
-    const value = match[2]?.replace(/^"(.*)"$/, '$1');
-    return value === 'minimal' || value === 'representation' ? value : undefined;
+  if (text === undefined) return undefined;
+  for (const part of partsOf(typeof text === 'string' ? text : text.join(','), ',')) {
+    // Parameters of a preference stand behind it; `return` has none.
+    const [preference = ''] = partsOf(part, ';');
+    const [name = '', value = ''] = partsOf(preference, '=');
+    if (name.trim().toLowerCase() !== 'return') continue;
+    const unquoted = value.trim().replace(/^"(.*)"$/, '$1');
+    return unquoted === 'minimal' || unquoted === 'representation' ? unquoted : undefined;
   }
   return undefined;
+}
+
+/** Cuts a text where the separator stands outside of quotes, in one pass. */
+function partsOf(text: string, separator: string): readonly string[] {
+  const parts: string[] = [];
+  let start = 0;
+  let isQuoted = false;
+  for (let at = 0; at < text.length; at += 1) {
+    if (isQuoted && text[at] === '\\') at += 1;
+    else if (text[at] === '"') isQuoted = !isQuoted;
+    else if (!isQuoted && text[at] === separator) {
+      parts.push(text.slice(start, at));
+      start = at + 1;
+    }
+  }
+  parts.push(text.slice(start));
+  return parts;
 }
