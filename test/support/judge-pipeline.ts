@@ -8,6 +8,8 @@ import { testDelivery, type TestPipeline } from './test-pipeline.ts';
 export interface JudgeOptions {
   /** Records that may be there a second time: 0 without faults (I7). */
   readonly allowedDuplicates?: number;
+  /** Records that a person has had published a second time: not even a relay that delivers exactly once can know them. */
+  readonly repeatedByPeople?: number;
   readonly rolledBack?: readonly string[];
   /** Names (without prefix) of topics that Kafka has compacted since. */
   readonly compactedTopics?: readonly string[];
@@ -29,7 +31,9 @@ export async function judgePipeline(
   );
   const checker = new HistoryChecker({
     routes,
-    allowedDuplicates: testDelivery === 'exactly-once' ? 0 : (options.allowedDuplicates ?? 0),
+    allowedDuplicates:
+      (options.repeatedByPeople ?? 0) +
+      (testDelivery === 'exactly-once' ? 0 : (options.allowedDuplicates ?? 0)),
     compactedTopics: new Set((options.compactedTopics ?? []).map((name) => pipeline.topic(name))),
   });
   await readOutbox(pipeline, checker, new Set(options.leftOut));
