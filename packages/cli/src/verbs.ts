@@ -1,6 +1,7 @@
 import { addBackfill } from './backfill/backfill-verb.ts';
 import { addDeadLetters } from './dead-letters/dead-letters-verb.ts';
 import { addDoctor } from './doctor/doctor-verb.ts';
+import { addErase } from './erase/erase-verb.ts';
 import { addImport } from './import/import-verb.ts';
 import { addLatest } from './latest/latest-verb.ts';
 import { addRebuild } from './rebuild/rebuild-verb.ts';
@@ -28,6 +29,7 @@ export const verbs: readonly AddVerb[] = [
   addReplay,
   addRecover,
   addDeadLetters,
+  addErase,
   addImport,
   addSchemas,
   addToken,

@@ -45,6 +45,8 @@ export function deadLetterTopics(prefix: string): DeadLetterTopics {
         'retention.ms': '-1',
         // Else a default of the broker deletes the oldest ones.
         'retention.bytes': '-1',
+        // What `outbound erase` has deleted leaves the disk with its segment.
+        'segment.ms': String(dayMs),
       },
     },
     parkedKeys: {

@@ -41,6 +41,7 @@ describe('planTopics', () => {
     expect(change.configs).toMatchObject({
       'cleanup.policy': 'delete',
       'retention.ms': '604800000',
+      'segment.ms': '86400000',
     });
   });
 

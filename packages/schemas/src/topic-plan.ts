@@ -55,7 +55,8 @@ export function declaredTopics(eventTypes: Iterable<EventType>): DeclaredTopic[]
 /**
  * What a route's topic is created with.
  * A compacted topic gets `max.compaction.lag.ms` and a day per segment, because without them a deleted value can stay readable for
- * ever in the active segment (reliability of erasure); `message.timestamp.after.max.ms` is unlimited because our timestamps are
+ * ever in the active segment (reliability of erasure). One that is kept by time has a day per segment, too: a record leaves the disk `retention.ms` after the last one
+ * of its segment, which Kafka's default of a week would make two weeks. `message.timestamp.after.max.ms` is unlimited because our timestamps are
  * commit times, and a clock of Postgres that is an hour ahead must not stop the relay.
  */
 export function declaredTopic(route: Route): DeclaredTopic {
@@ -73,7 +74,11 @@ export function declaredTopic(route: Route): DeclaredTopic {
           'max.compaction.lag.ms': String(7 * dayMs),
           'segment.ms': String(dayMs),
         }
-      : { ...common, 'retention.ms': String(route.retentionMs) };
+      : {
+          ...common,
+          'retention.ms': String(route.retentionMs),
+          'segment.ms': String(dayMs),
+        };
   return {
     topic: route.topic,
     partitions: route.partitions,

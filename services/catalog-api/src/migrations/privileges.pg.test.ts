@@ -179,6 +179,25 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
       );
   });
 
+  test('the operator erases one entity at a time by functions, which nobody else may call', async () => {
+    const calls = [
+      "select product_erase('00000000-0000-7000-8000-000000000000')",
+      "select category_erase('00000000-0000-7000-8000-000000000000')",
+      "select idempotency_forget('00000000-0000-7000-8000-000000000000')",
+      'select erasure_analyze()',
+      "select outbox_forget('catalog.product', 'p', 2, '0/1')",
+    ];
+    for (const call of calls) {
+      for (const client of [api, relay])
+        await expect(client.query(call), call).rejects.toMatchObject(insufficientPrivilege);
+      await operator.query(call);
+    }
+    // Without the function's own rights the setting that it works by is worth nothing.
+    await operator.query("set outbound.forgets = 'catalog.product p'");
+    await expect(operator.query('delete from outbox')).rejects.toMatchObject(insufficientPrivilege);
+    await operator.query('reset outbound.forgets');
+  });
+
   test('the operator holds the outbox until its transaction ends, and nobody adds to it meanwhile', async () => {
     await operator.query('begin; select outbox_hold()');
     await api.query("set lock_timeout = '50ms'");
