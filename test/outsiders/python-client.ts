@@ -9,6 +9,9 @@ const run = promisify(execFile);
 /** A Python with confluent-kafka, which brings its own librdkafka. @throws as `pythonWith` */
 export const pythonWithKafka = (): Promise<string> => pythonWith('confluent-kafka==2.16.1');
 
+/** A Python with Schemathesis, which makes requests from an OpenAPI document and judges the answers by it. @throws as `pythonWith` */
+export const pythonWithSchemathesis = (): Promise<string> => pythonWith('schemathesis==4.32.5');
+
 /** A Python with the validator jsonschema and what it needs for the format `date-time`. @throws as `pythonWith` */
 export const pythonWithJsonSchema = (): Promise<string> =>
   pythonWith('jsonschema==4.25.1', 'rfc3339-validator==0.1.4');

@@ -5,7 +5,12 @@ import {
   withTopicPrefix,
   type EventTypeRegistry,
 } from '@outbound/schemas';
-import { kafkaConnection, type KafkaConnection } from '@outbound/service-kit';
+import {
+  kafkaConnection,
+  postgresConnection,
+  type Environment,
+  type KafkaConnection,
+} from '@outbound/service-kit';
 import pg from 'pg';
 import { cliPrefix, type CliSettings } from './cli-settings.ts';
 import { confirm } from './console/confirm.ts';
@@ -20,7 +25,7 @@ export class CliContext {
   readonly output: Output;
   /** Aborted by Ctrl-C and SIGTERM: end what runs, leave everything usable. */
   readonly signal: AbortSignal;
-  readonly #isProduction: boolean;
+  readonly #env: Environment;
   readonly #closing: (() => Promise<unknown>)[] = [];
   #pool: Promise<pg.Pool> | undefined;
 
@@ -28,12 +33,13 @@ export class CliContext {
     readonly settings: CliSettings;
     readonly output: Output;
     readonly signal: AbortSignal;
-    readonly isProduction: boolean;
+    /** What the settings were read from. */
+    readonly env: Environment;
   }) {
     this.settings = parts.settings;
     this.output = parts.output;
     this.signal = parts.signal;
-    this.#isProduction = parts.isProduction;
+    this.#env = parts.env;
   }
 
   /** To be done when the verb has ended, however it ended; last in, first out. */
@@ -68,7 +74,11 @@ export class CliContext {
     if (kafkaBrokers === undefined) return missing('KAFKA_BROKERS', '--brokers');
     return kafkaConnection(
       { ...this.settings, kafkaBrokers },
-      { prefix: cliPrefix, isProduction: this.#isProduction },
+      {
+        prefix: cliPrefix,
+        isProduction: this.#env['NODE_ENV'] === 'production',
+        env: this.#env,
+      },
     );
   }
 
@@ -107,7 +117,7 @@ export class CliContext {
 
   async #openPool(): Promise<pg.Pool> {
     const pool = new pg.Pool({
-      connectionString: this.databaseUrl(),
+      ...postgresConnection(this.databaseUrl()),
       max: 4,
       application_name: 'outbound-cli',
       connectionTimeoutMillis: 10_000,

@@ -60,7 +60,7 @@ export async function runCli(host: CliHost, verbs: readonly AddVerb[]): Promise<
         settings: readConfig(cliPrefix, cliSchema, env, { otherPrefixes: foreignPrefixes }),
         output,
         signal: host.signal,
-        isProduction: host.env['NODE_ENV'] === 'production',
+        env,
       });
       try {
         exitCode = await run(context, ...parameters);

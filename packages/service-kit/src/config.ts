@@ -88,6 +88,12 @@ export function readConfig<Shape extends z.ZodRawShape>(
   );
 }
 
+/** The file that a setting's value was read from; undefined where the value itself stands in the environment, or nothing. */
+export function settingFile(prefix: string, key: string, env: Environment): string | undefined {
+  const file = env[`${settingName(prefix, key)}_FILE`];
+  return file === '' ? undefined : file;
+}
+
 /** What the documentation needs of every setting, in the order of the schema. */
 export function describeConfig(prefix: string, schema: z.ZodObject): readonly SettingRow[] {
   return Object.entries<z.core.$ZodType>(schema.shape).map(([key, field]) => {
@@ -119,6 +125,11 @@ export function redactConfig(
   return shown;
 }
 
+/** What a file holds as a setting: without its last newline. @throws as `readFileSync` */
+export function readSettingFile(file: string): string {
+  return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+}
+
 function readText(name: string, env: Environment, problems: string[]): string | undefined {
   const direct = env[name] === '' ? undefined : env[name];
   const file = env[`${name}_FILE`] === '' ? undefined : env[`${name}_FILE`];
@@ -128,7 +139,7 @@ function readText(name: string, env: Environment, problems: string[]): string | 
     return undefined;
   }
   try {
-    const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    const text = readSettingFile(file);
     if (text !== '') return text;
     problems.push(`${name}_FILE: the file ${file} is empty; put the value into it`);
   } catch (error) {

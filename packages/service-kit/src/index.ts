@@ -33,6 +33,7 @@ export {
 } from './admin-server.ts';
 export { systemClock, type Clock } from './clock.ts';
 export { backoffMs } from './backoff.ts';
+export { postgresConnection, type PostgresConnection } from './postgres-connection.ts';
 export { connectionFault, type ConnectionFault } from './connection-fault.ts';
 export { LineLimit } from './line-limit.ts';
 export { listenFault } from './listen-fault.ts';

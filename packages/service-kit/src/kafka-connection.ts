@@ -12,13 +12,17 @@ export interface KafkaConnection {
   /** `host:port` of some brokers; the others are learnt from them. */
   readonly brokers: readonly string[];
   readonly clientId: string;
-  /** Set: TLS, with the server's certificate always checked. */
-  readonly tls: ConnectionOptions | undefined;
+  /**
+   * Set: TLS, with the server's certificate always checked. A function is asked anew for each connection, so that renewed certificates are used by the next
+   * one.
+   */
+  readonly tls: ConnectionOptions | (() => ConnectionOptions) | undefined;
   readonly sasl:
     | {
         readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
         readonly username: string;
-        readonly password: string;
+        /** A function is asked anew at each login. */
+        readonly password: string | (() => string);
       }
     | undefined;
   readonly connectTimeoutMs: number;

@@ -1,7 +1,15 @@
 import { z } from 'zod';
+import { settingFile, type Environment } from './config.ts';
+import { currentText } from './current-text.ts';
 import { PipelineError } from './errors.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
 import { flagSetting, integerSetting } from './setting.ts';
+import { tlsOptions } from './tls-options.ts';
+
+const pem = (label: 'CERTIFICATE' | 'PRIVATE KEY') =>
+  z.string().regex(new RegExp(`-----BEGIN ([A-Z]+ )?${label}-----`), {
+    error: `expected a ${label.toLowerCase()} in PEM form`,
+  });
 
 /** The Kafka part of a program's settings: a zod shape to spread into its schema, names without the prefix. */
 export const kafkaSettings = (clientId: string) => ({
@@ -18,11 +26,20 @@ export const kafkaSettings = (clientId: string) => ({
   kafkaTls: flagSetting()
     .default(false)
     .describe("TLS to the brokers; the server's certificate is always checked."),
-  kafkaTlsCa: z
-    .string()
-    .includes('-----BEGIN CERTIFICATE-----', { error: 'expected a certificate in PEM form' })
+  kafkaTlsCa: pem('CERTIFICATE')
     .optional()
-    .describe("Certificate authority in PEM form; without it Node's own list."),
+    .describe(
+      "Certificate authorities in PEM form; without them Node's own list. A file (_FILE) is read again at each connection.",
+    ),
+  kafkaTlsCert: pem('CERTIFICATE')
+    .optional()
+    .describe(
+      'Certificate (with its chain) by which we say who we are, in PEM form; a file is read again at each connection.',
+    ),
+  kafkaTlsKey: pem('PRIVATE KEY')
+    .optional()
+    .describe('Private key of that certificate, in PEM form and not encrypted.')
+    .meta({ secret: true }),
   kafkaSaslMechanism: z
     .enum(['plain', 'scram-sha-256', 'scram-sha-512'], {
       error: 'expected plain, scram-sha-256 or scram-sha-512',
@@ -33,7 +50,7 @@ export const kafkaSettings = (clientId: string) => ({
   kafkaSaslPassword: z
     .string()
     .optional()
-    .describe('Password of that user.')
+    .describe('Password of that user; a file (_FILE) is read again at each login.')
     .meta({ secret: true }),
   kafkaSilenceLimitMs: integerSetting({ min: 4000, max: 300_000 })
     .default(5000)
@@ -52,22 +69,36 @@ export const kafkaSettings = (clientId: string) => ({
 export type KafkaSettings = z.output<z.ZodObject<ReturnType<typeof kafkaSettings>>>;
 
 /**
- * The connection that the settings mean.
+ * The connection that the settings mean. What was given by file is read again when it is used, so that a renewed certificate or password needs no restart.
  * @param options.isProduction refuses a password over an open connection.
- * @throws PipelineError CONFIG_INVALID for settings that contradict each other.
+ * @param options.env where the settings were read from.
+ * @throws PipelineError CONFIG_INVALID for settings that contradict each other, and for certificates that cannot be read.
  */
 export function kafkaConnection(
   settings: KafkaSettings,
-  { prefix, isProduction }: { prefix: string; isProduction: boolean },
+  { prefix, isProduction, env }: { prefix: string; isProduction: boolean; env: Environment },
 ): KafkaConnection {
   const { kafkaSaslMechanism: mechanism, kafkaSaslUsername, kafkaSaslPassword } = settings;
   const refuse = (why: string): never => {
     throw new PipelineError('CONFIG_INVALID', why);
   };
-  if (settings.kafkaTlsCa !== undefined && !settings.kafkaTls)
+  for (const [key, name] of [
+    ['kafkaTlsCa', 'KAFKA_TLS_CA'],
+    ['kafkaTlsCert', 'KAFKA_TLS_CERT'],
+    ['kafkaTlsKey', 'KAFKA_TLS_KEY'],
+  ] as const)
+    if (settings[key] !== undefined && !settings.kafkaTls)
+      refuse(
+        `${prefix}${name} is set, and ${prefix}KAFKA_TLS is not true: set it, or remove ${prefix}${name}`,
+      );
+  if ((settings.kafkaTlsCert === undefined) !== (settings.kafkaTlsKey === undefined))
     refuse(
-      `${prefix}KAFKA_TLS_CA is set, and ${prefix}KAFKA_TLS is not true: set it, or remove the authority`,
+      `one of ${prefix}KAFKA_TLS_CERT and ${prefix}KAFKA_TLS_KEY is set without the other: a certificate needs its key`,
     );
+  const current = (key: 'kafkaTlsCa' | 'kafkaTlsCert' | 'kafkaTlsKey' | 'kafkaSaslPassword') => {
+    const text = settings[key];
+    return text === undefined ? undefined : currentText(text, settingFile(prefix, key, env));
+  };
   let sasl: KafkaConnection['sasl'];
   if (mechanism === undefined) {
     if (kafkaSaslUsername !== undefined || kafkaSaslPassword !== undefined)
@@ -83,17 +114,30 @@ export function kafkaConnection(
       refuse(
         `${prefix}KAFKA_SASL_MECHANISM without ${prefix}KAFKA_TLS sends credentials in the open: set ${prefix}KAFKA_TLS=true`,
       );
-    sasl = { mechanism, username: kafkaSaslUsername, password: kafkaSaslPassword };
+    sasl = {
+      mechanism,
+      username: kafkaSaslUsername,
+      password: current('kafkaSaslPassword') ?? kafkaSaslPassword,
+    };
   }
+  let tls: KafkaConnection['tls'];
+  if (settings.kafkaTls)
+    try {
+      tls = tlsOptions({
+        ca: current('kafkaTlsCa'),
+        cert: current('kafkaTlsCert'),
+        key: current('kafkaTlsKey'),
+      });
+    } catch (error) {
+      // OpenSSL's words name what does not fit, and no bytes of it.
+      refuse(
+        `the certificates of ${prefix}KAFKA_TLS_CA, ${prefix}KAFKA_TLS_CERT and ${prefix}KAFKA_TLS_KEY cannot be used: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
   return {
     brokers: settings.kafkaBrokers,
     clientId: settings.kafkaClientId,
-    tls: settings.kafkaTls
-      ? {
-          rejectUnauthorized: true,
-          ...(settings.kafkaTlsCa === undefined ? {} : { ca: settings.kafkaTlsCa }),
-        }
-      : undefined,
+    tls,
     sasl,
     connectTimeoutMs: 10_000,
     silenceLimitMs: settings.kafkaSilenceLimitMs,

@@ -62,6 +62,10 @@ export function postgresUrlSetting() {
         'expected one host: the driver takes no list of them; name an address that leads to the primary, such as that of the cluster',
       );
     const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (url !== undefined && believesAnybody(url))
+      return refuse(
+        'expected a server that proves who it is: write sslmode=verify-full, with its authority in sslrootcert=/path if it is not a public one',
+      );
     const isWhole =
       url !== undefined &&
       ['postgres:', 'postgresql:'].includes(url.protocol) &&
@@ -72,6 +76,15 @@ export function postgresUrlSetting() {
         'expected postgres://user:password@host:port/database (percent-encode @ : / % in the password)',
       );
   });
+}
+
+/** The driver's ways to encrypt without looking at the certificate: whoever is between could read all of it. */
+function believesAnybody({ searchParams }: URL): boolean {
+  return (
+    searchParams.get('sslmode') === 'no-verify' ||
+    searchParams.get('ssl') === 'no-verify' ||
+    searchParams.has('uselibpqcompat')
+  );
 }
 
 /** Looked for in the text, since a list with ports is no URL at all. A comma in a password stands before the last @. */

@@ -1,4 +1,4 @@
-import type { CheckResult } from '@outbound/service-kit';
+import type { CheckResult, PostgresConnection } from '@outbound/service-kit';
 import pg from 'pg';
 import { judgeDatabase, neededPrivileges, type DatabaseFacts } from './readiness.ts';
 
@@ -37,12 +37,12 @@ interface FactsRow {
  * neither does a server that is full. It is opened at the first question and kept; one that failed is replaced at the next.
  */
 export class ReadinessConnection {
-  readonly #databaseUrl: string;
+  readonly #connection: PostgresConnection;
   #client: pg.Client | undefined;
   #underWay: Promise<CheckResult> | undefined;
 
-  constructor(databaseUrl: string) {
-    this.#databaseUrl = databaseUrl;
+  constructor(connection: PostgresConnection) {
+    this.#connection = connection;
   }
 
   /** Questions that come while one is under way get its answer. @throws what the driver says */
@@ -73,7 +73,7 @@ export class ReadinessConnection {
 
   async #connect(): Promise<pg.Client> {
     const client = new pg.Client({
-      connectionString: this.#databaseUrl,
+      ...this.#connection,
       application_name: 'catalog-api-readiness',
       connectionTimeoutMillis: timeoutMs,
       keepAlive: true,

@@ -1,6 +1,7 @@
 import { createDatabase } from '@outbound/outbox';
 import {
   listenFault,
+  postgresConnection,
   startAdminServer,
   systemClock,
   type Clock,
@@ -46,9 +47,10 @@ export async function startService(
   clock: Clock = systemClock,
 ): Promise<CatalogService> {
   const { statementTimeoutMs } = config;
+  const connection = postgresConnection(config.databaseUrl);
   const pool = new BoundedPool(
     {
-      connectionString: config.databaseUrl,
+      ...connection,
       application_name: 'catalog-api',
       max: config.poolSize,
       connectionTimeoutMillis: config.connectionTimeoutMs,
@@ -81,7 +83,7 @@ export async function startService(
     () => keys?.ageSeconds ?? NaN,
   );
   const timeouts = () => pool.transactionTimeouts();
-  const readiness = new ReadinessConnection(config.databaseUrl);
+  const readiness = new ReadinessConnection(connection);
   let isStopping = false;
   const app = await createApi({
     db,

@@ -5,6 +5,7 @@ import {
   type KafkaConnection,
   kafkaConnection,
   PipelineError,
+  postgresConnection,
   readConfig,
   redactConfig,
   runUntilSignal,
@@ -49,10 +50,12 @@ function configOrExit(): { config: RelayConfig; kafka: KafkaConnection; budget: 
   try {
     const config = readConfig(configPrefix, configSchema, process.env);
     judgeTimings(config);
+    // Certificates that cannot be used are told now; later they may be in the midst of a renewal.
+    postgresConnection(config.databaseUrl);
     const isProduction = process.env['NODE_ENV'] === 'production';
     return {
       config,
-      kafka: kafkaConnection(config, { prefix: configPrefix, isProduction }),
+      kafka: kafkaConnection(config, { prefix: configPrefix, isProduction, env: process.env }),
       budget: walBudget(config, { prefix: configPrefix }),
     };
   } catch (thrown) {

@@ -30,6 +30,7 @@ async function provision(): Promise<number> {
   const connection = kafkaConnection(settings, {
     prefix: configPrefix,
     isProduction: process.env['NODE_ENV'] === 'production',
+    env: process.env,
   });
   const eventTypes = await loadEventTypes(settings.eventTypes);
   const { deadLetters, parkedKeys } = deadLetterTopics(settings.topicPrefix);

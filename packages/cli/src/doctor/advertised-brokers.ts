@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { KafkaConnection } from '@outbound/service-kit';
 
@@ -27,7 +27,13 @@ export async function advertisedBrokers(
 ): Promise<readonly Advertised[]> {
   const { host, port } = splitAddress(address);
   const socket: Socket = tls
-    ? connectTls({ host, port, servername: host, ...tls })
+    ? connectTls({
+        host,
+        port,
+        // An address is no name that a server could be asked for (RFC 6066 3).
+        ...(isIP(host) ? {} : { servername: host }),
+        ...(typeof tls === 'function' ? tls() : tls),
+      })
     : connect({ host, port });
   socket.setTimeout(5000, () => socket.destroy(new Error('no answer in 5 s')));
   socket.write(request);

@@ -1,3 +1,4 @@
+import { postgresConnection } from '@outbound/service-kit';
 import pg from 'pg';
 import { CliError, exitCodes } from '../exit-codes.ts';
 
@@ -155,7 +156,7 @@ export async function followFailovers(
 ): Promise<void> {
   const url = new URL(databaseUrl);
   url.searchParams.set('replication', 'database');
-  const client = new pg.Client({ connectionString: url.href });
+  const client = new pg.Client(postgresConnection(url.href));
   // A broken connection fails the statement, which says so.
   client.on('error', () => undefined);
   let timer: NodeJS.Timeout | undefined;

@@ -214,7 +214,7 @@ export class BrokerLink {
     if (this.#isClosed)
       throw new KafkaError('KAFKA_UNAVAILABLE', `broker ${this.address}: this session is closed`);
     const { Broker, ConnectionPool } = loadKafkajs();
-    const { clientId, tls: ssl, sasl, connectTimeoutMs, silenceLimitMs } = this.#settings;
+    const { clientId, tls, sasl, connectTimeoutMs, silenceLimitMs } = this.#settings;
     const [host, port] = splitAddress(this.address);
     const logger = kafkajsLogger(this.#log);
     const connectionPool = new ConnectionPool({
@@ -222,7 +222,7 @@ export class BrokerLink {
       port,
       clientId,
       logger,
-      ssl: ssl ?? null,
+      ssl: (typeof tls === 'function' ? tls() : tls) ?? null,
       // The login is ours: see `SaslLogin`.
       sasl: null,
       connectionTimeout: connectTimeoutMs,

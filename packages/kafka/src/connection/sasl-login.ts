@@ -42,12 +42,13 @@ export class SaslLogin {
     commonVersion(saslAuthenticate, this.#versions[saslAuthenticate.key], this.#address);
     let failedBy: unknown;
     const [host, port] = splitAddress(this.#address);
+    const { password } = this.#sasl;
     const exchange = new Authenticator(
       {
         host,
         port,
         // A copy: kafkajs writes its authenticator into this object.
-        sasl: { ...this.#sasl },
+        sasl: { ...this.#sasl, password: typeof password === 'function' ? password() : password },
         send: async (protocol: Parameters<Connection['send']>[0]) =>
           this.#connection.send(protocol).catch((thrown: unknown) => {
             failedBy = notAnAnswer(thrown, this.#address, protocol.request.apiName);

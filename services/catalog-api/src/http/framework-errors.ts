@@ -1,5 +1,6 @@
 import { ApiError } from '../errors.ts';
 import { toApiError } from './json-body.ts';
+import { unknownPath } from './method-not-allowed.ts';
 
 /** Fastify's own refusals, by its codes. What is not here is a defect and becomes a 500 without a word of it. */
 const byCode: Readonly<Record<string, () => ApiError>> = {
@@ -15,6 +16,8 @@ const byCode: Readonly<Record<string, () => ApiError>> = {
     new ApiError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.', {
       headers: { accept: 'application/json' },
     }),
+  // Of QUERY alone, and where no route is: a path that has one answers the method first.
+  FST_ERR_ROUTE_MISSING_CONTENT_TYPE: unknownPath,
   FST_ERR_BAD_URL: () =>
     new ApiError('MALFORMED_REQUEST', 'The path is not percent-encoded as RFC 3986 says.'),
 };

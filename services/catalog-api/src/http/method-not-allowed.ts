@@ -4,7 +4,7 @@ import { ApiError } from '../errors.ts';
 import type { Server } from './create-server.ts';
 
 /** Methods that are routed; any other that Node's parser knows is answered 501. */
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE'];
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];
 
 /**
  * Watches which paths get which methods. The function it gives then lets every path answer every method: OPTIONS tells `Allow`, others that
@@ -52,7 +52,12 @@ function answerMissing(app: Server, url: string, allow: string, missing: readonl
 export function refuseUnknownPath(request: FastifyRequest): never {
   if (!methods.includes(request.method))
     throw new ApiError('METHOD_NOT_IMPLEMENTED', 'The service does not know this method.');
-  throw new ApiError(
+  throw unknownPath();
+}
+
+/** The answer to a path that no route has. */
+export function unknownPath(): ApiError {
+  return new ApiError(
     'UNKNOWN_PATH',
     'There is nothing at this path. GET /openapi.json lists what there is.',
   );

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { PipelineError } from '@outbound/service-kit';
+import { PipelineError, postgresConnection } from '@outbound/service-kit';
 import pg from 'pg';
 import {
   pendingMigrations,
@@ -50,7 +50,7 @@ export async function migrateDatabase(options: MigrateOptions): Promise<readonly
   );
   const timeoutMs = options.lockTimeoutMs ?? 60_000;
   const client = new pg.Client({
-    connectionString: options.databaseUrl,
+    ...postgresConnection(options.databaseUrl),
     application_name: 'catalog-migrate',
     connectionTimeoutMillis: 10_000,
   });

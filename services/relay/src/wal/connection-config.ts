@@ -1,3 +1,4 @@
+import { PipelineError, postgresConnection } from '@outbound/service-kit';
 import type { ClientConfig } from 'pg';
 import { RelayError } from '../errors.ts';
 
@@ -36,7 +37,8 @@ const sessionOptions = [
 /**
  * The driver's configuration. The URL's own `options` stay and come first, so that ours win; the driver lets a URL win over
  * everything beside it, which is why they are written into it.
- * @throws RelayError CONFIG_INVALID if the URL is none; the text is not repeated, since it holds the password.
+ * @throws RelayError CONFIG_INVALID if the URL is none; the text is not repeated, since it holds the password. SOURCE_CONNECTION_LOST where a certificate's file cannot be
+ * used now: it could at the start, so it is being renewed.
  */
 export function clientConfig(settings: ConnectionSettings): ClientConfig {
   let url: URL;
@@ -57,12 +59,21 @@ export function clientConfig(settings: ConnectionSettings): ClientConfig {
   url.searchParams.set('options', own ? `${own} ${sessionOptions}` : sessionOptions);
   url.searchParams.set('application_name', settings.applicationName ?? 'outbound-relay');
   return {
-    connectionString: url.href,
+    ...withCertificates(url.href),
     connectionTimeoutMillis: settings.connectTimeoutMs ?? defaultConnectTimeoutMs,
     // The driver's default is off: a host that vanished would be noticed after a quarter of an hour.
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   };
+}
+
+function withCertificates(url: string): ClientConfig {
+  try {
+    return postgresConnection(url);
+  } catch (cause) {
+    if (!(cause instanceof PipelineError)) throw cause;
+    throw new RelayError('SOURCE_CONNECTION_LOST', cause.message, { cause });
+  }
 }
 
 /**
