@@ -37,7 +37,7 @@ const positions = new Map(rows.map(({ partition, next }) => [partition, BigInt(n
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort());
 const { recordCount, overtaken, isCaughtUp } = await readTopics({
-  connection: kafkaConnection(settings, { prefix: 'LOAD_', isProduction: false }),
+  connection: kafkaConnection(settings, { prefix: 'LOAD_', env: process.env }),
   topics: [topic],
   from: ({ partition, low }) => positions.get(partition) ?? low,
   until: 'end',

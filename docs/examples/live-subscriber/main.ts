@@ -41,7 +41,7 @@ await runUntilSignal(
       product_id uuid primary key, amount numeric not null, currency text not null)`);
 
     const subscription = await subscribe({
-      connection: kafkaConnection(settings, { prefix: 'PRICES_', isProduction: false }),
+      connection: kafkaConnection(settings, { prefix: 'PRICES_', env: process.env }),
       groupId: 'price-list',
       topic,
       eventType: productChange,

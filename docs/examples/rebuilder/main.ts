@@ -50,7 +50,7 @@ await runUntilSignal(
 
     // Resolves on the signal; rejects when nothing is read any more, and then this process ends too.
     await rebuildAndFollow({
-      connection: kafkaConnection(settings, { prefix: 'CACHE_', isProduction: false }),
+      connection: kafkaConnection(settings, { prefix: 'CACHE_', env: process.env }),
       topic,
       eventType: productChange,
       store,

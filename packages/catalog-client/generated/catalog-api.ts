@@ -191,7 +191,7 @@ export interface operations {
                 sku?: string;
             };
             header?: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
             };
             path?: never;
@@ -327,7 +327,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
@@ -730,7 +730,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
@@ -1216,7 +1216,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is wanted; 412 if it is not current. */
                 "if-match"?: string;
@@ -1368,7 +1368,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is replaced, or *; 428 with neither. */
                 "if-match"?: string;
@@ -1680,7 +1680,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is changed, or *; 428 without it. */
                 "if-match": string;
@@ -1758,7 +1758,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is changed, or *; 428 without it. */
                 "if-match": string;
@@ -1973,7 +1973,7 @@ export interface operations {
                 code?: string;
             };
             header?: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
             };
             path?: never;
@@ -2081,7 +2081,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
@@ -2362,7 +2362,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
                 "idempotency-key"?: string;
@@ -2775,7 +2775,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is wanted; 412 if it is not current. */
                 "if-match"?: string;
@@ -2899,7 +2899,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is replaced, or *; 428 with neither. */
                 "if-match"?: string;
@@ -3108,7 +3108,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is changed, or *; 428 without it. */
                 "if-match": string;
@@ -3186,7 +3186,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =. */
+                /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
                 /** @description ETag of the version that is changed, or *; 428 without it. */
                 "if-match": string;

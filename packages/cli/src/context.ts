@@ -76,7 +76,6 @@ export class CliContext {
       { ...this.settings, kafkaBrokers },
       {
         prefix: cliPrefix,
-        isProduction: this.#env['NODE_ENV'] === 'production',
         env: this.#env,
       },
     );

@@ -8,8 +8,7 @@ const read = (env: Record<string, string>) =>
 const connect = (env: Record<string, string>, isProduction = false) =>
   kafkaConnection(read({ RELAY_KAFKA_BROKERS: 'a:9092', ...env }), {
     prefix: 'RELAY_',
-    isProduction,
-    env,
+    env: { ...env, NODE_ENV: isProduction ? 'production' : undefined },
   });
 
 describe('kafkaSettings', () => {

@@ -70,13 +70,12 @@ export type KafkaSettings = z.output<z.ZodObject<ReturnType<typeof kafkaSettings
 
 /**
  * The connection that the settings mean. What was given by file is read again when it is used, so that a renewed certificate or password needs no restart.
- * @param options.isProduction refuses a password over an open connection.
- * @param options.env where the settings were read from.
+ * @param options.env where the settings were read from; where its NODE_ENV is production, a password over an open connection is refused.
  * @throws PipelineError CONFIG_INVALID for settings that contradict each other, and for certificates that cannot be read.
  */
 export function kafkaConnection(
   settings: KafkaSettings,
-  { prefix, isProduction, env }: { prefix: string; isProduction: boolean; env: Environment },
+  { prefix, env }: { prefix: string; env: Environment },
 ): KafkaConnection {
   const { kafkaSaslMechanism: mechanism, kafkaSaslUsername, kafkaSaslPassword } = settings;
   const refuse = (why: string): never => {
@@ -110,7 +109,7 @@ export function kafkaConnection(
       return refuse(
         `${prefix}KAFKA_SASL_MECHANISM needs ${prefix}KAFKA_SASL_USERNAME and ${prefix}KAFKA_SASL_PASSWORD`,
       );
-    if (isProduction && !settings.kafkaTls)
+    if (env['NODE_ENV'] === 'production' && !settings.kafkaTls)
       refuse(
         `${prefix}KAFKA_SASL_MECHANISM without ${prefix}KAFKA_TLS sends credentials in the open: set ${prefix}KAFKA_TLS=true`,
       );

@@ -52,10 +52,9 @@ function configOrExit(): { config: RelayConfig; kafka: KafkaConnection; budget: 
     judgeTimings(config);
     // Certificates that cannot be used are told now; later they may be in the midst of a renewal.
     postgresConnection(config.databaseUrl);
-    const isProduction = process.env['NODE_ENV'] === 'production';
     return {
       config,
-      kafka: kafkaConnection(config, { prefix: configPrefix, isProduction, env: process.env }),
+      kafka: kafkaConnection(config, { prefix: configPrefix, env: process.env }),
       budget: walBudget(config, { prefix: configPrefix }),
     };
   } catch (thrown) {

@@ -29,7 +29,6 @@ async function provision(): Promise<number> {
   const settings = readConfig(configPrefix, schema, Object.fromEntries(ours));
   const connection = kafkaConnection(settings, {
     prefix: configPrefix,
-    isProduction: process.env['NODE_ENV'] === 'production',
     env: process.env,
   });
   const eventTypes = await loadEventTypes(settings.eventTypes);

@@ -87,6 +87,7 @@ const brokerShows = (certificate: Certificate) =>
 /** A client as a program makes it from its settings. */
 async function opened(over: Readonly<Record<string, string | undefined>> = {}) {
   const env = {
+    NODE_ENV: 'production',
     X_KAFKA_BROKERS: kafka.bootstrap.join(','),
     X_KAFKA_TLS: 'true',
     X_KAFKA_SASL_MECHANISM: 'scram-sha-512',
@@ -95,7 +96,7 @@ async function opened(over: Readonly<Record<string, string | undefined>> = {}) {
     ...over,
   };
   const settings = readConfig('X_', z.object(kafkaSettings('tls-test')), env);
-  const connection = kafkaConnection(settings, { prefix: 'X_', isProduction: true, env });
+  const connection = kafkaConnection(settings, { prefix: 'X_', env });
   const reads = await openKafkaReads(connection, silentLog);
   onTestFinished(async () => reads.close());
   return reads.log;

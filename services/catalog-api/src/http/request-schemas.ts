@@ -51,12 +51,7 @@ export const idParams = z.object({ id: z.string().describe('UUIDv7 of the entity
 
 /** Headers, described for the document; what they mean is checked where they are read. */
 export const flowHeaders = z.object({
-  'x-flow-id': z
-    .string()
-    .optional()
-    .describe(
-      'Names the request in logs and events (rule 233): 1 to 128 of the characters A-Z a-z 0-9 / + _ - =.',
-    ),
+  'x-flow-id': z.string().optional().describe('Names the request in logs and events (rule 233).'),
 });
 const idempotencyKey = z
   .string()

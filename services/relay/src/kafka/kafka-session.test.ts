@@ -7,7 +7,7 @@ it('wants an answer sooner than a silent broker is given up, so that a living on
   const limitOf = (env: object) => {
     const schema = z.object(kafkaSettings('outbound-relay'));
     const settings = readConfig('RELAY_', schema, { RELAY_KAFKA_BROKERS: 'a:9092', ...env });
-    return kafkaConnection(settings, { prefix: 'RELAY_', isProduction: false, env: {} }).silenceLimitMs;
+    return kafkaConnection(settings, { prefix: 'RELAY_', env: {} }).silenceLimitMs;
   };
   expect(limitOf({})).toBe(5000);
   expect(limitOf({})).toBeGreaterThan(sessionTiming.replicationTimeoutMs);
