@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { BufferedLines } from './buffered-lines.ts';
 import { hiddenFields, maskUrlCredentials, redact } from './redact.ts';
 
 /** A JSON-lines logger. Message: constant, lower case; facts go into fields named by `LogFields`. */
@@ -49,8 +50,11 @@ export function errorForLog(thrown: unknown, depth = 0): unknown {
   };
 }
 
+const warnLevel = pino.levels.values['warn'] ?? 0;
+
 /**
  * Creates the root logger of a service: JSON lines on stdout, written synchronously, so that the last line before an exit is not lost.
+ * With `isBuffered` lines below `warn` wait for others, some milliseconds at most and never beyond an exit (`BufferedLines`): for who writes one for each of thousands of requests.
  * Hidden fields (`redact.ts`) are replaced, errors under `error` and `err` are cut to what is safe.
  * @param options.write takes a line instead of stdout; for tests.
  * @param options.pretty one readable line per entry, for a person at a terminal. Defaults to false.
@@ -59,11 +63,14 @@ export function createLogger({
   service,
   level,
   pretty = false,
+  isBuffered = false,
   write,
 }: {
   readonly service: string;
   readonly level: LogLevel;
   readonly pretty?: boolean;
+  /** Defaults to false. */
+  readonly isBuffered?: boolean;
   readonly write?: (line: string) => void;
 }): Logger {
   const out = write ?? ((line: string) => void process.stdout.write(line));
@@ -83,8 +90,20 @@ export function createLogger({
       },
       hooks: { streamWrite: maskUrlCredentials },
     },
-    { write: pretty ? (line) => out(prettyLine(line)) : out },
+    isBuffered
+      ? bufferedStream(new BufferedLines(out))
+      : { write: pretty ? (line) => out(prettyLine(line)) : out },
   );
+}
+
+/** pino tells such a stream the level of each line. */
+function bufferedStream(lines: BufferedLines): pino.DestinationStream {
+  const stream = {
+    [pino.symbols.needsMetadataGsym]: true,
+    lastLevel: 0,
+    write: (line: string): void => lines.add(line, stream.lastLevel >= warnLevel),
+  };
+  return stream;
 }
 
 /** Logs nothing: a green test run is silent. */

@@ -16,7 +16,7 @@ function readSettings() {
 }
 
 const config = readSettings();
-const logger = createLogger({ service: 'catalog-api', level: config.logLevel });
+const logger = createLogger({ service: 'catalog-api', level: config.logLevel, isBuffered: true });
 await runUntilSignal(
   async ({ stopRequested, onClose }) => {
     logger.info({ config: redactConfig(apiConfig, config) }, 'starting');
