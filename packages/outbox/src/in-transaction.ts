@@ -1,12 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EventType } from '@outbound/schemas';
-import { backoffMs, PipelineError } from '@outbound/service-kit';
+import { PipelineError } from '@outbound/service-kit';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Database, Transaction } from './database.ts';
 import { Emissions, type EmitRows } from './emissions.ts';
 import type { EventToEmit } from './outbox-row.ts';
+import { retryConflicts } from './outcomes.ts';
 import { queryOf, type Query } from './query.ts';
-import { isWriteConflict } from './sql-states.ts';
 import { watchClient } from './watched-client.ts';
 
 /**
@@ -50,7 +49,7 @@ export type TransactionTimeouts = Readonly<
 >;
 
 /**
- * The only way to emit an event: state and event commit together or not at all (I10). Runs `work` in one transaction and gives
+ * The way to emit events beside any change: state and event commit together or not at all (I10). (Where the change is one statement, `changeInOne` does the same in one round trip.) Runs `work` in one transaction and gives
  * its result after the commit. After a serialization failure or a deadlock `work` runs again from its beginning, with jitter in between,
  * so it must keep nothing outside.
  * @throws PipelineError WRITE_CONFLICT when every try met a conflict; TRANSACTION_ABORTED when `work` swallowed the error of a statement
@@ -64,21 +63,7 @@ export async function inTransaction<Result>(
   work: (open: OpenTransaction) => Promise<Result>,
   options: TransactionOptions = {},
 ): Promise<Result> {
-  const { attempts = 5 } = options;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await runOnce(db, work, options);
-    } catch (error) {
-      if (!isWriteConflict(error)) throw error;
-      if (attempt >= attempts)
-        throw new PipelineError(
-          'WRITE_CONFLICT',
-          `the transaction met a conflict with another one ${attempts} times; nothing was written, try again`,
-          { cause: error },
-        );
-      await delay(backoffMs({ attempt, baseMs: 10, maxMs: 500, random: Math.random }));
-    }
-  }
+  return retryConflicts(options.attempts, () => runOnce(db, work, options));
 }
 
 /** One try, on a connection of its own: drizzle's own checkout keeps the connection for ever if `begin` fails. */

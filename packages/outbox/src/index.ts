@@ -1,3 +1,4 @@
+export { changeInOne, changeStatement } from './change-in-one.ts';
 export { createDatabase, type Database, type Transaction } from './database.ts';
 export {
   inTransaction,
@@ -10,3 +11,9 @@ export { arrayText } from './array-text.ts';
 export type { Query, Statement } from './query.ts';
 export type { EmitRows } from './emissions.ts';
 export { outboxRow, type EventToEmit, type OutboxRow } from './outbox-row.ts';
+export { readStatement } from './run-statement.ts';
+export {
+  PreparedStatement,
+  type BoundStatement,
+  type StatementValues,
+} from './prepared-statement.ts';

@@ -1,5 +1,6 @@
 import { PipelineError } from '@outbound/service-kit';
 import type pg from 'pg';
+import { unknownOutcome } from './outcomes.ts';
 import { isWriteConflict, leavesOutcomeOpen } from './sql-states.ts';
 
 /** What a connection still takes: while `work` runs everything, then the end of the transaction, then nothing. */
@@ -74,11 +75,7 @@ export function watchClient(client: pg.PoolClient, withBegin: string): WatchedCl
       if (refusal === undefined) return error;
       const isProven = answersBehindCommit && !leavesOutcomeOpen(refusal.error);
       if (isProven || isWriteConflict(refusal.error)) return refusal.error;
-      return new PipelineError(
-        'OUTCOME_UNKNOWN',
-        'the connection failed while the transaction was being committed, so it may or may not have been: look at what it would have written before it is repeated',
-        { cause: refusal.error },
-      );
+      return unknownOutcome(refusal.error);
     },
     release: () => {
       client.release(client.getTransactionStatus() !== 'I');

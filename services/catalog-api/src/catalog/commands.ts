@@ -1,15 +1,27 @@
-import { stringifyJson, type Entity } from '@outbound/schemas';
+import type { Entity } from '@outbound/schemas';
 import { ApiError } from '../errors.ts';
 import type { Aggregate } from './aggregate.ts';
-import { checkSent, newRow, notFound, patchedInput, putInput } from './entity-change.ts';
-import { insertRow, lockRow, selectLive, updateRow, type EntityRow } from './entity-rows.ts';
-import { executeOnce, type Answer, type IdempotencyRequest } from './idempotency.ts';
+import {
+  checkSent,
+  created,
+  deleted,
+  notFound,
+  patchedInput,
+  putInput,
+  recreated,
+  replaced,
+  type EntityChange,
+} from './entity-change.ts';
+import { insertRow, lockRow, updateRow, type EntityRow } from './entity-rows.ts';
+import { RowStatements } from './row-statements.ts';
+import { executeOnce, valuesToKeep, type Answer, type IdempotencyRequest } from './idempotency.ts';
 import { assertPreconditions, type Preconditions } from './preconditions.ts';
-import { read, transact, type CommandContext, type UnitOfWork } from './unit-of-work.ts';
+import { readLive, transact, type CommandContext, type UnitOfWork } from './unit-of-work.ts';
+import { canWriteInOne, readRow, writeInOne } from './write-in-one.ts';
 
 /*
- * The commands over any aggregate. Each is one transaction. In each that changes an existing entity the lock comes first,
- * then the preconditions, then the change, then the event: so version = previous + 1 holds, and commit order is version order (I3).
+ * The commands over any aggregate. Each is one transaction, in which version = previous + 1 holds and commit order is version order (I3): a change is decided on the row that it is made of. Either
+ * that row is locked first, or it is read, and changed if it still has the version that was read (`write-in-one.ts`): then one statement does it all.
  */
 
 /** What a PUT did. */
@@ -24,7 +36,7 @@ export interface Written {
  * @param answer what is sent, and stored in the same transaction.
  * @throws ApiError CONFLICT, IDEMPOTENCY_KEY_REUSED
  */
-export function createEntity(
+export async function createEntity(
   context: CommandContext,
   aggregate: Aggregate,
   input: unknown,
@@ -33,11 +45,31 @@ export function createEntity(
     readonly answer: (entity: Entity) => Answer;
   },
 ): Promise<Answer> {
+  const { idempotency } = options;
+  const create = (): EntityChange => created(context.now(), aggregate, context.newId(), input);
+  if (await canWriteInOne(context)) {
+    const change = create();
+    const answer = options.answer(change.entity);
+    const { insert, insertOnce } = RowStatements.of(aggregate);
+    const isWritten =
+      idempotency === undefined
+        ? await writeInOne(context, aggregate, change, insert)
+        : await writeInOne(
+            context,
+            aggregate,
+            change,
+            insertOnce,
+            valuesToKeep(context, idempotency, answer),
+          );
+    // Else the key is known, and the other way finds what was answered.
+    if (isWritten) return answer;
+  }
   return transact(context, aggregate, (unit) =>
-    executeOnce(unit, options.idempotency, async () => {
-      const entity = await insertEntity(unit, aggregate, context.newId(), input);
-      if (entity === undefined) throw new Error('a new UUIDv7 is taken');
-      return options.answer(entity);
+    executeOnce(unit, idempotency, async () => {
+      const change = create();
+      if (!(await write(unit, aggregate, undefined, change)))
+        throw new Error('a new UUIDv7 is taken');
+      return options.answer(change.entity);
     }),
   );
 }
@@ -57,31 +89,28 @@ export interface ChangeRequest<Done> {
  * A replacement that changes nothing writes no version and no event. What a read showed can be put back: fields that stay as they are may be what they are (`checkReplacement`).
  * @throws ApiError VALIDATION_FAILED, PRECONDITION_FAILED, CONFLICT, IDEMPOTENCY_KEY_REUSED
  */
-export function putEntity(
+export async function putEntity(
   context: CommandContext,
   aggregate: Aggregate,
   request: ChangeRequest<Written> & { readonly body: unknown },
 ): Promise<Answer> {
   const { id, body, conditions } = request;
   const sent = checkSent(aggregate.input, body);
-  return change(context, aggregate, request, async (unit) => {
-    const row = await lockRow(unit.tx, aggregate, id);
-    assertPreconditions(conditions, liveVersion(row));
+  return change(context, aggregate, request, (row) => {
     const live = row?.deletedAt === null ? row : undefined;
+    assertPreconditions(conditions, live?.version ?? null);
     const input = putInput(aggregate, live, sent, body);
-    if (live !== undefined)
-      return { entity: await replace(unit, aggregate, live, input), created: false };
-    const entity =
+    const now = context.now();
+    if (live !== undefined) {
+      const step = replaced(now, aggregate, live, input);
+      const entity = step?.entity ?? aggregate.toEntity(live);
+      return { done: { entity, created: false }, step };
+    }
+    const step =
       row === undefined
-        ? await insertEntity(unit, aggregate, id, input)
-        : await recreate(unit, aggregate, row, input);
-    // Somebody else created it between our look and our insert: there was nothing to lock.
-    if (entity === undefined)
-      throw new ApiError(
-        'PRECONDITION_FAILED',
-        'The resource exists already. Replace it with If-Match.',
-      );
-    return { entity, created: true };
+        ? created(now, aggregate, id, input)
+        : recreated(now, aggregate, row, input);
+    return { done: { entity: step.entity, created: true }, step };
   });
 }
 
@@ -94,11 +123,13 @@ export function patchEntity(
   aggregate: Aggregate,
   request: ChangeRequest<Entity> & { readonly patch: unknown },
 ): Promise<Answer> {
-  const { id, patch, conditions } = request;
-  return change(context, aggregate, request, async (unit) => {
-    const row = await lockLive(unit, aggregate, id);
-    assertPreconditions(conditions, row.version);
-    return replace(unit, aggregate, row, patchedInput(aggregate, row, patch));
+  const { patch, conditions } = request;
+  return change(context, aggregate, request, (row) => {
+    const live = assertLive(aggregate, row);
+    assertPreconditions(conditions, live.version);
+    const input = patchedInput(aggregate, live, patch);
+    const step = replaced(context.now(), aggregate, live, input);
+    return { done: step?.entity ?? aggregate.toEntity(live), step };
   });
 }
 
@@ -111,30 +142,11 @@ export function deleteEntity(
   aggregate: Aggregate,
   request: ChangeRequest<void>,
 ): Promise<Answer> {
-  const { id, conditions } = request;
-  return change(context, aggregate, request, async (unit) => {
-    const row = await lockLive(unit, aggregate, id);
-    assertPreconditions(conditions, row.version);
-    const now = context.now();
-    const deleted = await updateRow(unit.tx, aggregate, id, {
-      version: row.version + 1,
-      updatedAt: now,
-      deletedAt: now,
-    });
-    await unit.emit(aggregate, 'D', aggregate.toEntity(deleted));
+  return change(context, aggregate, request, (row) => {
+    const live = assertLive(aggregate, row);
+    assertPreconditions(request.conditions, live.version);
+    return { done: undefined, step: deleted(context.now(), aggregate, live) };
   });
-}
-
-/** One transaction with the change, or with the look at the answer that it had. */
-function change<Done>(
-  context: CommandContext,
-  aggregate: Aggregate,
-  { idempotency, answer }: ChangeRequest<Done>,
-  work: (unit: UnitOfWork) => Promise<Done>,
-): Promise<Answer> {
-  return transact(context, aggregate, (unit) =>
-    executeOnce(unit, idempotency, async () => answer(await work(unit))),
-  );
 }
 
 /** Gives the live entity. @throws ApiError NOT_FOUND */
@@ -143,66 +155,73 @@ export async function getEntity(
   aggregate: Aggregate,
   id: string,
 ): Promise<Entity> {
-  const row = await read(context, aggregate, (db) => selectLive(db, aggregate, id));
+  const row = await readLive(context, aggregate, id);
   if (row === undefined) throw notFound(aggregate);
   return aggregate.toEntity(row);
 }
 
-async function insertEntity(
-  unit: UnitOfWork,
-  aggregate: Aggregate,
-  id: string,
-  input: unknown,
-): Promise<Entity | undefined> {
-  const row = await insertRow(unit.tx, aggregate, newRow(unit.context.now(), aggregate, id, input));
-  if (row === undefined) return undefined;
-  const entity = aggregate.toEntity(row);
-  await unit.emit(aggregate, 'C', entity);
-  return entity;
+/** What a request makes of a row: what is answered, and what has to be written for it, if anything. */
+interface Decided<Done> {
+  readonly done: Done;
+  readonly step: EntityChange | undefined;
 }
 
-async function recreate(
-  unit: UnitOfWork,
-  aggregate: Aggregate,
-  row: EntityRow,
-  input: unknown,
-): Promise<Entity> {
-  const { id: _id, ...columns } = newRow(unit.context.now(), aggregate, row.id, input);
-  const entity = aggregate.toEntity(
-    await updateRow(unit.tx, aggregate, row.id, { ...columns, version: row.version + 1 }),
-  );
-  await unit.emit(aggregate, 'C', entity);
-  return entity;
-}
+/** How often a change is decided on a row that is not locked: whoever is overtaken again and again waits for the row's lock with everybody else, in their order. */
+const quickTries = 2;
 
-/** Replaces what the caller may set, if that changes a byte of the entity. */
-async function replace(
-  unit: UnitOfWork,
+/**
+ * One transaction with the change, or with the look at the answer that it had.
+ * @param decide may be asked again, with the row as somebody else has left it.
+ */
+async function change<Done>(
+  context: CommandContext,
   aggregate: Aggregate,
-  row: EntityRow,
-  input: unknown,
-): Promise<Entity> {
-  const before = aggregate.toEntity(row);
-  const columns = aggregate.toRow(input);
-  const after = aggregate.toEntity({ ...row, ...columns });
-  if (stringifyJson(after) === stringifyJson(before)) return before;
-  const entity = aggregate.toEntity(
-    await updateRow(unit.tx, aggregate, row.id, {
-      ...columns,
-      version: row.version + 1,
-      updatedAt: unit.context.now(),
+  { id, idempotency, answer }: ChangeRequest<Done>,
+  decide: (row: EntityRow | undefined) => Decided<Done>,
+): Promise<Answer> {
+  if (idempotency === undefined && (await canWriteInOne(context))) {
+    const { insertChosen, update } = RowStatements.of(aggregate);
+    for (let tries = 0; tries < quickTries; tries += 1) {
+      const row = await readRow(context, aggregate, id);
+      const { done, step } = decide(row);
+      if (
+        step === undefined ||
+        (row === undefined
+          ? await writeInOne(context, aggregate, step, insertChosen)
+          : await writeInOne(context, aggregate, step, update, { before: row.version }))
+      )
+        return answer(done);
+    }
+  }
+  return transact(context, aggregate, (unit) =>
+    executeOnce(unit, idempotency, async () => {
+      const row = await lockRow(unit.tx, aggregate, id);
+      const { done, step } = decide(row);
+      if (step !== undefined && !(await write(unit, aggregate, row, step)))
+        // Somebody else created it between our look and our insert: there was nothing to lock.
+        throw new ApiError(
+          'PRECONDITION_FAILED',
+          'The resource exists already. Replace it with If-Match.',
+        );
+      return answer(done);
     }),
   );
-  await unit.emit(aggregate, 'U', entity);
-  return entity;
 }
 
-async function lockLive(unit: UnitOfWork, aggregate: Aggregate, id: string): Promise<EntityRow> {
-  const row = await lockRow(unit.tx, aggregate, id);
-  if (row === undefined || row.deletedAt !== null) throw notFound(aggregate);
+/** Writes a change of a locked row, or a new one. @returns false if the id of a new one is taken. */
+async function write(
+  unit: UnitOfWork,
+  aggregate: Aggregate,
+  row: EntityRow | undefined,
+  { row: after, entity, dataOp }: EntityChange,
+): Promise<boolean> {
+  if (row !== undefined) await updateRow(unit.tx, aggregate, row.id, after);
+  else if ((await insertRow(unit.tx, aggregate, after)) === undefined) return false;
+  await unit.emit(aggregate, dataOp, entity);
+  return true;
+}
+
+function assertLive(aggregate: Aggregate, row: EntityRow | undefined): EntityRow {
+  if (row?.deletedAt !== null) throw notFound(aggregate);
   return row;
-}
-
-function liveVersion(row: EntityRow | undefined): number | null {
-  return row === undefined || row.deletedAt !== null ? null : row.version;
 }

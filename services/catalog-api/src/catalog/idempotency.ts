@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { inTransaction, type Transaction } from '@outbound/outbox';
+import { inTransaction, type StatementValues } from '@outbound/outbox';
 import { idempotencyKeyTable as keys, stringifyJson } from '@outbound/schemas';
 import { and, eq, gt, gte, lte, sql } from 'drizzle-orm';
 import { ApiError } from '../errors.ts';
+import { keptValues } from './keep-answer.ts';
 import { transactionOptions, type CommandContext, type UnitOfWork } from './unit-of-work.ts';
 
 /** What makes a repeated request the same one. */
@@ -42,7 +43,7 @@ export async function executeOnce(
   if (request === undefined) return work();
   const { key, requestHash } = request;
   const scope = callersScope(request.scope, context.principal);
-  await lockKey(tx, { scope, key });
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${lockName(scope, key)}, 0))`);
   const now = context.now();
   const [kept] = await tx
     .select()
@@ -67,18 +68,37 @@ export async function executeOnce(
       isRepeated: true,
     };
   const answer = await work();
-  const row = {
-    requestHash,
-    responseStatus: answer.status,
-    responseBody: answer.body,
-    responseHeaders: stringifyJson(answer.headers),
-    createdAt: now,
-  };
+  const row = keptRow(requestHash, answer, now);
   await tx
     .insert(keys)
     .values({ scope, key, ...row })
     .onConflictDoUpdate({ target: [keys.scope, keys.key], set: row });
   return answer;
+}
+
+/** What a statement with `keepAnswer` needs, so that the answer is kept with what it does. */
+export function valuesToKeep(
+  { principal, now }: Pick<CommandContext, 'principal' | 'now'>,
+  request: IdempotencyRequest,
+  answer: Answer,
+): StatementValues {
+  const { key, requestHash } = request;
+  const scope = callersScope(request.scope, principal);
+  return keptValues(lockName(scope, key), {
+    scope,
+    key,
+    ...keptRow(requestHash, answer, now()),
+  });
+}
+
+function keptRow(requestHash: Buffer, { status, body, headers }: Answer, createdAt: Date) {
+  return {
+    requestHash,
+    responseStatus: status,
+    responseBody: body,
+    responseHeaders: stringifyJson(headers),
+    createdAt,
+  };
 }
 
 /**
@@ -131,12 +151,9 @@ function callersScope(scope: string, principal: string | undefined): string {
   return `${scope} of ${createHash('sha256').update(principal).digest('base64url')}`;
 }
 
-/** Two different keys with one hash merely wait for each other. */
-async function lockKey(
-  tx: Transaction,
-  { scope, key }: Pick<IdempotencyRequest, 'scope' | 'key'>,
-): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`${scope} ${key}`}, 0))`);
+/** What the lock of a key is made of. Two different keys with one hash merely wait for each other. */
+function lockName(scope: string, key: string): string {
+  return `${scope} ${key}`;
 }
 
 /** Headers as stored; pg may have parsed the json already, which loses nothing here: they are texts. */

@@ -1,6 +1,7 @@
 import {
   inTransaction,
   outboxRow,
+  readStatement,
   type Database,
   type EventToEmit,
   type OutboxRow,
@@ -9,9 +10,12 @@ import {
   type TransactionOptions,
   type TransactionTimeouts,
 } from '@outbound/outbox';
-import type { DataOp, Entity } from '@outbound/schemas';
+import type { DataOp, Entity, Row } from '@outbound/schemas';
 import type { Aggregate } from './aggregate.ts';
 import { fromDatabaseError } from './database-errors.ts';
+import { selectLive } from './entity-rows.ts';
+import { RowStatements } from './row-statements.ts';
+import { entityText } from './entity-text.ts';
 
 /** What a command needs of its surroundings. Time and ids come in, so that a test decides them. */
 export interface CommandContext {
@@ -62,6 +66,7 @@ function toEvent(
     version: entity.version,
     dataOp,
     data: entity,
+    dataText: entityText(entity),
     // What a caller sent was checked as such before it became a row; the rest of the row is older, perhaps older than a rule.
     origin: dataOp === 'C' ? 'input' : 'stored',
     flowId,
@@ -126,6 +131,27 @@ export async function read<Result>(
     if (options.timeouts !== undefined)
       return await inTransaction(db, ({ tx }) => work(tx), options);
     return await work(db);
+  } catch (error) {
+    throw fromDatabaseError(error, aggregate);
+  }
+}
+
+/**
+ * The live entity's row, or undefined: one statement in one round trip, where the connections keep their timeouts.
+ * @throws ApiError
+ */
+export async function readLive(
+  context: Pick<CommandContext, 'db' | 'timeouts'>,
+  aggregate: Aggregate,
+  id: string,
+): Promise<Row | undefined> {
+  const options = await transactionOptions(context);
+  if (options.timeouts !== undefined)
+    return read(context, aggregate, (db) => selectLive(db, aggregate, id));
+  const statements = RowStatements.of(aggregate);
+  try {
+    const [row] = await readStatement(context.db, statements.live.bind({ id }));
+    return row === undefined ? undefined : statements.toRow(row);
   } catch (error) {
     throw fromDatabaseError(error, aggregate);
   }

@@ -1,4 +1,4 @@
-import { stringifyJson, type Entity } from '@outbound/schemas';
+import type { Entity } from '@outbound/schemas';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import {
@@ -9,6 +9,7 @@ import {
   putEntity,
 } from '../catalog/commands.ts';
 import { entityTag, matchesWeakly } from '../catalog/entity-tag.ts';
+import { entityText } from '../catalog/entity-text.ts';
 import type { Answer } from '../catalog/idempotency.ts';
 import { listEntities } from '../catalog/list.ts';
 import {
@@ -308,6 +309,6 @@ function entityAnswer(entity: Entity): Answer {
   return {
     status: 200,
     headers: { etag: entityTag(entity.version) },
-    body: stringifyJson(entity),
+    body: entityText(entity),
   };
 }
