@@ -1,4 +1,5 @@
 import type { JsonValue } from './json.ts';
+import { LosslessNumber } from 'lossless-json';
 import { stringFault } from './json-text-error.ts';
 import type { JsonLimits } from './json-text.ts';
 
@@ -21,33 +22,73 @@ interface Scanned {
   readonly members: number;
   /** There are escapes by number, or halves of surrogate pairs: what the strings hold has to be looked at. */
   readonly hasRareText: boolean;
+  /** Where the numbers begin and end that JavaScript would print in another way, such as `1.50`. */
+  readonly exact: readonly number[];
 }
 
 /**
- * The value of a JSON text, if it is one that JSON.parse reads without loss and in which there is nothing that we refuse; else undefined, and the careful parser
+ * The value of a JSON text in which there is nothing that we refuse; else undefined, and the careful parser
  * says what it is. Most documents are of this kind, and take it several times faster: no set of keys is made, because a duplicate shows in the numbers of keys before and after.
+ * Numbers that JSON.parse would change go through it as strings that begin with U+0000, which no text of a caller may.
  */
 export function parseOrdinaryJson(text: string, limits: JsonLimits): JsonValue | undefined {
   const scanned = scan(text, limits.depth);
   if (scanned === undefined || scanned.members > limits.keys) return undefined;
+  const { members, hasRareText, exact } = scanned;
+  const hasExact = exact.length > 0;
+  if (hasExact && hasRareText) return undefined;
   let value: JsonValue;
   try {
-    value = JSON.parse(text) as JsonValue;
+    value = JSON.parse(hasExact ? marked(text, exact) : text) as JsonValue;
   } catch {
     return undefined;
   }
-  const { members, hasRareText } = scanned;
-  if (typeof value !== 'object' || value === null)
+  if (typeof value !== 'object' || value === null) {
+    if (hasExact) return unmarked(value);
     return hasRareText && isRefusedText(value) ? undefined : value;
-  return keysIn(value, hasRareText) === members ? value : undefined;
+  }
+  if (keysIn(value, hasRareText) !== members) return undefined;
+  if (hasExact) unmark(value as Record<string, unknown>);
+  return value;
 }
 
-/** @returns undefined for a number that JavaScript would write in another way, and for more levels than `depth`. */
+/** The text with its exact numbers as strings that tell them from others. */
+function marked(text: string, exact: readonly number[]): string {
+  const parts: string[] = [];
+  let done = 0;
+  for (let at = 0; at < exact.length; at += 2) {
+    const [start = 0, end = 0] = exact.slice(at, at + 2);
+    parts.push(text.slice(done, start), '"\\u0000', text.slice(start, end), '"');
+    done = end;
+  }
+  parts.push(text.slice(done));
+  return parts.join('');
+}
+
+function unmarked(value: JsonValue): JsonValue {
+  return typeof value === 'string' && value.startsWith('\0')
+    ? new LosslessNumber(value.slice(1))
+    : value;
+}
+
+/** Puts the numbers back where their marks are. */
+function unmark(value: Record<string, unknown>): void {
+  for (const key of Object.keys(value)) {
+    const member = value[key];
+    if (typeof member === 'string') {
+      if (member.startsWith('\0')) value[key] = new LosslessNumber(member.slice(1));
+    } else if (typeof member === 'object' && member !== null)
+      unmark(member as Record<string, unknown>);
+  }
+}
+
+/** @returns undefined for more levels than `depth`, and for what begins like a number and is none. */
 function scan(text: string, depth: number): Scanned | undefined {
   const { length } = text;
   let members = 0;
   let level = 0;
   let hasRareText = false;
+  const exact: number[] = [];
   for (let at = 0; at < length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === quote) {
@@ -65,12 +106,22 @@ function scan(text: string, depth: number): Scanned | undefined {
       if (level > depth) return undefined;
     } else if (code === closeBrace || code === closeBracket) level -= 1;
     else if (code === minus || (code >= zero && code <= nine)) {
-      const end = endOfOrdinaryNumber(text, at);
+      const end = endOfOrdinaryNumber(text, at) ?? endOfExactNumber(text, at, exact);
       if (end === undefined) return undefined;
       at = end - 1;
     }
   }
-  return { members, hasRareText };
+  return { members, hasRareText, exact };
+}
+
+const anyNumber = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![-+.\deE])/y;
+
+/** The end of any other number of JSON that begins here; where it is goes into `exact`. */
+function endOfExactNumber(text: string, start: number, exact: number[]): number | undefined {
+  anyNumber.lastIndex = start;
+  if (!anyNumber.test(text)) return undefined;
+  exact.push(start, anyNumber.lastIndex);
+  return anyNumber.lastIndex;
 }
 
 const numberToken = /[-\d][-+.\deE]*/y;

@@ -37,8 +37,12 @@ export function jsonPointer(path: readonly (string | number)[]): string {
  * word by UTF-8 encoders; U+0000 is refused by Postgres.
  */
 export function stringFault(text: string): string | undefined {
+  // Most texts have neither half; to look for lone ones takes several times as long.
+  if (!suspicious.test(text)) return undefined;
   if (/\p{Surrogate}/u.test(text))
     return 'holds half of a surrogate pair (\\ud800 to \\udfff alone)';
   if (text.includes('\0')) return 'holds the character U+0000';
   return undefined;
 }
+
+const suspicious = /[\0\ud800-\udfff]/;

@@ -1,4 +1,4 @@
-import { LosslessNumber, parse, stringify } from 'lossless-json';
+import { LosslessNumber, parse } from 'lossless-json';
 import { parseOrdinaryJson } from './json-fast.ts';
 import { acceptedLimits, checkJsonText, requestLimits, type JsonLimits } from './json-text.ts';
 import { JsonTextError, jsonPointer, stringFault } from './json-text-error.ts';
@@ -60,10 +60,34 @@ export function parseAcceptedJson(text: string): JsonValue {
  */
 export function stringifyJson(value: unknown): string {
   const isExact = checkValue(value, undefined);
-  const text = isExact ? JSON.stringify(value) : stringify(value);
+  const text = isExact ? JSON.stringify(value) : write(value as JsonValue);
   if (text === undefined)
     throw new JsonTextError('JSON_UNREPRESENTABLE', '', 'is not a JSON value');
   return text;
+}
+
+/** JSON.stringify of a value that was checked, with each `JsonNumber` as its text. */
+function write(value: JsonValue): string {
+  if (typeof value === 'string') return quoted(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (value instanceof JsonNumber) return value.value;
+  if (Array.isArray(value))
+    return `[${(value as readonly JsonValue[]).map((item) => write(item)).join(',')}]`;
+  const object = value as JsonObject;
+  let members = '';
+  for (const key of Object.keys(object)) {
+    const member = object[key];
+    if (member !== undefined)
+      members += `${members === '' ? '{' : ','}${quoted(key)}:${write(member)}`;
+  }
+  return members === '' ? '{}' : `${members}}`;
+}
+
+/** What JSON.stringify does not write as it stands. Source: ECMA-262, QuoteJSONString. */
+const escaped = /["\\\u0000-\u001f\ud800-\udfff]/;
+
+function quoted(text: string): string {
+  return escaped.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 /** True for an object as JSON knows it: not null, not an array, not a `JsonNumber`. */

@@ -1,11 +1,13 @@
-import { JsonTextError, parseJson, requestLimits, type JsonLimits } from '@outbound/schemas';
+import { parseJson, requestLimits, type JsonLimits } from '@outbound/schemas';
 import { chunkSize } from '../catalog/bulk/write-chunk.ts';
 import { ApiError } from '../errors.ts';
 import { fairTurn } from './fair-turn.ts';
 import { toApiError } from './json-body.ts';
 
-/** One item of a batch: its text, which `parseJson` takes, or why its JSON is refused. */
-export type BatchItem = { readonly text: string } | { readonly error: ApiError };
+/** One item of a batch: its text, which is JSON. */
+export interface BatchItem {
+  readonly text: string;
+}
 
 /** Most characters of one transaction. */
 const maxChunkLength = 262_144;
@@ -17,11 +19,10 @@ export const maxBatchItems = 1_000;
 export const maxItemLength = 262_144;
 
 /**
- * Reads `{"items": [ … ]}` item by item: the limits of depth and keys are those of one item, and an item with a duplicate key
- * or a lone surrogate is refused alone and not with its neighbours. Broken syntax breaks the whole body, because nothing then says where
- * an item ends. Other requests have their turn between two items.
+ * Reads `{"items": [ … ]}` item by item. Broken syntax breaks the whole body, because nothing then says where
+ * an item ends; what else may be wrong with its JSON is the item's own (`readItem`). Other requests have their turn between two items.
  *
- * It gives texts and not values, so each item is parsed twice: eight megabytes of small numbers are ninety as objects, and only those of one chunk have to be there at a time (I9).
+ * It gives texts and not values, which are made of one chunk at a time: eight megabytes of small numbers are ninety as objects, and no more than a chunk's have to be there (I9).
  * @throws ApiError MALFORMED_JSON, VALIDATION_FAILED, BODY_TOO_LARGE
  */
 export async function readBatch(
@@ -39,7 +40,8 @@ export async function readBatch(
         'BODY_TOO_LARGE',
         `Item ${items.length} of the batch is larger than ${maxItemLength} characters, or is not closed.`,
       );
-    items.push(readItem(item, limits));
+    assertJson(item, limits);
+    items.push({ text: item });
     await takeTurn();
   }
   if (items.length === 0) throw wrongShape(`expected 1 to ${maxBatchItems} items, not 0`);
@@ -56,7 +58,7 @@ export function chunksOf(
   const chunks: { start: number; items: BatchItem[] }[] = [];
   let length = 0;
   for (const [index, item] of batch.entries()) {
-    const added = 'text' in item ? item.text.length : 0;
+    const added = item.text.length;
     const chunk = chunks.at(-1);
     if (chunk !== undefined && chunk.items.length < chunkSize && length + added <= maxChunkLength) {
       chunk.items.push(item);
@@ -69,18 +71,18 @@ export function chunksOf(
   return chunks;
 }
 
-function readItem(text: string, limits: JsonLimits): BatchItem {
+/** Checks that there is an item, so that broken syntax is found before anything is written. What else is wrong with it is said when it is read for good. @throws ApiError MALFORMED_JSON */
+function assertJson(text: string, limits: JsonLimits): void {
   try {
-    parseJson(text, limits);
-    return { text };
-  } catch (error) {
-    const refused = toApiError(error);
-    if (
-      !(refused instanceof ApiError) ||
-      (error instanceof JsonTextError && error.code === 'JSON_SYNTAX')
-    )
-      throw refused;
-    return { error: refused };
+    JSON.parse(text);
+  } catch {
+    // Its own words would quote the text.
+    try {
+      parseJson(text, limits);
+    } catch (error) {
+      throw toApiError(error);
+    }
+    throw new ApiError('MALFORMED_JSON', 'The body is refused: an item is not JSON.');
   }
 }
 

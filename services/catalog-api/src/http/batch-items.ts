@@ -8,6 +8,7 @@ import type { Preconditions } from '../catalog/preconditions.ts';
 import { ApiError } from '../errors.ts';
 import { toViolations } from '../violations.ts';
 import type { BatchItem } from './batch-body.ts';
+import { toApiError } from './json-body.ts';
 import { assertChosenId, readEntityId } from './entity-id.ts';
 
 /** A batch route: what it is called, and what an item of it is. */
@@ -110,10 +111,10 @@ export const batchKinds: readonly BatchKind[] = [
 
 /** One item as it is done; what is wrong with it is its own. */
 export function readItem(kind: BatchKind, aggregate: Aggregate, item: BatchItem): BulkItem {
-  if ('error' in item) return item;
   try {
     return kind.read(aggregate, parseJson(item.text, kind.limits));
-  } catch (error) {
+  } catch (thrown) {
+    const error = toApiError(thrown);
     if (error instanceof ApiError) return { error };
     throw error;
   }
