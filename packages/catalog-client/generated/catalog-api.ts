@@ -42,6 +42,54 @@ export interface paths {
         patch: operations["patch_products"];
         trace?: never;
     };
+    "/products/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * As PUT /products/batch, for any number of items: one a line
+         * @description An outcome for each line comes while the body is still sent: read while you write. Without the last line the import broke off: send all of it again under the same Idempotency-Key.
+         */
+        put: operations["put_products_of_stream"];
+        /**
+         * As POST /products/batch, for any number of items: one a line
+         * @description An outcome for each line comes while the body is still sent: read while you write. Without the last line the import broke off: send all of it again under the same Idempotency-Key.
+         */
+        post: operations["create_products_of_stream"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * As PATCH /products/batch, for any number of items: one a line
+         * @description An outcome for each line comes while the body is still sent: read while you write. Without the last line the import broke off: send all of it again under the same Idempotency-Key.
+         */
+        patch: operations["patch_products_of_stream"];
+        trace?: never;
+    };
+    "/products/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gives all products of one moment as a stream
+         * @description The first line names the position in the log: the events of catalog.product-change from there on, taken by version, lead from this state to any later one. Without the last line the stream broke; go on behind the last id that came by `after`, and keep the first position.
+         */
+        get: operations["export_products"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/products/{id}": {
         parameters: {
             query?: never;
@@ -101,6 +149,54 @@ export interface paths {
         head?: never;
         /** Changes some fields of up to 1,000 categories (RFC 7396), each by id or by its unique key */
         patch: operations["patch_categories"];
+        trace?: never;
+    };
+    "/categories/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * As PUT /categories/batch, for any number of items: one a line
+         * @description An outcome for each line comes while the body is still sent: read while you write. Without the last line the import broke off: send all of it again under the same Idempotency-Key.
+         */
+        put: operations["put_categories_of_stream"];
+        /**
+         * As POST /categories/batch, for any number of items: one a line
+         * @description An outcome for each line comes while the body is still sent: read while you write. Without the last line the import broke off: send all of it again under the same Idempotency-Key.
+         */
+        post: operations["create_categories_of_stream"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * As PATCH /categories/batch, for any number of items: one a line
+         * @description An outcome for each line comes while the body is still sent: read while you write. Without the last line the import broke off: send all of it again under the same Idempotency-Key.
+         */
+        patch: operations["patch_categories_of_stream"];
+        trace?: never;
+    };
+    "/categories/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gives all categories of one moment as a stream
+         * @description The first line names the position in the log: the events of catalog.category-change from there on, taken by version, lead from this state to any later one. Without the last line the stream broke; go on behind the last id that came by `after`, and keep the first position.
+         */
+        get: operations["export_categories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/categories/{id}": {
@@ -1167,6 +1263,798 @@ export interface operations {
                                 }[];
                             };
                         }[];
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    put_products_of_stream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: only what failed, and how far it is (rule 181). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "upsert": true,
+                 *       "data": {
+                 *         "sku": "SHOE-42",
+                 *         "name": "Trail running shoe",
+                 *         "description": "Light, with a grip for wet rock.",
+                 *         "brand": "Example Sports",
+                 *         "category": "shoes",
+                 *         "price": {
+                 *           "amount": 99.95,
+                 *           "currency": "EUR"
+                 *         },
+                 *         "attributes": {
+                 *           "colour": "red",
+                 *           "sizes": [
+                 *             41,
+                 *             42,
+                 *             43
+                 *           ]
+                 *         },
+                 *         "status": "ACTIVE"
+                 *       }
+                 *     }
+                 */
+                "application/x-ndjson": {
+                    /** @description UUIDv7; without it the unique key in data says which. */
+                    id?: string;
+                    /** @description As the header If-Match: the ETag of the version that is changed, or *. */
+                    if_match?: string;
+                    /** @description As the header If-None-Match: * creates. */
+                    if_none_match?: string;
+                    /**
+                     * @description Whatever is there is replaced; nothing there is created.
+                     * @enum {boolean}
+                     */
+                    upsert?: true;
+                    data: {
+                        /**
+                         * @description Stock keeping unit; unique among live products.
+                         * @example SHOE-42
+                         */
+                        sku: string;
+                        /** @description Name as a customer reads it. */
+                        name: string;
+                        /** @description Longer text. */
+                        description?: string;
+                        /** @description Brand as a customer reads it. */
+                        brand?: string;
+                        /**
+                         * @description Code of the category.
+                         * @example shoes
+                         */
+                        category?: string;
+                        /** @description Price; absent while it is not known. */
+                        price?: {
+                            /**
+                             * @description Exact decimal; at most 4 digits after the point.
+                             * @example 99.95
+                             */
+                            amount: number;
+                            /**
+                             * Format: iso-4217
+                             * @description ISO 4217 code.
+                             * @example EUR
+                             */
+                            currency: string;
+                        };
+                        /**
+                         * @description Whatever else describes the product; numbers keep every digit.
+                         * @default {}
+                         */
+                        attributes?: Record<string, never>;
+                        /**
+                         * @description Where in its life the product is.
+                         * @default DRAFT
+                         * @enum {string}
+                         */
+                        status?: "DRAFT" | "ACTIVE" | "DISCONTINUED";
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each line, then `end`; or a problem, and then lines without an outcome were not done. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": {
+                        /** @description Its number in the body, from 1; empty lines count. */
+                        line: number;
+                        /** @description As if the line had been sent alone. */
+                        status: number;
+                        id?: string;
+                        etag?: string;
+                        /** @description An error (RFC 9457). */
+                        problem?: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    } | {
+                        /** @description With return=minimal: the lines up to this one are done. */
+                        done: number;
+                        lines: number;
+                        succeeded: number;
+                        failed: number;
+                        repeated: number;
+                    } | {
+                        end: {
+                            lines: number;
+                            succeeded: number;
+                            failed: number;
+                            /** @description How many had been done before under the Idempotency-Key. */
+                            repeated: number;
+                        };
+                    } | {
+                        /** @description An error (RFC 9457). */
+                        problem: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    create_products_of_stream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: only what failed, and how far it is (rule 181). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "sku": "SHOE-42",
+                 *       "name": "Trail running shoe",
+                 *       "description": "Light, with a grip for wet rock.",
+                 *       "brand": "Example Sports",
+                 *       "category": "shoes",
+                 *       "price": {
+                 *         "amount": 99.95,
+                 *         "currency": "EUR"
+                 *       },
+                 *       "attributes": {
+                 *         "colour": "red",
+                 *         "sizes": [
+                 *           41,
+                 *           42,
+                 *           43
+                 *         ]
+                 *       },
+                 *       "status": "ACTIVE"
+                 *     }
+                 */
+                "application/x-ndjson": {
+                    /**
+                     * @description Stock keeping unit; unique among live products.
+                     * @example SHOE-42
+                     */
+                    sku: string;
+                    /** @description Name as a customer reads it. */
+                    name: string;
+                    /** @description Longer text. */
+                    description?: string;
+                    /** @description Brand as a customer reads it. */
+                    brand?: string;
+                    /**
+                     * @description Code of the category.
+                     * @example shoes
+                     */
+                    category?: string;
+                    /** @description Price; absent while it is not known. */
+                    price?: {
+                        /**
+                         * @description Exact decimal; at most 4 digits after the point.
+                         * @example 99.95
+                         */
+                        amount: number;
+                        /**
+                         * Format: iso-4217
+                         * @description ISO 4217 code.
+                         * @example EUR
+                         */
+                        currency: string;
+                    };
+                    /**
+                     * @description Whatever else describes the product; numbers keep every digit.
+                     * @default {}
+                     */
+                    attributes?: Record<string, never>;
+                    /**
+                     * @description Where in its life the product is.
+                     * @default DRAFT
+                     * @enum {string}
+                     */
+                    status?: "DRAFT" | "ACTIVE" | "DISCONTINUED";
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each line, then `end`; or a problem, and then lines without an outcome were not done. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": {
+                        /** @description Its number in the body, from 1; empty lines count. */
+                        line: number;
+                        /** @description As if the line had been sent alone. */
+                        status: number;
+                        id?: string;
+                        etag?: string;
+                        /** @description An error (RFC 9457). */
+                        problem?: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    } | {
+                        /** @description With return=minimal: the lines up to this one are done. */
+                        done: number;
+                        lines: number;
+                        succeeded: number;
+                        failed: number;
+                        repeated: number;
+                    } | {
+                        end: {
+                            lines: number;
+                            succeeded: number;
+                            failed: number;
+                            /** @description How many had been done before under the Idempotency-Key. */
+                            repeated: number;
+                        };
+                    } | {
+                        /** @description An error (RFC 9457). */
+                        problem: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    patch_products_of_stream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: only what failed, and how far it is (rule 181). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "sku": "SHOE-42",
+                 *       "if_match": "*",
+                 *       "patch": {
+                 *         "price": {
+                 *           "amount": 89.95
+                 *         },
+                 *         "attributes": {
+                 *           "colour": null
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/x-ndjson": {
+                    /** @description UUIDv7 of the entity; this, or its unique key. */
+                    id?: string;
+                    /**
+                     * @description Instead of id.
+                     * @example SHOE-42
+                     */
+                    sku?: string;
+                    /** @description As the header If-Match: the ETag of the version that is changed, or *. */
+                    if_match?: string;
+                    patch: {
+                        /**
+                         * @description Stock keeping unit; unique among live products.
+                         * @example SHOE-42
+                         */
+                        sku?: string;
+                        /** @description Name as a customer reads it. */
+                        name?: string;
+                        description?: string | null;
+                        brand?: string | null;
+                        category?: string | null;
+                        price?: {
+                            /**
+                             * @description Exact decimal; at most 4 digits after the point.
+                             * @example 99.95
+                             */
+                            amount?: number;
+                            /**
+                             * Format: iso-4217
+                             * @description ISO 4217 code.
+                             * @example EUR
+                             */
+                            currency?: string;
+                        } | null;
+                        attributes?: Record<string, never> | null;
+                        /**
+                         * @description Where in its life the product is.
+                         * @enum {string}
+                         */
+                        status?: "DRAFT" | "ACTIVE" | "DISCONTINUED";
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each line, then `end`; or a problem, and then lines without an outcome were not done. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": {
+                        /** @description Its number in the body, from 1; empty lines count. */
+                        line: number;
+                        /** @description As if the line had been sent alone. */
+                        status: number;
+                        id?: string;
+                        etag?: string;
+                        /** @description An error (RFC 9457). */
+                        problem?: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    } | {
+                        /** @description With return=minimal: the lines up to this one are done. */
+                        done: number;
+                        lines: number;
+                        succeeded: number;
+                        failed: number;
+                        repeated: number;
+                    } | {
+                        end: {
+                            lines: number;
+                            succeeded: number;
+                            failed: number;
+                            /** @description How many had been done before under the Idempotency-Key. */
+                            repeated: number;
+                        };
+                    } | {
+                        /** @description An error (RFC 9457). */
+                        problem: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    export_products: {
+        parameters: {
+            query?: {
+                /** @description Goes on behind this id, with the state of now: the last that came before a break. */
+                after?: string;
+            };
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One line first, the products by id, and one line at the end; or a problem, and then it is not whole. */
+            200: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": {
+                        export: {
+                            /** @description Its events go on from here. */
+                            event_type: string;
+                            /** @description Position in the write-ahead log: all that was committed before it is in the export. Compares with `source_lsn` of events. */
+                            position: string;
+                            /**
+                             * Format: date-time
+                             * @description When that was, by the clock that gives events their time.
+                             */
+                            at: string;
+                            after?: string;
+                        };
+                    } | {
+                        /**
+                         * Format: uuid
+                         * @description Identifier, given by the service.
+                         */
+                        id: string;
+                        /**
+                         * @description Stock keeping unit; unique among live products.
+                         * @example SHOE-42
+                         */
+                        sku: string;
+                        /** @description Name as a customer reads it. */
+                        name: string;
+                        /** @description Longer text. */
+                        description?: string;
+                        /** @description Brand as a customer reads it. */
+                        brand?: string;
+                        /**
+                         * @description Code of the category.
+                         * @example shoes
+                         */
+                        category?: string;
+                        /** @description Price; absent while it is not known. */
+                        price?: {
+                            /**
+                             * @description Exact decimal; at most 4 digits after the point.
+                             * @example 99.95
+                             */
+                            amount: number;
+                            /**
+                             * Format: iso-4217
+                             * @description ISO 4217 code.
+                             * @example EUR
+                             */
+                            currency: string;
+                        };
+                        /** @description Whatever else describes the product; numbers keep every digit. */
+                        attributes: Record<string, never>;
+                        /**
+                         * @description Where in its life the product is.
+                         * @enum {string}
+                         */
+                        status: "DRAFT" | "ACTIVE" | "DISCONTINUED";
+                        /** @description Counts the changes of this product from 1; its ETag. */
+                        version: number;
+                        /**
+                         * Format: date-time
+                         * @description When it was first created.
+                         */
+                        created_at: string;
+                        /**
+                         * Format: date-time
+                         * @description When it was last changed.
+                         */
+                        updated_at: string;
+                    } | {
+                        end: {
+                            count: number;
+                            position: string;
+                        };
+                    } | {
+                        /** @description An error (RFC 9457). */
+                        problem: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
                     };
                 };
             };
@@ -2726,6 +3614,650 @@ export interface operations {
                                 }[];
                             };
                         }[];
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    put_categories_of_stream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: only what failed, and how far it is (rule 181). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "upsert": true,
+                 *       "data": {
+                 *         "code": "shoes",
+                 *         "name": "Shoes",
+                 *         "description": "What is worn on feet."
+                 *       }
+                 *     }
+                 */
+                "application/x-ndjson": {
+                    /** @description UUIDv7; without it the unique key in data says which. */
+                    id?: string;
+                    /** @description As the header If-Match: the ETag of the version that is changed, or *. */
+                    if_match?: string;
+                    /** @description As the header If-None-Match: * creates. */
+                    if_none_match?: string;
+                    /**
+                     * @description Whatever is there is replaced; nothing there is created.
+                     * @enum {boolean}
+                     */
+                    upsert?: true;
+                    data: {
+                        /**
+                         * @description What products refer to; unique among live categories.
+                         * @example shoes
+                         */
+                        code: string;
+                        /** @description Name as a customer reads it. */
+                        name: string;
+                        /** @description Longer text. */
+                        description?: string;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each line, then `end`; or a problem, and then lines without an outcome were not done. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": {
+                        /** @description Its number in the body, from 1; empty lines count. */
+                        line: number;
+                        /** @description As if the line had been sent alone. */
+                        status: number;
+                        id?: string;
+                        etag?: string;
+                        /** @description An error (RFC 9457). */
+                        problem?: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    } | {
+                        /** @description With return=minimal: the lines up to this one are done. */
+                        done: number;
+                        lines: number;
+                        succeeded: number;
+                        failed: number;
+                        repeated: number;
+                    } | {
+                        end: {
+                            lines: number;
+                            succeeded: number;
+                            failed: number;
+                            /** @description How many had been done before under the Idempotency-Key. */
+                            repeated: number;
+                        };
+                    } | {
+                        /** @description An error (RFC 9457). */
+                        problem: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    create_categories_of_stream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: only what failed, and how far it is (rule 181). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "shoes",
+                 *       "name": "Shoes",
+                 *       "description": "What is worn on feet."
+                 *     }
+                 */
+                "application/x-ndjson": {
+                    /**
+                     * @description What products refer to; unique among live categories.
+                     * @example shoes
+                     */
+                    code: string;
+                    /** @description Name as a customer reads it. */
+                    name: string;
+                    /** @description Longer text. */
+                    description?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each line, then `end`; or a problem, and then lines without an outcome were not done. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": {
+                        /** @description Its number in the body, from 1; empty lines count. */
+                        line: number;
+                        /** @description As if the line had been sent alone. */
+                        status: number;
+                        id?: string;
+                        etag?: string;
+                        /** @description An error (RFC 9457). */
+                        problem?: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    } | {
+                        /** @description With return=minimal: the lines up to this one are done. */
+                        done: number;
+                        lines: number;
+                        succeeded: number;
+                        failed: number;
+                        repeated: number;
+                    } | {
+                        end: {
+                            lines: number;
+                            succeeded: number;
+                            failed: number;
+                            /** @description How many had been done before under the Idempotency-Key. */
+                            repeated: number;
+                        };
+                    } | {
+                        /** @description An error (RFC 9457). */
+                        problem: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    patch_categories_of_stream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+                /** @description 1 to 255 visible ASCII characters; a repeated request gets the first answer for 24 hours, with the header Idempotent-Replayed. */
+                "idempotency-key"?: string;
+                /** @description return=minimal: only what failed, and how far it is (rule 181). */
+                prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "shoes",
+                 *       "if_match": "*",
+                 *       "patch": {
+                 *         "name": "Shoes and boots"
+                 *       }
+                 *     }
+                 */
+                "application/x-ndjson": {
+                    /** @description UUIDv7 of the entity; this, or its unique key. */
+                    id?: string;
+                    /**
+                     * @description Instead of id.
+                     * @example shoes
+                     */
+                    code?: string;
+                    /** @description As the header If-Match: the ETag of the version that is changed, or *. */
+                    if_match?: string;
+                    patch: {
+                        /**
+                         * @description What products refer to; unique among live categories.
+                         * @example shoes
+                         */
+                        code?: string;
+                        /** @description Name as a customer reads it. */
+                        name?: string;
+                        description?: string | null;
+                    };
+                };
+            };
+        };
+        responses: {
+            /** @description An outcome for each line, then `end`; or a problem, and then lines without an outcome were not done. */
+            207: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description return=minimal or return=representation, as Prefer asked (RFC 7240). */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": {
+                        /** @description Its number in the body, from 1; empty lines count. */
+                        line: number;
+                        /** @description As if the line had been sent alone. */
+                        status: number;
+                        id?: string;
+                        etag?: string;
+                        /** @description An error (RFC 9457). */
+                        problem?: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    } | {
+                        /** @description With return=minimal: the lines up to this one are done. */
+                        done: number;
+                        lines: number;
+                        succeeded: number;
+                        failed: number;
+                        repeated: number;
+                    } | {
+                        end: {
+                            lines: number;
+                            succeeded: number;
+                            failed: number;
+                            /** @description How many had been done before under the Idempotency-Key. */
+                            repeated: number;
+                        };
+                    } | {
+                        /** @description An error (RFC 9457). */
+                        problem: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    export_categories: {
+        parameters: {
+            query?: {
+                /** @description Goes on behind this id, with the state of now: the last that came before a break. */
+                after?: string;
+            };
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One line first, the categories by id, and one line at the end; or a problem, and then it is not whole. */
+            200: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": {
+                        export: {
+                            /** @description Its events go on from here. */
+                            event_type: string;
+                            /** @description Position in the write-ahead log: all that was committed before it is in the export. Compares with `source_lsn` of events. */
+                            position: string;
+                            /**
+                             * Format: date-time
+                             * @description When that was, by the clock that gives events their time.
+                             */
+                            at: string;
+                            after?: string;
+                        };
+                    } | {
+                        /**
+                         * Format: uuid
+                         * @description Identifier, given by the service.
+                         */
+                        id: string;
+                        /**
+                         * @description What products refer to; unique among live categories.
+                         * @example shoes
+                         */
+                        code: string;
+                        /** @description Name as a customer reads it. */
+                        name: string;
+                        /** @description Longer text. */
+                        description?: string;
+                        /** @description Counts the changes of this category from 1; its ETag. */
+                        version: number;
+                        /**
+                         * Format: date-time
+                         * @description When it was first created.
+                         */
+                        created_at: string;
+                        /**
+                         * Format: date-time
+                         * @description When it was last changed.
+                         */
+                        updated_at: string;
+                    } | {
+                        end: {
+                            count: number;
+                            position: string;
+                        };
+                    } | {
+                        /** @description An error (RFC 9457). */
+                        problem: {
+                            /** @description Relative and never resolved: /problems/precondition-failed. */
+                            type: string;
+                            title: string;
+                            status: number;
+                            /** @description What is wrong and what to do. */
+                            detail: string;
+                            /** @description Names this occurrence. */
+                            instance: string;
+                            flow_id: string;
+                            violations?: {
+                                /** @enum {string} */
+                                in: "body" | "query" | "path" | "header";
+                                /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                                pointer: string;
+                                message: string;
+                            }[];
+                        };
                     };
                 };
             };

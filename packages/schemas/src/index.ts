@@ -66,7 +66,7 @@ export { readingForm, storedForm } from './reading-form.ts';
 export { maxJsonDepth, maxJsonKeys, requestLimits, type JsonLimits } from './json-text.ts';
 export { currencyCodes } from './currency.ts';
 export { amountFromText, amountToText, money, moneyAmount, type Money } from './money.ts';
-export { entityId, entityVersion, maxAttributesBytes, slug } from './entity-fields.ts';
+export { entityId, entityVersion, maxAttributesBytes, moment, slug } from './entity-fields.ts';
 export {
   product,
   productInput,

@@ -5,6 +5,7 @@ import { uuidv7 } from 'uuidv7';
 import type { TokenVerifier } from './auth/token-verifier.ts';
 import type { Aggregate } from './catalog/aggregate.ts';
 import { categoryAggregate } from './categories/category-aggregate.ts';
+import type { SnapshotSource } from './catalog/snapshot.ts';
 import { registerAggregateRoutes } from './http/aggregate-routes.ts';
 import { createServer, type Server, type ServerLimits } from './http/create-server.ts';
 import { registerAsyncApi } from './http/asyncapi.ts';
@@ -18,11 +19,13 @@ import { productAggregate } from './products/product-aggregate.ts';
 export const aggregates: readonly Aggregate[] = [productAggregate, categoryAggregate];
 
 /** Version of the API's contract, semantic (Zalando rule 116); each is kept in `released/`. */
-export const apiVersion = '1.2.0';
+export const apiVersion = '1.3.0';
 
 /** Builds the whole API over a database, ready to listen. Nothing is asked of the database yet. */
 export async function createApi(options: {
   readonly db: Database;
+  /** Where exports read; without it where everything else does. */
+  readonly snapshots?: SnapshotSource;
   /** See `CommandContext`; without it the connections keep their timeouts. */
   readonly timeouts?: () => Promise<TransactionTimeouts | undefined>;
   /** True from the moment when the service was asked to stop. */
@@ -39,13 +42,16 @@ export async function createApi(options: {
 }): Promise<Server> {
   const { db, logger, metrics, publicUrl, verifier, limits, isStopping = () => false } = options;
   const { timeouts = () => Promise.resolve(undefined) } = options;
-  const { app, answersInFlight, answerOtherMethods } = createServer({
+  const { snapshots = { connect: () => db.$client.connect(), timeouts, settleMs: 20_000 } } =
+    options;
+  const { app, answersInFlight, streams, answerOtherMethods } = createServer({
     logger,
     metrics,
     limits,
     verifier,
     isStopping,
   });
+  metrics.watchStreams(streams.places);
   await registerOpenApi(app, apiVersion);
   for (const aggregate of aggregates) {
     registerAggregateRoutes(app, aggregate, {
@@ -53,6 +59,8 @@ export async function createApi(options: {
       batchBodyLimitBytes: limits.batchBodyLimitBytes,
       pageBytes: limits.pageBytes,
       answersInFlight,
+      streams,
+      snapshots,
       contextOf: (request) => {
         const { traceparent } = request.headers;
         return {

@@ -47,7 +47,9 @@ export const apiConfig = z
       .meta({ unit: 'ms' }),
     requestTimeoutMs: integerSetting({ min: 100, max: 600_000 })
       .default(30_000)
-      .describe('Longest time for a request to arrive whole; its headers get a third of it.')
+      .describe(
+        'Longest time for a request to arrive whole; its headers get a third of it. Of a stream, the longest silence.',
+      )
       .meta({ unit: 'ms' }),
     stopGraceMs: integerSetting({ min: 0, max: 300_000 })
       .default(5_000)
@@ -84,7 +86,7 @@ export const apiConfig = z
     answerTimeoutMs: integerSetting({ min: 100, max: 600_000 })
       .default(30_000)
       .describe(
-        'Longest time for an answer to be taken whole, then its connection is ended; at most 5,000 while half of CATALOG_API_ANSWERS_IN_FLIGHT_BYTES is held.',
+        'Longest time for an answer to be taken whole, of a stream each part of it, then its connection is ended; at most 5,000 for whole ones while half of CATALOG_API_ANSWERS_IN_FLIGHT_BYTES is held.',
       )
       .meta({ unit: 'ms' }),
     bodiesInFlightBytes: integerSetting({ min: 65_536, max: 4_294_967_296 })
@@ -93,6 +95,22 @@ export const apiConfig = z
         'Most bytes of bodies of requests that are not answered yet, over all connections; beyond, the largest that still arrives is answered 503.',
       )
       .meta({ unit: 'bytes' }),
+    maxImports: integerSetting({ min: 1, max: 1_000 })
+      .default(8)
+      .describe(
+        'Most streaming imports at a time, half of them of one caller; more are answered 503.',
+      ),
+    maxExports: integerSetting({ min: 1, max: 100 })
+      .default(4)
+      .describe(
+        'Most exports at a time, half of them of one caller; more are answered 503. Each has a connection to Postgres beside CATALOG_API_POOL_SIZE.',
+      ),
+    exportTimeoutMs: integerSetting({ min: 100, max: 86_400_000 })
+      .default(600_000)
+      .describe(
+        'Longest time of an export, which goes on with `after` then: its snapshot holds back vacuum on the whole database.',
+      )
+      .meta({ unit: 'ms' }),
     maxConnections: integerSetting({ min: 1, max: 1_000_000 })
       .default(4_096)
       .describe('Most connections of callers; more are closed as they come.'),

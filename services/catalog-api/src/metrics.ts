@@ -1,4 +1,5 @@
 import { createMetricsRegistry } from '@outbound/service-kit';
+import type { StreamPlaces } from './streams/stream-places.ts';
 import type { LoadCounts } from './limits/register-limits.ts';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
@@ -21,6 +22,8 @@ export interface ApiMetrics {
   }) => void;
   /** Tells where to ask, at each scrape, what is under way. */
   readonly watchLoad: (read: () => LoadCounts) => void;
+  /** Tells where to ask, at each scrape, which streams are under way. */
+  readonly watchStreams: (places: Pick<StreamPlaces, 'count' | 'bytes'>) => void;
   /** Counts an event whose transaction has committed. */
   readonly countEvent: (event: { readonly eventType: string; readonly dataOp: string }) => void;
   /** Counts answers kept for Idempotency-Keys that were forgotten. */
@@ -92,6 +95,24 @@ export function createApiMetrics(
       this.set(keysAgeSeconds());
     },
   });
+  let streams: Pick<StreamPlaces, 'count' | 'bytes'> = { count: () => 0, bytes: 0 };
+  new Gauge({
+    name: 'catalog_streams_under_way',
+    help: 'Imports and exports that have not ended.',
+    labelNames: ['kind'],
+    registers: [registry],
+    collect() {
+      for (const kind of ['import', 'export'] as const) this.set({ kind }, streams.count(kind));
+    },
+  });
+  new Gauge({
+    name: 'catalog_streams_held_bytes',
+    help: 'What imports and exports have read and not written, or made and not sent.',
+    registers: [registry],
+    collect() {
+      this.set(streams.bytes);
+    },
+  });
   let load = (): LoadCounts => ({ underWay: NaN, waiting: NaN });
   for (const [name, help, read] of [
     [
@@ -116,6 +137,7 @@ export function createApiMetrics(
   return {
     registry,
     watchLoad: (read) => (load = read),
+    watchStreams: (places) => (streams = places),
     observeRequest: ({ method, route, status, durationSeconds }) =>
       requests.observe({ method, route, status: String(status) }, durationSeconds),
     countEvent: ({ eventType, dataOp }) => events.inc({ event_type: eventType, data_op: dataOp }),

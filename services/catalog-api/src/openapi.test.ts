@@ -105,9 +105,11 @@ describe('the OpenAPI document', () => {
       if (requestBody === undefined) continue;
       const [[type, content] = []] = Object.entries(requestBody.content);
       expect(type, name).toBe(
-        name.startsWith('patch') && !name.endsWith('/batch')
-          ? 'application/merge-patch+json'
-          : 'application/json',
+        name.endsWith('/import')
+          ? 'application/x-ndjson'
+          : name.startsWith('patch') && !name.endsWith('/batch')
+            ? 'application/merge-patch+json'
+            : 'application/json',
       );
       expect(content?.schema.additionalProperties, name).toBe(false);
     }

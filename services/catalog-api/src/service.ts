@@ -47,30 +47,44 @@ export async function startService(
   clock: Clock = systemClock,
 ): Promise<CatalogService> {
   const { statementTimeoutMs } = config;
-  const connection = postgresConnection(config.databaseUrl);
+  const postgres = postgresConnection(config.databaseUrl);
+  const connection = {
+    ...postgres,
+    application_name: 'catalog-api',
+    connectionTimeoutMillis: config.connectionTimeoutMs,
+    keepAlive: true,
+  };
+  const limits = {
+    statement_timeout: statementTimeoutMs,
+    lock_timeout: statementTimeoutMs,
+    idle_in_transaction_session_timeout: statementTimeoutMs,
+  };
   const pool = new BoundedPool(
-    {
-      ...connection,
-      application_name: 'catalog-api',
-      max: config.poolSize,
-      connectionTimeoutMillis: config.connectionTimeoutMs,
-      idleTimeoutMillis: 30_000,
-      keepAlive: true,
-    },
+    { ...connection, max: config.poolSize, idleTimeoutMillis: 30_000 },
     {
       maxWaiting: config.poolQueueSize,
       silenceMs: statementTimeoutMs + 5_000,
-      timeouts: {
-        statement_timeout: statementTimeoutMs,
-        lock_timeout: statementTimeoutMs,
-        idle_in_transaction_session_timeout: statementTimeoutMs,
-      },
+      timeouts: limits,
       onPooler: () =>
         logger.info(
           { component: 'pool' },
           'a pooler is between us and the database: timeouts go with each transaction',
         ),
     },
+  );
+  // Exports read for minutes, and take no connection from anybody. Between two readings they wait for their caller.
+  const exportPauseMs = config.answerTimeoutMs + 5_000;
+  const exportPool = new BoundedPool(
+    { ...connection, max: config.maxExports, idleTimeoutMillis: 1_000 },
+    {
+      maxWaiting: config.maxExports,
+      silenceMs: Math.max(statementTimeoutMs + 5_000, exportPauseMs + 5_000),
+      timeouts: { ...limits, idle_in_transaction_session_timeout: exportPauseMs },
+      onPooler: () => undefined,
+    },
+  );
+  exportPool.on('error', (error) =>
+    logger.warn({ component: 'export-pool', error }, 'idle connection lost'),
   );
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on('error', (error) => logger.warn({ component: 'pool', error }, 'idle connection lost'));
@@ -83,10 +97,16 @@ export async function startService(
     () => keys?.ageSeconds ?? NaN,
   );
   const timeouts = () => pool.transactionTimeouts();
-  const readiness = new ReadinessConnection(connection);
+  const readiness = new ReadinessConnection(postgres);
   let isStopping = false;
   const app = await createApi({
     db,
+    snapshots: {
+      connect: () => exportPool.connect(),
+      timeouts: () => exportPool.transactionTimeouts(),
+      // A change may wait for a lock, and then take its own time.
+      settleMs: 2 * statementTimeoutMs + 1_000,
+    },
     timeouts,
     isStopping: () => isStopping,
     logger,
@@ -137,7 +157,7 @@ export async function startService(
       await app.close();
       clearTimeout(cut);
       await housekeeping.stop();
-      await pool.end();
+      await Promise.all([pool.end(), exportPool.end()]);
       await readiness.close();
       await admin.close();
     },

@@ -23,6 +23,10 @@ import type { AnswersInFlight } from './answers-in-flight.ts';
 import type { Server } from './create-server.ts';
 import { assertChosenId, readEntityId } from './entity-id.ts';
 import { registerBatchRoutes } from './batch-route.ts';
+import type { SnapshotSource } from '../catalog/snapshot.ts';
+import type { Streams } from '../streams/streams.ts';
+import { registerExportRoute } from './export-route.ts';
+import { registerImportRoutes } from './import-route.ts';
 import { repeatedHeader } from './idempotency-key.ts';
 import { readChange, readCreation } from './idempotent-request.ts';
 import { jsonMediaType, mergePatchMediaType } from './media-type.ts';
@@ -52,6 +56,9 @@ export interface RouteServices {
   /** Most bytes of a page, but for its last entity. */
   readonly pageBytes: number;
   readonly answersInFlight: AnswersInFlight;
+  readonly streams: Streams;
+  /** Where exports read. */
+  readonly snapshots: SnapshotSource;
   /** The surroundings of a command for this request. */
   readonly contextOf: (request: FastifyRequest) => CommandContext;
 }
@@ -140,6 +147,8 @@ export function registerAggregateRoutes(
   );
 
   registerBatchRoutes(app, aggregate, services);
+  registerImportRoutes(app, aggregate, services);
+  registerExportRoute(app, aggregate, services);
 
   app.get(
     `${path}/:id`,

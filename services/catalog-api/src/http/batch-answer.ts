@@ -18,26 +18,46 @@ export function chunkAnswer(
   outcomes: readonly ItemOutcome[],
   flowId: string,
 ): Answer {
-  const results = outcomes.map((outcome, offset) => {
-    const index = chunk.start + offset;
-    if ('error' in outcome) {
-      // What is wrong with the item as such says where in it; of the entity's fields only they know their place.
-      const item = chunk.items[offset];
-      const isWhole = item !== undefined && 'error' in item;
-      return problemOf(index, outcome.error, isWhole ? '' : kind.fieldsAt, flowId);
-    }
-    const { id, version } = outcome.entity;
-    const status = statuses[outcome.did];
-    return `{"index":${index},"status":${status},"id":"${id}"${status === 204 ? '' : `,"etag":${JSON.stringify(entityTag(version))}`}}`;
-  });
+  const results = outcomes.map((outcome, offset) =>
+    outcomeText(
+      kind,
+      { field: 'index', number: chunk.start + offset, item: chunk.items[offset] },
+      outcome,
+      flowId,
+    ),
+  );
   return { status: 207, headers: {}, body: results.join(',') };
 }
 
-function problemOf(index: number, error: ApiError, at: string, flowId: string): string {
+/** An item, and the number that names it to its caller. */
+export interface NumberedItem {
+  readonly field: 'index' | 'line';
+  readonly number: number;
+  readonly item: BulkItem | undefined;
+}
+
+/** What became of one item, as JSON. */
+export function outcomeText(
+  kind: BatchKind,
+  { field, number, item }: NumberedItem,
+  outcome: ItemOutcome,
+  flowId: string,
+): string {
+  if ('error' in outcome) {
+    // What is wrong with the item as such says where in it; of the entity's fields only they know their place.
+    const isWhole = item !== undefined && 'error' in item;
+    const at = isWhole ? '' : kind.fieldsAt;
+    return stringifyJson({ [field]: number, ...problemOf(outcome.error, at, flowId) });
+  }
+  const { id, version } = outcome.entity;
+  const status = statuses[outcome.did];
+  return `{"${field}":${number},"status":${status},"id":"${id}"${status === 204 ? '' : `,"etag":${JSON.stringify(entityTag(version))}`}}`;
+}
+
+function problemOf(error: ApiError, at: string, flowId: string): Readonly<Record<string, unknown>> {
   const { status } = problemKinds[error.code];
   const { violations, ...problem } = toProblem(error, flowId);
-  return stringifyJson({
-    index,
+  return {
     status,
     problem: {
       ...problem,
@@ -45,5 +65,5 @@ function problemOf(index: number, error: ApiError, at: string, flowId: string): 
         ? {}
         : { violations: below(at, violations).slice(0, maxItemViolations) }),
     },
-  });
+  };
 }

@@ -2,6 +2,7 @@ import type { JsonLimits } from '@outbound/schemas';
 import type { FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
 import { readBatch } from './batch-body.ts';
+import type { StreamKind } from '../streams/stream-places.ts';
 import type { Server } from './create-server.ts';
 import { requestHash } from './idempotency-key.ts';
 import { readBodyText, readJson } from './json-body.ts';
@@ -9,6 +10,7 @@ import {
   assertMediaType,
   jsonMediaType,
   mergePatchMediaType,
+  ndjsonMediaType,
   type BodyMediaType,
 } from './media-type.ts';
 
@@ -18,6 +20,8 @@ declare module 'fastify' {
     readonly consumes?: BodyMediaType;
     /** The body is `{"items": […]}`, read item by item; what one of them may hold. */
     readonly batchLimits?: JsonLimits;
+    /** The route takes or gives a stream, which has bounds of its own (`streams/`) in place of those for bodies and answers. */
+    readonly stream?: StreamKind;
     /** Most keys of the body, where they may be more than 1,000. */
     readonly maxKeys?: number;
   }
@@ -50,6 +54,16 @@ export function registerBodyParser(app: Server): void {
       }
     },
   );
+  // A stream is left where it is: its route reads it bit by bit.
+  app.addContentTypeParser(ndjsonMediaType, (request: FastifyRequest, body, done) => {
+    if (request.routeOptions.config.stream === 'import') done(null, body);
+    else
+      done(
+        new ApiError('UNSUPPORTED_MEDIA_TYPE', 'This path takes no stream.', {
+          headers: { accept: jsonMediaType },
+        }),
+      );
+  });
   app.addHook('onRequest', (request, _reply, done) => {
     const { consumes } = request.routeOptions.config;
     if (consumes !== undefined) assertMediaType(consumes, request.headers);

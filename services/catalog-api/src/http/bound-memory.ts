@@ -23,10 +23,12 @@ export function boundMemory(
     done();
   });
   // The last hook before the body is read, and without a pause: see `watch`.
-  app.addHook('preParsing', ({ raw }, reply, payload, done) => {
+  app.addHook('preParsing', ({ raw, routeOptions }, reply, payload, done) => {
     const { headers } = raw;
-    if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined)
-      bodies.watch(raw, reply.raw);
+    const hasBody =
+      headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+    // A stream keeps little of its body and counts that itself; to watch it would make it flow.
+    if (hasBody && routeOptions.config.stream === undefined) bodies.watch(raw, reply.raw);
     done(null, payload);
   });
   app.addHook('onSend', (_request, reply, payload, done) => {

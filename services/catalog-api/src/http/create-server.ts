@@ -27,6 +27,7 @@ import { isFlowId } from './flow-id.ts';
 import { asApiError } from './framework-errors.ts';
 import { refuseUnknownPath, watchMethods } from './method-not-allowed.ts';
 import { problemHeaders, problemKinds, toProblem } from './problem.ts';
+import { Streams, type StreamSettings } from '../streams/streams.ts';
 
 /** The server with our schemas: what a route registers itself on. */
 export type Server = FastifyInstance<
@@ -43,7 +44,7 @@ export const maxUrlBytes = 8 * 1_024;
 export const maxHeaderBytes = 16 * 1_024;
 
 /** Limits of the server; see `config.ts`. */
-export interface ServerLimits extends Limits, AnswerLimits {
+export interface ServerLimits extends Limits, AnswerLimits, StreamSettings {
   readonly bodyLimitBytes: number;
   readonly bodiesInFlightBytes: number;
   readonly requestTimeoutMs: number;
@@ -68,11 +69,13 @@ export function createServer(options: {
 }): {
   readonly app: Server;
   readonly answersInFlight: AnswersInFlight;
+  readonly streams: Streams;
   readonly answerOtherMethods: () => void;
 } {
   const { logger, metrics, limits, verifier, isStopping } = options;
   // Without the wider type, Fastify's instance has pino's, and no function here could name it.
   const baseLogger: FastifyBaseLogger = logger;
+  const streams = new Streams(limits);
   let isClosing = false;
 
   const sendError = (
@@ -108,7 +111,11 @@ export function createServer(options: {
       connectionsCheckingInterval: Math.min(1_000, Math.ceil(limits.requestTimeoutMs / 10)),
       requireHostHeader: false,
     },
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, randomUUID),
+    clientErrorHandler: (error, socket) => {
+      // Node says so once for each request. Whoever sends a stream may take his time, and is watched by whoever reads it.
+      if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && streams.isExempt(socket)) return;
+      answerClientError(error, socket, randomUUID);
+    },
     // Such a request has no route, so it goes through no hook.
     frameworkErrors: (thrown, request, reply) =>
       writeProblem(reply.raw, asApiError(thrown), request.id),
@@ -137,6 +144,7 @@ export function createServer(options: {
 
   app.addHook('preClose', (done) => {
     isClosing = true;
+    streams.close();
     done();
   });
   app.addHook('onRequest', (request, reply, done) => {
@@ -187,7 +195,7 @@ export function createServer(options: {
     );
     done();
   });
-  return { app, answersInFlight, answerOtherMethods };
+  return { app, answersInFlight, streams, answerOtherMethods };
 }
 
 /** Answers where Fastify has no reply yet. */

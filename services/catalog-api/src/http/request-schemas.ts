@@ -1,7 +1,9 @@
+import { entityId, moment } from '@outbound/schemas';
 import { z } from 'zod';
 import { defaultLimit, maxLimit } from '../catalog/list.ts';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import { maxBatchItems } from './batch-body.ts';
+import { ndjsonMediaType } from './media-type.ts';
 import { problemMediaType } from './problem.ts';
 
 /** The error body in the document. */
@@ -36,7 +38,7 @@ export const notModified = z.null().describe('The caller has the current version
  * The answers of a route in the document, with any error. Typed loosely on purpose: the text that is sent is made once, by the command that also
  * stores or publishes it, so Fastify has no object to check.
  */
-export function answers(byStatus: Readonly<Record<number, z.ZodType>>): unknown {
+export function answers(byStatus: Readonly<Record<number, z.ZodType | LineStream>>): unknown {
   return {
     ...byStatus,
     default: {
@@ -138,3 +140,83 @@ export const batchAnswerSchema = z.object({
     }),
   ),
 });
+
+/** Query of an export. */
+export const exportQuery = z.strictObject({
+  after: entityId
+    .optional()
+    .describe('Goes on behind this id, with the state of now: the last that came before a break.'),
+});
+
+/** A stream of lines in the document, where one schema stands for each of them. */
+interface LineStream {
+  readonly description: string;
+  readonly content: Readonly<Record<string, { readonly schema: z.ZodType }>>;
+}
+
+const ndjson = (line: z.ZodType, description: string): LineStream => ({
+  description,
+  content: { [ndjsonMediaType]: { schema: line } },
+});
+
+/** An export: head, entities, and an end without which it is not whole. */
+export function exportLines({ entity, plural }: Aggregate) {
+  return ndjson(
+    z.union([
+      z.object({
+        export: z.object({
+          event_type: z.string().describe('Its events go on from here.'),
+          position: z
+            .string()
+            .describe(
+              'Position in the write-ahead log: all that was committed before it is in the export. Compares with `source_lsn` of events.',
+            ),
+          at: moment.describe('When that was, by the clock that gives events their time.'),
+          after: z.string().optional(),
+        }),
+      }),
+      entity,
+      z.object({ end: z.object({ count: z.int(), position: z.string() }) }),
+      z.object({ problem: problemSchema }),
+    ]),
+    `One line first, the ${plural} by id, and one line at the end; or a problem, and then it is not whole.`,
+  );
+}
+
+/** Headers of an import. */
+export const importHeaders = createHeaders.extend({
+  prefer: z
+    .string()
+    .optional()
+    .describe('return=minimal: only what failed, and how far it is (rule 181).'),
+});
+
+/** The answer to an import, line by line (Zalando rule 152). */
+export const importOutcomes = ndjson(
+  z.union([
+    z.object({
+      line: z.int().describe('Its number in the body, from 1; empty lines count.'),
+      status: z.int().describe('As if the line had been sent alone.'),
+      id: z.string().optional(),
+      etag: z.string().optional(),
+      problem: problemSchema.optional(),
+    }),
+    z.object({
+      done: z.int().describe('With return=minimal: the lines up to this one are done.'),
+      lines: z.int(),
+      succeeded: z.int(),
+      failed: z.int(),
+      repeated: z.int(),
+    }),
+    z.object({
+      end: z.object({
+        lines: z.int(),
+        succeeded: z.int(),
+        failed: z.int(),
+        repeated: z.int().describe('How many had been done before under the Idempotency-Key.'),
+      }),
+    }),
+    z.object({ problem: problemSchema }),
+  ]),
+  'An outcome for each line, then `end`; or a problem, and then lines without an outcome were not done.',
+);

@@ -9,6 +9,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Gives the place at the gate back; null where there is none. */
     leaveGate: (() => void) | null;
+    /** Of a stream, which enters for each thing that it asks of the database: waits for a place, and gives what leaves it. @throws ApiError OVERLOADED */
+    enterGate: () => Promise<() => void>;
   }
 }
 
@@ -74,6 +76,10 @@ export function registerLimits(app: Server, limits: Limits): () => LoadCounts {
   };
 
   app.decorateRequest('leaveGate', null);
+  app.decorateRequest('enterGate', async function (this: FastifyRequest) {
+    const caller = this.principal?.id;
+    return caller === undefined ? () => undefined : gate.enter(caller);
+  });
   app.addHook('onRequest', (request, reply, done) => {
     const { scope } = request.routeOptions.config;
     if (request.is404 || scope === publicScope) {
@@ -88,7 +94,7 @@ export function registerLimits(app: Server, limits: Limits): () => LoadCounts {
   // After the body has come: who sends slowly must not hold a place meanwhile.
   app.addHook('preHandler', (request, _reply, done) => {
     const caller = request.principal?.id;
-    if (caller === undefined) {
+    if (caller === undefined || request.routeOptions.config.stream !== undefined) {
       done();
       return;
     }
