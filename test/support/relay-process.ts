@@ -14,7 +14,7 @@ export class RelayProcess extends ServiceProcess {
   }
 
   /** Resolves when the relay says that it is in this state (again, if `times` is more than 1). */
-  async reached(state: string, { times = 1, timeoutMs = 30_000 } = {}): Promise<void> {
+  async reached(state: string, { times = 1, timeoutMs = 60_000 } = {}): Promise<void> {
     await eventually(
       () => {
         const reached = this.logs.filter(

@@ -67,7 +67,7 @@ export class ServiceProcess implements AsyncDisposable {
   async log(
     message: string,
     matches: (line: LogLine) => boolean = () => true,
-    timeoutMs = 20_000,
+    timeoutMs = 60_000,
   ): Promise<LogLine> {
     return eventually(
       () => {
