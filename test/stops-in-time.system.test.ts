@@ -160,11 +160,12 @@ describe.each<PostgresMajor>([15, 18])('stopping, on Postgres %i', (major) => {
     await using pipeline = await prepared();
     const relay = await pipeline.startRelay({ RELAY_MAX_IN_FLIGHT_BYTES: String(1024 * 1024) });
     await stack.kafka.stop();
-    // More than fits into the relay's bound and the socket's buffers together.
-    await pipeline.sql.query('call fill(4000, 10000)');
+    // More than fits into the relay's bound and the socket's buffers together. It is looked at meanwhile: a relay that delivers exactly once gives a session up after 15 s.
+    const filled = pipeline.sql.query('call fill(4000, 10000)');
     await eventually(async () => (await relay.metric('relay_reading_paused')) === 1, {
       timeoutMs: 20_000,
     });
+    await filled;
     expect(await stoppedMs(pipeline)).toBeLessThan(2000);
     await Promise.all([stack.postgres.start(), stack.kafka.start()]);
     await relay.reached('streaming', { times: 2 });
