@@ -72,14 +72,18 @@ export function redriveWorld() {
       events.push({ ...event, headerList: () => headers });
     },
     /** What a person asks for. */
-    ask(key: string, verb: RedriveRequest['verb'] = 'redrive', through?: bigint): string {
+    ask(
+      key: string,
+      verb: RedriveRequest['verb'] = 'redrive',
+      { through, partition = 0 }: { readonly through?: bigint; readonly partition?: number } = {},
+    ): string {
       const found = waiting(key);
       requests += 1;
       const id = `request ${requests}`;
       book.add({
         kind: 'request',
         entry: {
-          ...{ id, verb, group: 'g', topic, key, partition: 0, at: '' },
+          ...{ id, verb, group: 'g', topic, key, partition, at: '' },
           from: { '0': found[0]?.place.offset ?? 0n },
           through: { '0': through ?? found.at(-1)?.place.offset ?? -1n },
         },
@@ -137,6 +141,7 @@ export function redriveWorld() {
           log: { info: ignore, warn: ignore, error: ignore },
         },
         find: (each) => dispatcher.find(each),
+        partitionsOf: () => 1,
         alone: (each, task) => dispatcher.alone(each, task),
         isPaused: (each) => dispatcher.isPausedFor(each),
         deliver: (letter, life) => rig.delivery.letter(letter.record, life),

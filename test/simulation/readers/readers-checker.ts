@@ -1,3 +1,4 @@
+import { carryingPartition } from '../../../packages/consumer/src/dead-letters/carrying-partition.ts';
 import { partitionKey, type TopicPartition } from '@outbound/kafka';
 import { DeadLetterRules } from './dead-letter-rules.ts';
 import { GroupProgress } from './group-progress.ts';
@@ -135,7 +136,10 @@ export class ReadersChecker {
     if (record.fate !== 'committed')
       this.#fail(`R4 ${reader} was given ${where}, whose transaction is ${record.fate}`);
     if (state.isOut) this.#fail(`R2 ${reader} began ${where} after it was told that it is out`);
-    else if (!state.share.has(partitionKey(partition)))
+    else if (
+      !state.share.has(partitionKey(partition)) &&
+      !state.share.has(partitionKey(this.#carrying(partition, record.key)))
+    )
       this.#fail(`R2 ${reader} began ${where}, which is not in its share`);
     const silentMs = this.#world.nowMs() - state.heardMs;
     if (silentMs > state.sessionTimeoutMs)
@@ -216,6 +220,14 @@ export class ReadersChecker {
         this.operator.sought(reader, partition, again.filter(isAgain));
       },
     };
+  }
+
+  /** Whose member may begin it, too: of a partition that the topic of today has not, there is nothing but dead letters. */
+  #carrying({ topic, partition }: SimulatedPartition, key: string): TopicPartition {
+    const today = this.#world
+      .partitions()
+      .filter((each) => each.topic === topic && !each.isDeleted);
+    return { topic, partition: carryingPartition({ partition, key }, today.length || undefined) };
   }
 
   /** Its signal was aborted. */

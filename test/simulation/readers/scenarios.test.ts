@@ -19,3 +19,11 @@ it.each([
   const { failures } = await runReadersSchedule(seed, { features: noFeatures });
   expect(failures).toEqual([]);
 });
+
+it('keeps every rule in schedule redrives-75: letters of a partition that the topic has no more are redriven', async () => {
+  const deadLetters = { poison: 0.02, ms: 60, failures: 0.05, attempts: 1 };
+  const { failures } = await runReadersSchedule('redrives-75', {
+    features: { ...noFeatures, deadLetters, redrives: true },
+  });
+  expect(failures).toEqual([]);
+});

@@ -93,6 +93,7 @@ export class GroupSubscription implements Subscription {
       },
       mayHandle: (partition) => this.#member.isOurs(partition),
       topicId: (topic) => this.#member.topicId(topic),
+      partitionsOf: (topic) => this.#member.partitionsOf(topic),
       onFailure: (error) => this.#fail(error),
       over,
     });

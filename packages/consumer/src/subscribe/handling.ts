@@ -31,6 +31,8 @@ export class Handling {
     readonly mayHandle: (partition: TopicPartition) => boolean;
     /** The id of the topic that our positions are of. */
     readonly topicId: (topic: string) => string | undefined;
+    /** How many partitions it has. */
+    readonly partitionsOf: (topic: string) => number | undefined;
     /** The subscription has to end with this. */
     readonly onFailure: (error: unknown) => void;
     /** Ends every wait. */
@@ -97,6 +99,7 @@ export class Handling {
       new Redriver({
         ...{ group: groupId, port: redrive, clock, log },
         find: (at) => this.dispatcher.find(at),
+        partitionsOf: parts.partitionsOf,
         alone: (at, task) => this.dispatcher.alone(at, task),
         isPaused: (at) => this.dispatcher.isPausedFor(at),
         deliver: (letter, life) =>

@@ -38,6 +38,20 @@ describe('a redrive of dead letters', () => {
     expect(member.failures).toEqual([]);
   });
 
+  it.each(['redrive', 'discard'] as const)(
+    'is carried out (%s) by the member with the key’s partition, if the topic was made again with fewer and has not that of the letters',
+    async (verb) => {
+      const member = await parked();
+      world.broken.clear();
+      world.ask('a', verb, { partition: 3 });
+      await member.round();
+      expect(world.book.progress(queue)).toMatchObject({ state: 'done' });
+      expect(world.waiting('a')).toEqual([]);
+      expect(await world.keys.list(scope)).toEqual(new Set());
+      expect(ofA()).toEqual(verb === 'redrive' ? ['a 1', 'a 2', 'a 3'] : []);
+    },
+  );
+
   it('does nothing that nobody has asked for, and nothing twice', async () => {
     const member = await parked();
     world.broken.clear();
@@ -90,7 +104,7 @@ describe('a redrive of dead letters', () => {
 
   it('gives up what is to be discarded and no more; the rest can be redriven', async () => {
     const member = await parked();
-    world.ask('a', 'discard', 0n);
+    world.ask('a', 'discard', { through: 0n });
     await member.round();
     expect(world.book.progress(queue)).toMatchObject({ state: 'waiting', discarded: 1 });
     expect(await world.keys.list(scope)).toEqual(new Set(['a']));
@@ -166,7 +180,7 @@ describe('a redrive of dead letters', () => {
     await parked();
     const again = await world.member(0);
     await again.read();
-    world.ask('a', 'discard', 0n);
+    world.ask('a', 'discard', { through: 0n });
     await again.round();
     expect(world.waiting('a').map(({ place }) => Number(place.offset))).toEqual([1, 2, 3, 4, 5]);
     world.broken.clear();
@@ -180,7 +194,7 @@ describe('a redrive of dead letters', () => {
     const again = await world.member(0);
     await again.read();
     world.broken.clear();
-    world.ask('a', 'discard', 2n);
+    world.ask('a', 'discard', { through: 2n });
     await again.round();
     world.ask('a');
     await again.round();

@@ -9,6 +9,7 @@ import {
   type RedriveRequest,
 } from '../dead-letters/redrive-journal.ts';
 import type { RedrivePort } from '../dead-letters/redrive-port.ts';
+import { carryingPartition } from '../dead-letters/carrying-partition.ts';
 import { mostTries, RedriveTask, whereToBegin } from '../dead-letters/redrive-task.ts';
 import { ConsumerError } from '../errors.ts';
 import type { Outcome } from './attempts.ts';
@@ -30,6 +31,8 @@ export interface RedriverOptions {
   readonly find: (
     at: TopicPartition,
   ) => Pick<PartitionWork, 'committed' | 'highWatermark'> | undefined;
+  /** How many partitions the topic has; undefined while it is not there. */
+  readonly partitionsOf: (topic: string) => number | undefined;
   /** Nothing of the partition may be begun now. */
   readonly isPaused: (at: TopicPartition) => boolean;
   /** `Dispatcher.alone`. */
@@ -138,7 +141,14 @@ export class Redriver {
   }
 
   #isOurs(request: RedriveRequest): boolean {
-    return request.group === this.#options.group && this.#options.find(request) !== undefined;
+    const { group, find } = this.#options;
+    return request.group === group && find(this.#whereOf(request)) !== undefined;
+  }
+
+  /** The partition whose member carries the request out. */
+  #whereOf({ topic, partition, key }: RedriveRequest): TopicPartition {
+    const count = this.#options.partitionsOf(topic);
+    return { topic, partition: carryingPartition({ partition, key }, count) };
   }
 
   /**
@@ -189,8 +199,9 @@ export class Redriver {
    * an event before it would be handled behind it. A place that the topic does not have is of one that was deleted.
    */
   #mayComeAgain({ request }: RedriveTask, { record }: DeadLetter): boolean {
-    if (record.partition !== request.partition) return false;
-    const work = this.#options.find(request);
+    const at = this.#whereOf(request);
+    if (record.partition !== at.partition) return false;
+    const work = this.#options.find(at);
     if (work?.highWatermark === undefined) return true;
     return record.offset < work.highWatermark.offset && record.offset >= work.committed;
   }
@@ -207,10 +218,10 @@ export class Redriver {
           `it was handed out ${mostTries} times, and each time the process ended before the handler did: see why, then redrive again`,
         ),
       );
-    const { topic, partition } = task.request;
-    const outcome = await alone({ topic, partition }, async (life) => {
+    const at = this.#whereOf(task.request);
+    const outcome = await alone(at, async (life) => {
       await port.tell(this.#progress(task));
-      if (isPaused({ topic, partition })) return 'given-up';
+      if (isPaused(at)) return 'given-up';
       const done = await deliver(letter, life);
       if (life.isAbandoned) return 'given-up';
       if (done === 'handled') {
@@ -223,16 +234,15 @@ export class Redriver {
       // The partition goes: whoever has it next goes on.
       task.isActive = false;
     } else if (outcome === 'handled') {
-      log.info({ eid, topic, partition }, 'dead letter handled');
+      log.info({ eid, ...at }, 'dead letter handled');
     } else await this.#failed(task, letter, outcome.error);
   }
 
   async #failed(task: RedriveTask, { eid }: DeadLetter, error: unknown): Promise<void> {
     task.failed({ eid, ...causeOf(error) });
     await this.#tell(this.#progress(task));
-    const { topic, partition } = task.request;
     this.#options.log.warn(
-      { eid, topic, partition, error },
+      { eid, ...this.#whereOf(task.request), error },
       'dead letter could not be handled again: it waits on, and so does what is behind it',
     );
   }
@@ -243,7 +253,7 @@ export class Redriver {
     ends: ReadonlyMap<number, bigint>,
   ): Promise<void> {
     const { alone, clock, port } = this.#options;
-    for (const [at, each] of byPartition(tasks.values())) {
+    for (const [at, each] of this.#byPartition(tasks.values())) {
       const late = new Map<string, DeadLetter[]>();
       let read = ends;
       for (let next = 0; next < each.length;) {
@@ -258,7 +268,7 @@ export class Redriver {
             const task = each[next];
             if (life.isEnding || task === undefined) return false;
             next += 1;
-            await this.#end(task, late.get(queueName(task.request)) ?? []);
+            await this.#end(at, task, late.get(queueName(task.request)) ?? []);
           } while (clock.nowMs() < untilMs);
           return true;
         });
@@ -268,21 +278,32 @@ export class Redriver {
   }
 
   /** **Order**: while nothing else of the partition runs. */
-  async #end(task: RedriveTask, late: readonly DeadLetter[]): Promise<void> {
+  async #end(at: TopicPartition, task: RedriveTask, late: readonly DeadLetter[]): Promise<void> {
     const { release, log } = this.#options;
-    const { id: request, topic, partition, key } = task.request;
+    const { id: request, key } = task.request;
     if (late.some((letter) => task.fate(letter) === 'left')) task.leave();
     else if (late.length > 0) return;
     const isFree = task.leftBehind === 0;
-    if (isFree && key !== null) await release({ topic, partition }, key);
+    if (isFree && key !== null) await release(at, key);
     task.end(isFree ? 'done' : 'waiting');
     await this.#tell(this.#progress(task));
     log.info(
-      { topic, partition, request },
+      { ...at, request },
       isFree
         ? 'no dead letter of the key waits any more: it is free'
         : 'dead letters were given up, and later ones of their key wait',
     );
+  }
+
+  #byPartition(tasks: Iterable<RedriveTask>): [TopicPartition, RedriveTask[]][] {
+    const found = new Map<string, [TopicPartition, RedriveTask[]]>();
+    for (const task of tasks) {
+      const at = this.#whereOf(task.request);
+      const group = found.get(partitionKey(at)) ?? [at, []];
+      group[1].push(task);
+      found.set(partitionKey(at), group);
+    }
+    return [...found.values()];
   }
 
   #progress(task: RedriveTask): RedriveProgress {
@@ -301,15 +322,4 @@ export class Redriver {
     if (this.#told !== what) tell();
     this.#told = what;
   }
-}
-
-function byPartition(tasks: Iterable<RedriveTask>): [TopicPartition, RedriveTask[]][] {
-  const found = new Map<string, [TopicPartition, RedriveTask[]]>();
-  for (const task of tasks) {
-    const name = partitionKey(task.request);
-    const group = found.get(name) ?? [task.request, []];
-    group[1].push(task);
-    found.set(name, group);
-  }
-  return [...found.values()];
 }

@@ -166,6 +166,11 @@ export class GroupMember {
     return this.#watch.view.now(topic)?.topicId;
   }
 
+  /** How many partitions the topic has; undefined while it is not there. */
+  partitionsOf(topic: string): number | undefined {
+    return this.#watch.view.now(topic)?.partitionCount;
+  }
+
   /** Somebody has seen that a topic is not what it was: looks at once. */
   lookAtTopics(): void {
     this.#watch.wake();
