@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { ApiError } from '../errors.ts';
+import type { ConnectionTurns } from './connection-turns.ts';
 import { problemHeaders, problemKinds, toProblem } from './problem.ts';
 
 /** What Node's HTTP parser refused, as an answer. Its message may quote bytes of the request, so it is left out. */
@@ -31,19 +32,20 @@ export function rawAnswer(error: ApiError, flowId: string): string {
   return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`;
 }
 
-/** Answers what the parser refused and closes the connection: after broken framing nobody knows where the next request begins. */
+/** Answers what the parser refused and closes the connection: after broken framing nobody knows where the next request begins. Requests that came whole before it are answered first. */
 export function answerClientError(
   error: NodeJS.ErrnoException,
   socket: Socket,
-  newFlowId: () => string,
+  { turns, newFlowId }: { readonly turns: ConnectionTurns; readonly newFlowId: () => string },
 ): void {
-  // The caller is gone, or an answer is under way and these bytes would land in its body. Node asks the same of itself.
-  const answering =
-    (socket as { _httpMessage?: { headersSent?: boolean } | null })._httpMessage?.headersSent ===
-    true;
-  if (error.code === 'ECONNRESET' || !socket.writable || answering) {
-    socket.destroy();
-    return;
+  // The caller is gone.
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  switch (turns.broken(socket)) {
+    case 'nothing':
+      return;
+    case 'cut':
+      return void socket.destroy();
+    case 'answer':
+      socket.end(rawAnswer(fromClientError(error.code), newFlowId()), () => socket.destroy());
   }
-  socket.end(rawAnswer(fromClientError(error.code), newFlowId()), () => socket.destroy());
 }

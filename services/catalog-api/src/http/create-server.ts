@@ -23,6 +23,7 @@ import { type AnswerLimits } from './answers-in-flight.ts';
 import { registerBodyParser } from './body-parser.ts';
 import { boundMemory } from './bound-memory.ts';
 import { answerClientError } from './client-error.ts';
+import { ConnectionTurns } from './connection-turns.ts';
 import { isFlowId } from './flow-id.ts';
 import { asApiError } from './framework-errors.ts';
 import { refuseUnknownPath, watchMethods } from './method-not-allowed.ts';
@@ -76,6 +77,7 @@ export function createServer(options: {
   // Without the wider type, Fastify's instance has pino's, and no function here could name it.
   const baseLogger: FastifyBaseLogger = logger;
   const streams = new Streams(limits);
+  const turns = new ConnectionTurns();
   let isClosing = false;
 
   const sendError = (
@@ -114,7 +116,7 @@ export function createServer(options: {
     clientErrorHandler: (error, socket) => {
       // Node says so once for each request. Whoever sends a stream may take his time, and is watched by whoever reads it.
       if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && streams.isExempt(socket)) return;
-      answerClientError(error, socket, randomUUID);
+      answerClientError(error, socket, { turns, newFlowId: randomUUID });
     },
     // Such a request has no route, so it goes through no hook.
     frameworkErrors: (thrown, request, reply) =>
@@ -147,6 +149,7 @@ export function createServer(options: {
     streams.close();
     done();
   });
+  turns.register(app);
   app.addHook('onRequest', (request, reply, done) => {
     reply.raw.setHeader('x-flow-id', request.id);
     if (isClosing) {
@@ -213,6 +216,11 @@ function writeProblem(response: ServerResponse, error: ApiError, flowId: string)
 /** What is wrong with a request as its head alone shows. */
 function refusalOfHead(request: FastifyRequest): ApiError | undefined {
   const { raw, headers } = request;
+  // Node's parser takes a request line without a version for HTTP/0.9, whose answers have no head.
+  if (raw.httpVersion !== '1.1' && raw.httpVersion !== '1.0')
+    return new ApiError('MALFORMED_REQUEST', 'This is not an HTTP/1.1 request.', {
+      headers: { connection: 'close' },
+    });
   if (raw.httpVersion === '1.1' && headers.host === undefined)
     return new ApiError('MALFORMED_REQUEST', 'Send the Host header (RFC 9112 3.2).', {
       headers: { connection: 'close' },
