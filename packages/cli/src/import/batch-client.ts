@@ -1,8 +1,12 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { backoffMs } from '@outbound/service-kit';
+import {
+  createSender,
+  NoAnswerError,
+  RefusedError,
+  sendBatch,
+  type ItemResult,
+} from '@outbound/catalog-client';
 import { CliError, exitCodes } from '../exit-codes.ts';
-import { readBatchAnswer, type ItemAnswer } from './batch-answer.ts';
-import { batchBody, type Chunk } from './chunks.ts';
+import type { Chunk } from './chunks.ts';
 import type { LineError } from './import-row.ts';
 
 /** What became of the rows of a batch. */
@@ -24,32 +28,16 @@ export interface BatchClientOptions {
   readonly patienceMs: number;
   /** Told before each pause. */
   readonly onWait: (why: string, waitMs: number) => void;
-  /** One request; `fetch` by default. */
-  readonly fetch?: typeof fetch;
-  readonly random?: () => number;
-  /** The pause; a timer by default. */
-  readonly wait?: (ms: number) => Promise<unknown>;
 }
 
 type Items = Chunk['items'];
 
-interface SendOptions {
-  /** Idempotency-Key. */
-  readonly key: string;
-  readonly signal: AbortSignal;
-}
-
-/**
- * Statuses of a whole answer, or of one item, that pass: the same request again is right. Source: Zalando rule 151, RFC
- * 9110.
- */
+/** Statuses of a whole answer, or of one item, with which patience ended. */
 const passing: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
 const requestTimeoutMs = 120_000;
-/** An item that fails the service itself is reported after so many tries. */
-const serverFaultTries = 3;
 
 /**
- * Sends batches until each is answered. The key makes a repetition harmless: what was created is told again and not
+ * Sends batches until each is answered (`createSender`, `sendBatch`). The key makes a repetition harmless: what was created is told again and not
  * created again.
  * @throws CliError API_UNAVAILABLE when patience ends, API_REFUSED for an answer that no repetition changes.
  */
@@ -60,180 +48,107 @@ export class BatchClient {
     this.#options = options;
   }
 
-  /**
-   * Sends the items as one batch; where that is too large for the API, or for a proxy on the way, in halves, each under
-   * a key of its own that is
-   * made of `key`. Each is tried in full first: what another batch was told must not change the keys of this one, or a
-   * run that goes on would not
-   * know what it has created.
-   */
-  async send(items: Items, { key, signal }: SendOptions): Promise<BatchResult> {
-    const result = await this.#sendWhole(items, { key, signal });
-    if (result !== 'too large') return result;
-    const half = Math.ceil(items.length / 2);
-    const first = await this.send(items.slice(0, half), { key: `${key}.1`, signal });
-    const second = await this.send(items.slice(half), { key: `${key}.2`, signal });
+  /** Sends the items as one batch, or in halves where that is too large. @param options.key Idempotency-Key. */
+  async send(
+    items: Items,
+    { key, signal }: { readonly key: string; readonly signal: AbortSignal },
+  ): Promise<BatchResult> {
+    const { apiUrl, token, path, patienceMs, onWait } = this.#options;
+    let retries = 0;
+    let lastWhy = 'gives no answer';
+    const send = createSender(
+      {
+        patienceMs,
+        attemptTimeoutMs: requestTimeoutMs,
+        basePauseMs: 500,
+        onWait: ({ why, waitMs }) => {
+          retries += 1;
+          lastWhy = why;
+          onWait(why, waitMs);
+        },
+      },
+      () => Promise.resolve(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    );
+    const texts = items.map(({ text }) => text);
+    let results: readonly ItemResult[];
+    try {
+      results = await sendBatch(send, {
+        method: 'POST',
+        url: `${apiUrl}${path}`,
+        texts,
+        key,
+        signal,
+      });
+    } catch (error) {
+      if (error instanceof NoAnswerError)
+        throw this.#unavailable(`gives no answer (${error.reason})`);
+      if (!(error instanceof RefusedError)) throw error;
+      if (passing.has(error.status)) throw this.#unavailable(`answers ${error.status}`);
+      throw refused(`${apiUrl}${path}`, error, items.length);
+    }
+    if (results.some(({ status }) => passing.has(status))) throw this.#unavailable(lastWhy);
+    const made = results.filter(({ status }) => status === 201);
     return {
-      created: first.created + second.created,
-      createdBefore: first.createdBefore + second.createdBefore,
-      errors: [...first.errors, ...second.errors],
-      retries: first.retries + second.retries,
+      created: made.filter(({ wasBefore }) => !wasBefore).length,
+      createdBefore: made.filter(({ wasBefore }) => wasBefore).length,
+      errors: results
+        .filter(({ status }) => status !== 201)
+        .map((result) => itemError(result, items[result.index]?.line ?? 0)),
+      retries,
     };
   }
 
-  async #sendWhole(items: Items, { key, signal }: SendOptions): Promise<BatchResult | 'too large'> {
-    const { patienceMs, onWait, random = Math.random } = this.#options;
-    const deadline = performance.now() + patienceMs;
-    for (let attempt = 1; ; attempt += 1) {
-      signal.throwIfAborted();
-      const { why, retryAfterMs, result } = await this.#once(items, { key, signal }, attempt);
-      if (result !== undefined) return result;
-      if (performance.now() > deadline)
-        throw new CliError(
-          'API_UNAVAILABLE',
-          `the API at ${this.#options.apiUrl} ${why} for ${Math.round(patienceMs / 1000)} s: check it, then ` +
-            'go on with --resume',
-          { exitCode: exitCodes.unavailable },
-        );
-      const waitMs = Math.max(
-        backoffMs({ attempt, baseMs: 500, maxMs: 15_000, random }),
-        retryAfterMs,
-      );
-      onWait(why, waitMs);
-      await (this.#options.wait ?? ((ms: number) => sleep(ms, undefined, { signal })))(waitMs);
-    }
-  }
-
-  async #once(
-    items: Items,
-    { key, signal }: SendOptions,
-    attempt: number,
-  ): Promise<{ why: string; retryAfterMs: number; result?: BatchResult | 'too large' }> {
-    const { apiUrl, token, path } = this.#options;
-    let response: Response;
-    let text: string;
-    try {
-      response = await (this.#options.fetch ?? fetch)(`${apiUrl}${path}`, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          'idempotency-key': key,
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        },
-        body: batchBody(items),
-        signal: AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]),
-      });
-      text = await response.text();
-    } catch (error) {
-      signal.throwIfAborted();
-      return { why: `gives no answer (${reason(error)})`, retryAfterMs: 0 };
-    }
-    const again = { why: `answers ${response.status}`, retryAfterMs: retryAfterMs(response) };
-    if (response.status !== 207) {
-      if (passing.has(response.status)) return again;
-      if (response.status === 413) return { ...again, result: tooLarge(items, text, attempt) };
-      throw refused(apiUrl, path, response.status, text);
-    }
-    const results = readBatchAnswer(text, items.length);
-    if (!results) throw refused(apiUrl, path, 207, noResults(items.length));
-    const isPassing = results.some(
-      ({ status }) => passing.has(status) || (status >= 500 && attempt < serverFaultTries),
+  #unavailable(why: string): CliError {
+    const { apiUrl, patienceMs } = this.#options;
+    return new CliError(
+      'API_UNAVAILABLE',
+      `the API at ${apiUrl} ${why} for ${Math.round(patienceMs / 1000)} s: check it, then ` +
+        'go on with --resume',
+      { exitCode: exitCodes.unavailable },
     );
-    if (isPassing) {
-      const { status } = results.find((item) => item.status >= 429) ?? { status: 503 };
-      return { ...again, why: `answers ${status} for rows` };
-    }
-    const wasBefore = repeatedItems(response.headers.get('idempotent-replayed'));
-    let created = 0;
-    let createdBefore = 0;
-    const errors: LineError[] = [];
-    for (const answer of results) {
-      if (answer.status !== 201) errors.push(itemError(answer, items[answer.index]?.line ?? 0));
-      else if (wasBefore(answer.index)) createdBefore += 1;
-      else created += 1;
-    }
-    return { ...again, result: { created, createdBefore, errors, retries: attempt - 1 } };
   }
 }
 
-/** A row that is too large alone is that row's error and not the import's; of several, halves may do. */
-function tooLarge(items: Items, text: string, attempt: number): BatchResult | 'too large' {
-  const [first] = items;
-  if (!first || items.length > 1) return 'too large';
-  const { type, title, detail } = problemOf(text, 413);
-  return {
-    created: 0,
-    createdBefore: 0,
-    errors: [{ line: first.line, status: 413, type, title, detail }],
-    retries: attempt - 1,
-  };
-}
-
-function itemError({ status, problem }: ItemAnswer, line: number): LineError {
+function itemError({ status, problem }: ItemResult, line: number): LineError {
   return {
     line,
     status,
-    type: problem?.type ?? 'about:blank',
-    title: problem?.title ?? `status ${status}`,
-    detail: problem?.detail ?? '',
+    type: textOf(problem?.type, 'about:blank'),
+    title: textOf(problem?.title, `status ${status}`),
+    detail: textOf(problem?.detail, ''),
     ...(problem?.violations === undefined ? {} : { violations: problem.violations }),
   };
 }
 
-/** Which items the API had answered before, of its header `Idempotent-Replayed: 0-99,200-299`. */
-function repeatedItems(header: string | null): (index: number) => boolean {
-  const ranges = Array.from((header ?? '').matchAll(/(\d+)-(\d+)/g), ([, first, last]) => [
-    Number(first),
-    Number(last),
-  ]);
-  return (index) => ranges.some(([first = 0, last = -1]) => index >= first && index <= last);
-}
-
-/** `Retry-After` in milliseconds, at most a minute; 0 without it, or as a date. */
-function retryAfterMs(response: Response): number {
-  const seconds = Number(response.headers.get('retry-after') ?? 0);
-  return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 60) * 1000 : 0;
-}
-
-function refused(apiUrl: string, path: string, status: number, text: string): CliError {
-  const { title, detail } = problemOf(text, status);
+function refused(url: string, { status, text }: RefusedError, count: number): CliError {
+  const { title, detail } =
+    status === 207
+      ? { title: 'it does not say what became of each row', detail: `of ${count}` }
+      : problemOf(text, status);
   const hint =
     status === 401 || status === 403
       ? 'the access token comes from OUTBOUND_API_TOKEN or --api-token-file; with a good one, --resume goes on'
       : 'is OUTBOUND_API_URL the catalog API?';
   return new CliError(
     'API_REFUSED',
-    `POST ${apiUrl}${path} is answered ${status}: ${title}${detail === '' ? '' : `: ${detail}`} (${hint})`,
+    `POST ${url} is answered ${status}: ${title}${detail === '' ? '' : `: ${detail}`} (${hint})`,
   );
 }
 
-/** In the form in which the API would say it. */
-function noResults(count: number): string {
-  return JSON.stringify({
-    title: 'it does not say what became of each row',
-    detail: `of ${count}`,
-  });
-}
-
-function problemOf(text: string, status: number): { type: string; title: string; detail: string } {
-  let problem: { type?: unknown; title?: unknown; detail?: unknown } = {};
+function problemOf(text: string, status: number): { title: string; detail: string } {
+  let problem: { title?: unknown; detail?: unknown } = {};
   try {
     problem = JSON.parse(text) as typeof problem;
   } catch {
     // A proxy's page; its status says enough.
   }
-  const textOf = (value: unknown, otherwise: string) =>
-    typeof value === 'string' ? value.slice(0, 500) : otherwise;
   return {
-    type: textOf(problem.type, 'about:blank'),
     title: textOf(problem.title, `status ${status}`),
     detail: textOf(problem.detail, ''),
   };
 }
 
-/** Node's fetch says "fetch failed" and keeps the reason beneath. */
-function reason(error: unknown): string {
-  const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
-  for (const said of [cause?.code, cause?.message]) if (typeof said === 'string') return said;
-  return error instanceof Error ? error.name : 'unknown';
+/** Whatever answers there, only a text is a text. */
+function textOf(value: unknown, otherwise: string): string {
+  return typeof value === 'string' ? value.slice(0, 500) : otherwise;
 }
