@@ -8,13 +8,16 @@ export interface HotProduct {
   readonly amounts: readonly string[];
 }
 
+/** The category of all of them. */
+export const crackerCategory = 'crackers';
+
 /** The product to create for a brand, as JSON text, with the first price that was seen. */
 export function crackerInput({ brand, amounts }: PriceHistory): string {
   return JSON.stringify({
     sku: crackerSku(brand),
     name: `Crackers, ${brand}`,
     brand,
-    category: 'crackers',
+    category: crackerCategory,
     status: 'ACTIVE',
     price: { amount: Number(amounts[0] ?? 0), currency: 'USD' },
   });

@@ -3,6 +3,9 @@ import type { Row } from './rows.ts';
 const measures = ['carat', 'depth', 'table', 'x', 'y', 'z'] as const;
 const grades = ['cut', 'color', 'clarity'] as const;
 
+/** The category of all of them. */
+export const diamondCategory = 'diamonds';
+
 /**
  * The product to create for a row of the diamonds table, as JSON text. Its numbers are the table's own digits (`55.0` stays `55.0`):
  * they never pass through a double.
@@ -24,7 +27,7 @@ export function diamondInput(row: Row): string {
   const text = {
     sku: `DIA-${id.padStart(5, '0')}`,
     name: `Round diamond ${carat} ct, ${cut}, ${color}, ${clarity}`,
-    category: 'diamonds',
+    category: diamondCategory,
     status: 'ACTIVE',
   };
   const fields = JSON.stringify(text).slice(1, -1);

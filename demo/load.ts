@@ -61,6 +61,20 @@ export async function loadProducts(
   return { createdCount, reusedCount };
 }
 
+/** Creates the categories that the products name; those that are there already are left alone. @throws CatalogError */
+export async function ensureCategories(
+  client: CatalogClient,
+  codes: ReadonlySet<string>,
+): Promise<void> {
+  for (const code of codes) {
+    const { status, body } = await client.send('POST', '/categories', {
+      body: JSON.stringify({ code, name: `${code.charAt(0).toUpperCase()}${code.slice(1)}` }),
+    });
+    if (status !== 201 && status !== 409)
+      throw new CatalogError(`POST /categories was answered ${status} ${body.slice(0, 300)}`);
+  }
+}
+
 function resultsOf(body: string): readonly ItemResult[] {
   return (JSON.parse(body) as { items: readonly ItemResult[] }).items;
 }

@@ -5,16 +5,16 @@ import picocolors from 'picocolors';
 import { createCatalogClient } from './catalog-client.ts';
 import { claim } from './claim.ts';
 import { closingScreen } from './closing-screen.ts';
-import { crackerInput, currentEtag, findCrackers } from './crackers.ts';
+import { crackerCategory, crackerInput, currentEtag, findCrackers } from './crackers.ts';
 import { dataDirectory } from './data-directory.ts';
-import { diamondInput } from './diamonds.ts';
+import { diamondCategory, diamondInput } from './diamonds.ts';
 import { drained } from './drain.ts';
 import { writeEnvFile } from './env-file.ts';
 import { parseFlags, sliceSize, usage, type Flags } from './flags.ts';
 import { isProven, proofLine } from './judgement.ts';
 import { lagText } from './lag-window.ts';
 import { followTopic } from './live-consumer.ts';
-import { loadProducts } from './load.ts';
+import { ensureCategories, loadProducts } from './load.ts';
 import { startPipeline, type PipelineHost } from './pipeline.ts';
 import { playPrices, type PlayTally } from './play.ts';
 import { nodeProblem } from './prerequisites.ts';
@@ -91,6 +91,7 @@ async function demo(
   onClose('subscriber', close);
   const client = createCatalogClient({ baseUrl: apiUrl, token: apiToken, signal });
 
+  await ensureCategories(client, new Set([crackerCategory, diamondCategory]));
   progress.begin('load', items.length, () => `${number(lags.count)} received, ${lagText(lags)}`);
   const { createdCount, reusedCount } = await loadProducts(client, {
     items,

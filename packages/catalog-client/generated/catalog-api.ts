@@ -441,7 +441,6 @@ export interface operations {
                  *       "name": "Trail running shoe",
                  *       "description": "Light, with a grip for wet rock.",
                  *       "brand": "Example Sports",
-                 *       "category": "shoes",
                  *       "price": {
                  *         "amount": 99.95,
                  *         "currency": "EUR"
@@ -651,7 +650,6 @@ export interface operations {
                  *             "name": "Trail running shoe",
                  *             "description": "Light, with a grip for wet rock.",
                  *             "brand": "Example Sports",
-                 *             "category": "shoes",
                  *             "price": {
                  *               "amount": 99.95,
                  *               "currency": "EUR"
@@ -846,7 +844,6 @@ export interface operations {
                  *           "name": "Trail running shoe",
                  *           "description": "Light, with a grip for wet rock.",
                  *           "brand": "Example Sports",
-                 *           "category": "shoes",
                  *           "price": {
                  *             "amount": 99.95,
                  *             "currency": "EUR"
@@ -1332,7 +1329,6 @@ export interface operations {
                  *         "name": "Trail running shoe",
                  *         "description": "Light, with a grip for wet rock.",
                  *         "brand": "Example Sports",
-                 *         "category": "shoes",
                  *         "price": {
                  *           "amount": 99.95,
                  *           "currency": "EUR"
@@ -1552,7 +1548,6 @@ export interface operations {
                  *       "name": "Trail running shoe",
                  *       "description": "Light, with a grip for wet rock.",
                  *       "brand": "Example Sports",
-                 *       "category": "shoes",
                  *       "price": {
                  *         "amount": 99.95,
                  *         "currency": "EUR"
@@ -2281,7 +2276,6 @@ export interface operations {
                  *       "name": "Trail running shoe",
                  *       "description": "Light, with a grip for wet rock.",
                  *       "brand": "Example Sports",
-                 *       "category": "shoes",
                  *       "price": {
                  *         "amount": 99.95,
                  *         "currency": "EUR"

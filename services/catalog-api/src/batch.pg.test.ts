@@ -17,6 +17,7 @@ let before: string;
 beforeAll(async () => {
   catalog = await startCatalog();
   await send(catalog.url, 'POST', '/products', { body: '{"sku":"HERE","name":"Here"}' });
+  await send(catalog.url, 'POST', '/categories', { body: '{"code":"c","name":"C"}' });
 });
 afterAll(() => catalog.close());
 beforeEach(async () => {

@@ -33,6 +33,8 @@ export const apiErrorCodes = [
   'REQUEST_TIMEOUT',
   /** Another live entity has the same unique key. */
   'CONFLICT',
+  /** Other live entities refer to it, so it cannot go or take another name. */
+  'REFERENCED',
   /** If-Match or If-None-Match does not fit the entity as it is now. */
   'PRECONDITION_FAILED',
   /** The body is larger than the route takes. */

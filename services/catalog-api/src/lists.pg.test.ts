@@ -13,6 +13,8 @@ interface Page {
 let catalog: TestCatalog;
 beforeAll(async () => {
   catalog = await startCatalog();
+  for (const n of [0, 1, 2])
+    await send(catalog.url, 'POST', '/categories', { body: `{"code":"c-${n}","name":"N"}` });
   const items = Array.from(
     { length: 25 },
     (_, n) =>

@@ -42,6 +42,7 @@ describe('a deleted entity', () => {
     const personal = 'Ada Lovelace';
     const product = `{"sku":"ADA","name":"${personal}","description":"${personal}","brand":"${personal}",
       "category":"ada","price":{"amount":1.50,"currency":"EUR"},"attributes":{"by":"${personal}"}}`;
+    await change('POST', '/categories', {}, '{"code":"ada","name":"N"}');
     const created = await change('POST', '/products', {}, product);
     const { id } = created.json;
     const kept = await change('POST', '/products', {}, '{"sku":"KEPT","name":"N"}');

@@ -1,3 +1,4 @@
+import { referenceChecks } from './reference-checks.ts';
 import { declaredTopics } from '@outbound/schemas';
 import { walBudget } from '@outbound/service-kit';
 import type pg from 'pg';
@@ -87,6 +88,7 @@ async function databaseChecks(context: CliContext, directory: string): Promise<r
       ...judgeRetainedLog(await slot.judge(pool)),
       judgeMigrations(migrationFiles(directory), await appliedMigrations(pool)),
       ...(facts.has_outbox ? [await outboxCheck(pool, new Date(facts.server_ms))] : []),
+      ...(await referenceChecks(pool)),
       judgeClock(facts.server_ms - (beforeMs + afterMs) / 2, afterMs - beforeMs),
     ];
   } catch (error) {

@@ -10,6 +10,23 @@ export interface Filter {
 }
 
 /**
+ * References are held by triggers of the tables, whoever writes and however many at once (`migrations/0024_references.sql`): a path that writes rows has nothing to call. What is declared here is what to say when one
+ * refuses, by the name of its constraint.
+ */
+export interface References {
+  /** Fields that name another entity, which has to be there when the field is set. */
+  readonly to: readonly {
+    readonly constraint: string;
+    readonly field: string;
+    /** The other kind, and its field: `category`, `code`. */
+    readonly kind: string;
+    readonly kindField: string;
+  }[];
+  /** Keeps an entity, and the field that it is named by, as long as a live one refers to it. */
+  readonly from: readonly { readonly constraint: string; readonly field: string }[];
+}
+
+/**
  * The declaration of one kind of entity over REST, beside how it is stored. Commands, routes and documents are derived from it: a new kind is one such value, one
  * table and one event type. Methods and not function properties, so that a list of different aggregates has a type.
  */
@@ -29,6 +46,8 @@ export interface Aggregate<EntityRow = Row, Input = unknown> extends StoredAggre
   /** Which field to name when Postgres reports this index as violated. */
   readonly uniqueKeys: readonly { readonly index: string; readonly field: string }[];
   readonly filters: Readonly<Record<string, Filter>>;
+  /** What the entity refers to, and who refers to it. */
+  readonly references: References;
   /** What is left of an entity whose data was dropped: as little as the table takes. */
   readonly purged: Input;
   /** All columns that the caller decides; null where a field is absent, so that a replacement clears it. */

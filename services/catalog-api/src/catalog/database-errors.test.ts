@@ -1,6 +1,7 @@
 import { PipelineError } from '@outbound/service-kit';
 import { describe, expect, it } from 'vitest';
 import { ApiError } from '../errors.ts';
+import { categoryAggregate } from '../categories/category-aggregate.ts';
 import { productAggregate } from '../products/product-aggregate.ts';
 import { fromDatabaseError } from './database-errors.ts';
 
@@ -56,6 +57,24 @@ describe('what the database says', () => {
     expect(conflict).toMatchObject({ code: 'CONFLICT', violations: [{ pointer: '/sku' }] });
     expect((conflict as Error).message).not.toContain('SECRET');
     expect(codeOf(driverError('23505', { constraint: 'outbox_pkey' }))).toBe('passed through');
+  });
+
+  it('is about a reference if a trigger of ours refuses it, on either side, and says who is meant', () => {
+    const unknown = fromDatabaseError(
+      wrapped(driverError('23514', { constraint: 'product_category_exists' })),
+      productAggregate,
+    );
+    expect(unknown).toMatchObject({
+      code: 'VALIDATION_FAILED',
+      violations: [{ pointer: '/category', message: 'is the code of no category' }],
+    });
+    const referred = Object.assign(new Error('2 products refer to it, the first is 1'), {
+      ...{ code: '23514', constraint: 'category_referred' },
+    });
+    expect(fromDatabaseError(wrapped(referred), categoryAggregate)).toMatchObject({
+      code: 'REFERENCED',
+      message: expect.stringContaining(': 2 products refer to it, the first is 1.') as string,
+    });
   });
 
   it.each(['Connection terminated unexpectedly', 'timeout exceeded when trying to connect'])(

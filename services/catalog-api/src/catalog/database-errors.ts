@@ -76,6 +76,10 @@ function translate(
       ? undefined
       : uniqueConflict(aggregate, field, { cause });
   }
+  if (state === '23514' && aggregate !== undefined) {
+    const refusal = referenceRefusal(aggregate, constraint, message, cause);
+    if (refusal !== undefined) return refusal;
+  }
   // The schema refuses these before; if one passes, it is still the value that is wrong and not the service.
   if (state.startsWith('22') || state === '23514')
     return new ApiError('VALIDATION_FAILED', 'The database refuses a value of the request.', {
@@ -94,6 +98,38 @@ export function uniqueConflict(
     ...options,
     violations: [{ in: 'body', pointer: `/${field}`, message: 'is taken' }],
   });
+}
+
+/** What a trigger that holds references says. Its message counts those that refer and names the first by its id. */
+function referenceRefusal(
+  { name, references }: Aggregate,
+  constraint: string | undefined,
+  message: string,
+  cause: unknown,
+): ApiError | undefined {
+  const to = references.to.find((each) => each.constraint === constraint);
+  if (to !== undefined)
+    return new ApiError(
+      'VALIDATION_FAILED',
+      `There is no ${to.kind} with this ${to.kindField}. Create it first.`,
+      {
+        cause,
+        violations: [
+          {
+            in: 'body',
+            pointer: `/${to.field}`,
+            message: `is the ${to.kindField} of no ${to.kind}`,
+          },
+        ],
+      },
+    );
+  const from = references.from.find((each) => each.constraint === constraint);
+  if (from === undefined) return undefined;
+  return new ApiError(
+    'REFERENCED',
+    `The ${name} cannot go, nor its ${from.field} change: ${message}. Change or delete those first.`,
+    { cause },
+  );
 }
 
 function* causes(error: unknown): Generator<Error> {

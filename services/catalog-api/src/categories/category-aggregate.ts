@@ -22,6 +22,7 @@ export const categoryAggregate: Aggregate<typeof categoryTable.$inferSelect, Cat
   },
   uniqueKeys: [{ index: 'category_code_key', field: 'code' }],
   filters: { code: { column: categoryTable.code, schema: categoryInput.shape.code } },
+  references: { to: [], from: [{ constraint: 'category_referred', field: 'code' }] },
   purged: { code: 'purged', name: 'purged' },
   toRow: ({ code, name, description }) => ({ code, name, description: description ?? null }),
 };

@@ -34,6 +34,7 @@ export const problemKinds: Readonly<
   METHOD_NOT_ALLOWED: { status: 405, title: 'The method is not allowed here' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request did not arrive in time' },
   CONFLICT: { status: 409, title: 'The resource conflicts with another one' },
+  REFERENCED: { status: 409, title: 'Other resources refer to this one' },
   PRECONDITION_FAILED: { status: 412, title: 'The precondition does not hold' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },
   EVENT_TOO_LARGE: { status: 413, title: 'The resource is too large to be published' },

@@ -23,7 +23,6 @@ export const productAggregate: Aggregate<typeof productTable.$inferSelect, Produ
       name: 'Trail running shoe',
       description: 'Light, with a grip for wet rock.',
       brand: 'Example Sports',
-      category: 'shoes',
       price: { amount: 99.95, currency: 'EUR' },
       attributes: { colour: 'red', sizes: [41, 42, 43] },
       status: 'ACTIVE',
@@ -36,6 +35,15 @@ export const productAggregate: Aggregate<typeof productTable.$inferSelect, Produ
     brand: { column: productTable.brand, schema: productInput.shape.brand.unwrap() },
     category: { column: productTable.category, schema: productInput.shape.category.unwrap() },
     sku: { column: productTable.sku, schema: productInput.shape.sku },
+  },
+  references: {
+    to: [
+      {
+        ...{ constraint: 'product_category_exists', field: 'category' },
+        ...{ kind: 'category', kindField: 'code' },
+      },
+    ],
+    from: [],
   },
   purged: { sku: 'purged', name: 'purged', attributes: {}, status: 'DISCONTINUED' },
   toRow: ({ sku, name, description, brand, category, price, attributes, status }) => ({

@@ -112,9 +112,11 @@ async function writeSingle(
   };
 }
 
-/** The database refused a value that the schema let pass, and that ended the transaction for all: whose it was has to be found out. */
+/** The database refused a value that the schema let pass, or to let go what others refer to, and that ended the transaction for all: whose it was has to be found out. */
 function isAnItemsFault(error: unknown): error is ApiError {
-  return error instanceof ApiError && error.code === 'VALIDATION_FAILED';
+  return (
+    error instanceof ApiError && (error.code === 'VALIDATION_FAILED' || error.code === 'REFERENCED')
+  );
 }
 
 /** Also a unique key that an update met: when we looked nobody had it. */
