@@ -110,6 +110,26 @@ export interface paths {
         patch: operations["patch_product"];
         trace?: never;
     };
+    "/products/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what a product was, the newest version first
+         * @description As far back as events are kept: `kept_since` says from when on none is missing. Versions from before may be there, or not; version 1 is the creation. A page ends when its bytes are used up; whether there are more is said by `next` alone.
+         */
+        get: operations["list_product_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/categories": {
         parameters: {
             query?: never;
@@ -217,6 +237,26 @@ export interface paths {
         head?: never;
         /** Changes some fields of a category (RFC 7396) */
         patch: operations["patch_category"];
+        trace?: never;
+    };
+    "/categories/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what a category was, the newest version first
+         * @description As far back as events are kept: `kept_since` says from when on none is missing. Versions from before may be there, or not; version 1 is the creation. A page ends when its bytes are used up; whether there are more is said by `next` alone.
+         */
+        get: operations["list_category_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/event-types": {
@@ -2842,6 +2882,163 @@ export interface operations {
             };
         };
     };
+    list_product_versions: {
+        parameters: {
+            query?: {
+                /** @description From a link of a page; opaque. */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+            };
+            path: {
+                /** @description UUIDv7 of the entity. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now. */
+            200: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description This page. */
+                        self: string;
+                        /** @description The first page. */
+                        first: string;
+                        /** @description The page after, with older versions, if there is one. */
+                        next?: string;
+                        /**
+                         * Format: date-time
+                         * @description From this moment on no version is missing; absent where that is not known.
+                         */
+                        kept_since?: string;
+                        items: {
+                            /** @description As `version` of the data, and the ETag. */
+                            version: number;
+                            /** @description C created, U updated, D deleted, S where only a snapshot is left. */
+                            operation: string;
+                            /**
+                             * Format: date-time
+                             * @description When it was changed.
+                             */
+                            occurred_at: string;
+                            data: {
+                                /**
+                                 * Format: uuid
+                                 * @description Identifier, given by the service.
+                                 */
+                                id: string;
+                                /**
+                                 * @description Stock keeping unit; unique among live products.
+                                 * @example SHOE-42
+                                 */
+                                sku: string;
+                                /** @description Name as a customer reads it. */
+                                name: string;
+                                /** @description Longer text. */
+                                description?: string;
+                                /** @description Brand as a customer reads it. */
+                                brand?: string;
+                                /**
+                                 * @description Code of the category.
+                                 * @example shoes
+                                 */
+                                category?: string;
+                                /** @description Price; absent while it is not known. */
+                                price?: {
+                                    /**
+                                     * @description Exact decimal; at most 4 digits after the point.
+                                     * @example 99.95
+                                     */
+                                    amount: number;
+                                    /**
+                                     * Format: iso-4217
+                                     * @description ISO 4217 code.
+                                     * @example EUR
+                                     */
+                                    currency: string;
+                                };
+                                /** @description Whatever else describes the product; numbers keep every digit. */
+                                attributes: Record<string, never>;
+                                /**
+                                 * @description Where in its life the product is.
+                                 * @enum {string}
+                                 */
+                                status: "DRAFT" | "ACTIVE" | "DISCONTINUED";
+                                /** @description Counts the changes of this product from 1; its ETag. */
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description When it was first created.
+                                 */
+                                created_at: string;
+                                /**
+                                 * Format: date-time
+                                 * @description When it was last changed.
+                                 */
+                                updated_at: string;
+                            };
+                        }[];
+                    };
+                };
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
     list_categories: {
         parameters: {
             query?: {
@@ -4817,6 +5014,135 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Any error; see type. */
+            default: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    /** @description With 429 and 503: seconds after which it is worth trying again. */
+                    "Retry-After"?: string;
+                    /** @description With 405: the methods of this path. */
+                    Allow?: string;
+                    /** @description With 401 and 403, and with 400 where the token is shown wrong: how to show one, and what this one lacks (RFC 6750). */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": {
+                        /** @description Relative and never resolved: /problems/precondition-failed. */
+                        type: string;
+                        title: string;
+                        status: number;
+                        /** @description What is wrong and what to do. */
+                        detail: string;
+                        /** @description Names this occurrence. */
+                        instance: string;
+                        flow_id: string;
+                        violations?: {
+                            /** @enum {string} */
+                            in: "body" | "query" | "path" | "header";
+                            /** @description JSON Pointer (RFC 6901), or / and the name of the parameter. */
+                            pointer: string;
+                            message: string;
+                        }[];
+                    };
+                };
+            };
+        };
+    };
+    list_category_versions: {
+        parameters: {
+            query?: {
+                /** @description From a link of a page; opaque. */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description Names the request in logs and events (rule 233). */
+                "x-flow-id"?: string;
+            };
+            path: {
+                /** @description UUIDv7 of the entity. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now. */
+            200: {
+                headers: {
+                    /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
+                    "X-Flow-ID"?: string;
+                    /** @description Requests a second that you may send in the long run (rule 153); not there where callers have no rate. */
+                    "X-RateLimit-Limit"?: string;
+                    /** @description Requests that you may send now. */
+                    "X-RateLimit-Remaining"?: string;
+                    /** @description Seconds until all of them are there again. */
+                    "X-RateLimit-Reset"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description This page. */
+                        self: string;
+                        /** @description The first page. */
+                        first: string;
+                        /** @description The page after, with older versions, if there is one. */
+                        next?: string;
+                        /**
+                         * Format: date-time
+                         * @description From this moment on no version is missing; absent where that is not known.
+                         */
+                        kept_since?: string;
+                        items: {
+                            /** @description As `version` of the data, and the ETag. */
+                            version: number;
+                            /** @description C created, U updated, D deleted, S where only a snapshot is left. */
+                            operation: string;
+                            /**
+                             * Format: date-time
+                             * @description When it was changed.
+                             */
+                            occurred_at: string;
+                            data: {
+                                /**
+                                 * Format: uuid
+                                 * @description Identifier, given by the service.
+                                 */
+                                id: string;
+                                /**
+                                 * @description What products refer to; unique among live categories.
+                                 * @example shoes
+                                 */
+                                code: string;
+                                /** @description Name as a customer reads it. */
+                                name: string;
+                                /** @description Longer text. */
+                                description?: string;
+                                /** @description Counts the changes of this category from 1; its ETag. */
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description When it was first created.
+                                 */
+                                created_at: string;
+                                /**
+                                 * Format: date-time
+                                 * @description When it was last changed.
+                                 */
+                                updated_at: string;
+                            };
+                        }[];
+                    };
+                };
             };
             /** @description Any error; see type. */
             default: {

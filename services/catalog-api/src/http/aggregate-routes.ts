@@ -33,6 +33,7 @@ import { jsonMediaType, mergePatchMediaType } from './media-type.ts';
 import { readReturnPreference, type ReturnPreference } from './prefer.ts';
 import { pageBody } from './page-body.ts';
 import { absolute, pageLinks } from './page-links.ts';
+import { registerVersionsRoute } from './versions-route.ts';
 import {
   answers,
   changeHeaders,
@@ -176,6 +177,8 @@ export function registerAggregateRoutes(
       return reply.headers({ ...headers, 'content-type': jsonMediaType }).send(body);
     },
   );
+
+  registerVersionsRoute(app, aggregate, services);
 
   app.put(
     `${path}/:id`,

@@ -92,17 +92,22 @@ export const putHeaders = patchHeaders.extend({
   'if-none-match': z.string().optional().describe('* creates; 428 with neither.'),
 });
 
+/** Where a page begins, and its length. */
+export const limitQuery = {
+  cursor: z.string().max(200).optional().describe('From a link of a page; opaque.'),
+  limit: z
+    .string()
+    .regex(/^[1-9]\d{0,3}$/, `must be a whole number from 1 to ${maxLimit}`)
+    .transform(Number)
+    .pipe(z.number().max(maxLimit, `must be a whole number from 1 to ${maxLimit}`))
+    .default(defaultLimit)
+    .meta({ type: 'integer', minimum: 1, maximum: maxLimit }),
+};
+
 /** Query of a list: its filters, a cursor, a limit, and nothing else. */
 export function listQuery({ filters }: Aggregate) {
   return z.strictObject({
-    cursor: z.string().max(200).optional().describe('From a link of a page; opaque.'),
-    limit: z
-      .string()
-      .regex(/^[1-9]\d{0,3}$/, `must be a whole number from 1 to ${maxLimit}`)
-      .transform(Number)
-      .pipe(z.number().max(maxLimit, `must be a whole number from 1 to ${maxLimit}`))
-      .default(defaultLimit)
-      .meta({ type: 'integer', minimum: 1, maximum: maxLimit }),
+    ...limitQuery,
     ...Object.fromEntries(
       Object.entries(filters).map(([name, { schema }]) => [
         name,

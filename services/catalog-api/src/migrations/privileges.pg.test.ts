@@ -179,6 +179,17 @@ describe.each<PostgresMajor>([18, 15])('roles on Postgres %i', (major) => {
       );
   });
 
+  test('the api reads the history of one entity by a function, and no event otherwise; the relay does not', async () => {
+    const call = `select * from entity_versions('catalog.product', 'catalog.product-change', gen_random_uuid(), null, 10, 1000)`;
+    expect((await api.query(call)).rowCount).toBe(0);
+    await api.query('select outbox_kept_since()');
+    for (const statement of [call, 'select outbox_kept_since()'])
+      await expect(relay.query(statement), statement).rejects.toMatchObject(insufficientPrivilege);
+    await expect(api.query('select from outbox_partition')).rejects.toMatchObject(
+      insufficientPrivilege,
+    );
+  });
+
   test('the operator erases one entity at a time by functions, which nobody else may call', async () => {
     const calls = [
       "select product_erase('00000000-0000-7000-8000-000000000000')",
