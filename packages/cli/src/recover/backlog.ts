@@ -46,6 +46,7 @@ export async function prepareBacklog(
   await session.query(`
     create temp table recover_seen (topic text not null, eid uuid not null);
     create temp table recover_waiting (eid uuid not null, aggregatetype text not null, aggregateid text not null, version bigint not null);
+    create temp table recover_torn (aggregatetype text not null, aggregateid text not null);
     create temp table recover_given_up (eid uuid not null);
     create temp table recover_route (type text not null, data_op text not null, topic text)`);
   await session.query(
@@ -177,7 +178,8 @@ const missingSql = `
 /**
  * Entities of which an event is missing that is older than what waits in their dead letters: it was on its way when its key was parked, and never
  * came. Behind the letters it would come too late (I3). So those letters are taken out of what waits: they are to be given up, and their events
- * come again, from the missing one on; provided that the outbox has all of them.
+ * come again, from the missing one on; provided that the outbox has all of them. The same where a letter itself never came (`noteWaiting`): its event would be parked behind
+ * it, and nobody could redrive what stands behind a letter that is not there.
  */
 async function takeOvertaken(session: RecoverySession): Promise<readonly AggregateKey[]> {
   const { rows } = await session.query<{ type: string; id: string }>(
@@ -186,6 +188,12 @@ async function takeOvertaken(session: RecoverySession): Promise<readonly Aggrega
        join (${missingSql}) m using (aggregatetype, aggregateid)
        group by 1, 2
        having min(m.version) < min(w.version) and bool_and(exists (select from outbox o where o.id = w.eid))
+       union
+       select t.aggregatetype, t.aggregateid from recover_torn t
+       join (${missingSql}) m using (aggregatetype, aggregateid)
+       left join recover_waiting w using (aggregatetype, aggregateid)
+       group by 1, 2
+       having bool_and(w.eid is null or exists (select from outbox o where o.id = w.eid))
      ), taken as (
        delete from recover_waiting w using overtaken o
        where w.aggregatetype = o.aggregatetype and w.aggregateid = o.aggregateid

@@ -113,7 +113,9 @@ describe.each<PostgresMajor>([18, 15])('what a recovery finds missing on Postgre
   }
 
   /** The key is parked, and these of its versions wait. */
-  const parked = (key: number, ...versions: readonly number[]) => {
+  const parked = (key: number, ...versions: readonly number[]) => waits(key, versions);
+  /** `count`: so many letters has the relay decided on. */
+  const waits = (key: number, versions: readonly number[], count = versions.length) => {
     const letters = versions.map((version, index) => ({
       ...{ since: '0/1:0', number: index + 1, eid: eidOf(key, version), type: changes },
       ...{ aggregateType: state, aggregateId: `key-${key}`, version: String(version) },
@@ -121,24 +123,24 @@ describe.each<PostgresMajor>([18, 15])('what a recovery finds missing on Postgre
       ...{ reason: 'parked', code: 'KEY_PARKED', message: '', at: '' },
     }));
     const ends = { firstEid: letters[0]?.eid ?? '', lastEid: letters.at(-1)?.eid ?? '' };
-    const waits: WaitingKey = {
+    const waitingKey: WaitingKey = {
       aggregateType: state,
       aggregateId: `key-${key}`,
       place: '0/1:0@00000000',
       state: {
-        ...{ since: '0/1:0', count: versions.length, done: 0, code: 'EVENT_REFUSED' },
+        ...{ since: '0/1:0', count, done: 0, code: 'EVENT_REFUSED' },
         ...{ type: changes, at: '', ...ends },
       },
       letters,
     };
-    waiting.push(waits);
-    return noteWaiting(session, [waits]);
+    waiting.push(waitingKey);
+    return noteWaiting(session, [waitingKey]);
   };
 
   /** Asks again, of a pipeline with these event types. */
   async function carries(...carried: readonly Pick<EventType, 'name' | 'routes'>[]) {
     await session.query(
-      'drop table recover_seen, recover_route, recover_waiting, recover_given_up',
+      'drop table recover_seen, recover_route, recover_waiting, recover_torn, recover_given_up',
     );
     const like = eventTypes.get(changes);
     if (!like) throw new Error('the event type is not there');
@@ -282,6 +284,27 @@ describe.each<PostgresMajor>([18, 15])('what a recovery finds missing on Postgre
     // Before them: the key is free when the relay comes to them.
     expect(rows).toEqual([{ aggregateid: 'key-1', headers: '{"outbound_discard":"2 0/1:0"}' }]);
   });
+
+  // Journal and letter are written to two topics, and the relay had ended in between.
+  test.each([
+    ['in the midst', [2, 3], 4],
+    ['alone', [], 1],
+  ] as const)(
+    'a letter that never came (%s) is no wall: what waits of its key is given up, and comes again with its event',
+    async (_, letters, count) => {
+      await published(await commit(1, 1));
+      for (const version of [2, 3, 4]) await commit(1, version);
+      await waits(1, letters, count);
+      const { backlog } = await recover();
+      expect(backlog.overtaken).toEqual([{ aggregateType: state, aggregateId: 'key-1' }]);
+      const [discard, ...again] = await streamed();
+      expect(again).toEqual([eidOf(1, 2), eidOf(1, 3), eidOf(1, 4)]);
+      const { rows } = await admin.query('select headers::text from outbox where id = $1', [
+        discard,
+      ]);
+      expect(rows).toEqual([{ headers: `{"outbound_discard":"${count} 0/1:0"}` }]);
+    },
+  );
 
   test('letters are given up only for events that the outbox has all of', async () => {
     await published(await commit(1, 1));

@@ -256,7 +256,7 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
     await mark(1, 1, 'outbound_discard');
     await mark(2, 1, 'outbound_discard', 'outbound.discard');
     await session.query(
-      'drop table recover_seen, recover_route, recover_waiting, recover_given_up',
+      'drop table recover_seen, recover_route, recover_waiting, recover_torn, recover_given_up',
     );
     await prepareBacklog(session, eventTypes);
     const { backlog, emitted } = await recover();

@@ -71,7 +71,7 @@ function lsnNumber(text: string): bigint | undefined {
 
 /**
  * Notes what waits in the dead letters: the relay, and nobody else, deals with it, in its order. Written again it would be parked once more, behind
- * itself.
+ * itself. And of which keys a letter is missing: the journal had it, and the relay ended before its own topic did.
  */
 export async function noteWaiting(
   session: RecoverySession,
@@ -80,6 +80,12 @@ export async function noteWaiting(
   const letters = keys
     .flatMap((key) => key.letters)
     .filter(({ eid, version }) => isOurs(eid) && /^\d{1,18}$/.test(version));
+  const torn = keys.filter((key) => key.state.done + key.letters.length < key.state.count);
+  if (torn.length > 0)
+    await session.query('insert into recover_torn select * from unnest($1::text[], $2::text[])', [
+      torn.map(({ aggregateType }) => aggregateType),
+      torn.map(({ aggregateId }) => aggregateId),
+    ]);
   if (letters.length === 0) return;
   await session.query(
     'insert into recover_waiting select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[])',
