@@ -13,10 +13,11 @@ import { readRows } from '../demo/rows.ts';
 import { migrateDatabase } from '../services/catalog-api/src/migrations/migrate-database.ts';
 import { ServiceProcess } from '../test/support/service-process.ts';
 import { readProcessUsage } from './process-usage.ts';
+import { exportStream, importStream } from './stream-client.ts';
 
 /**
  * `npm run bench:bulk -- [--items N] [--only TEXT] [--prof DIR]`: many changes in batches beside one request each, through one API in a process of its own: creates, upserts by sku, a price run over as many products as there
- * are price observations, and the observations themselves on their four products. Prints for each the rate, and the processor time that one item takes of the API and of Postgres, which says more than the rate
+ * are price observations, and the observations themselves on their four products; and the same as streams, in and out. Prints for each the rate, and the processor time that one item takes of the API and of Postgres, which says more than the rate
  * on a machine that others use.
  */
 const { values } = parseArgs({
@@ -156,10 +157,7 @@ async function inBatches(
   withKeys = false,
 ): Promise<readonly number[]> {
   const statuses: number[] = [];
-  const batches = Array.from({ length: Math.ceil(items.length / itemsPerBatch) }, (_, at) =>
-    items.slice(at * itemsPerBatch, (at + 1) * itemsPerBatch),
-  );
-  await inParallel(batches, width, async (batch) => {
+  await inParallel(batchesOf(items), width, async (batch) => {
     const { status, body } = await send(
       method,
       '/products/batch',
@@ -188,6 +186,12 @@ async function oneByOne(
     statuses.push(status);
   });
   return statuses;
+}
+
+function batchesOf(items: readonly string[]): readonly (readonly string[])[] {
+  return Array.from({ length: Math.ceil(items.length / itemsPerBatch) }, (_, at) =>
+    items.slice(at * itemsPerBatch, (at + 1) * itemsPerBatch),
+  );
 }
 
 const data = (file: string) => new URL(`../demo/data/${file}`, import.meta.url);
@@ -238,6 +242,27 @@ await measure('create, batches with an Idempotency-Key', count, () =>
     true,
   ),
 );
+const renamed = (prefix: string): readonly string[] =>
+  inputs.map((input) => input.replace('"sku":"', `"sku":"${prefix}`));
+await measure('create, one import', count, () => importStream(port, renamed('I')));
+await measure('create, two imports at a time', count, async () => {
+  const half = Math.ceil(count / 2);
+  const lines = renamed('J');
+  const both = [lines.slice(0, half), lines.slice(half)].map((part) => importStream(port, part));
+  return (await Promise.all(both)).flat();
+});
+await measure('create, one import, gzip, with an Idempotency-Key', count, () =>
+  importStream(port, renamed('G'), {
+    isGzip: true,
+    headers: { 'idempotency-key': randomUUID(), 'accept-encoding': 'gzip;q=0' },
+  }),
+);
+const { rows: counted } = await admin.query<{ live: number }>(
+  'select count(*)::int as live from product where deleted_at is null',
+);
+const live = counted[0]?.live ?? 0;
+await measure('export', live, () => exportStream(port));
+await measure('export, gzip', live, () => exportStream(port, { 'accept-encoding': 'gzip' }));
 await measure('upsert by sku, half of them new, batches', count, () =>
   inBatches(
     'PUT',

@@ -53,6 +53,9 @@ describe.each<[string, readonly string[]]>([
     expect((await call('GET', `/products?sku=POOLED-${suffix}`)).text).toContain(created.text);
     const changed = await call('PATCH', path, '{"name":"M"}', { 'if-match': '"1"' });
     expect(changed.status).toBe(200);
+    const exported = await call('GET', '/products/export');
+    expect(exported.text).toContain(`\n${changed.text}\n`);
+    expect(exported.text).toContain('\n{"end":{');
     expect((await call('DELETE', path, undefined, { 'if-match': '"2"' })).status).toBe(204);
     // The first question opens a connection, which may take longer than one answer may.
     await eventually(
