@@ -1,6 +1,7 @@
 import { inTransaction, type Database } from '@outbound/outbox';
 import type { OutboxRowText, Row, StoredAggregate } from '@outbound/schemas';
 import { eq, getTableName, sql } from 'drizzle-orm';
+import { CliError, exitCodes } from '../exit-codes.ts';
 
 /** What was committed. */
 export interface ErasedEntity {
@@ -16,7 +17,7 @@ export interface ErasedEntity {
  * would become one more of them otherwise.
  *
  * **Order**: the row is locked first, and the event written under that lock, as by every command (I3).
- * @throws PipelineError WRITE_CONFLICT, or what the database throws; then nothing was written.
+ * @throws CliError ENTITY_REFERRED if others refer to it; PipelineError WRITE_CONFLICT, or what the database throws; then nothing was written.
  */
 export async function eraseEntity(
   db: Database,
@@ -32,7 +33,9 @@ export async function eraseEntity(
       const { rows: began } = await tx.execute<{ at: string }>(
         sql`select (extract(epoch from now()) * 1000)::bigint::text as at`,
       );
-      await tx.execute(sql`select public.${erase}(${id}::uuid)`);
+      await tx.execute(sql`select public.${erase}(${id}::uuid)`).catch((thrown: unknown) => {
+        throw referred(thrown, aggregate.name) ?? thrown;
+      });
       const rows: Row[] = await tx.select().from(table).where(eq(table.id, id));
       const [row] = rows;
       if (row === undefined) return undefined;
@@ -50,5 +53,18 @@ export async function eraseEntity(
       return { version: entity.version, at: new Date(Number(began[0]?.at)) };
     },
     { isolationLevel: 'read committed' },
+  );
+}
+
+/** What the trigger says that keeps an entity as long as others refer to it (`migrations/0024_references.sql`). */
+function referred(thrown: unknown, name: string): CliError | undefined {
+  const cause = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown;
+  const isReference =
+    cause instanceof Error && 'constraint' in cause && cause.constraint === `${name}_referred`;
+  if (!isReference) return undefined;
+  return new CliError(
+    'ENTITY_REFERRED',
+    `the ${name} stays as long as others refer to it, and nothing was done: ${cause.message}; change or delete those first`,
+    { exitCode: exitCodes.usage, cause },
   );
 }
