@@ -12,6 +12,8 @@ import {
 } from '@outbound/service-kit';
 import pg from 'pg';
 import { format, resolveConfig } from 'prettier';
+import { aclsScript, defaultPrincipals } from '../packages/cli/src/acls/acls-script.ts';
+import { kafkaRights } from '../packages/cli/src/acls/kafka-rights.ts';
 import { cliPrefix, cliSchema } from '../packages/cli/src/cli-settings.ts';
 import { cliReference } from '../packages/cli/src/reference.ts';
 import { verbs } from '../packages/cli/src/verbs.ts';
@@ -49,8 +51,14 @@ const settings = [
   },
 ];
 
+const acls = aclsScript(
+  kafkaRights({ eventTypes, topicPrefix: '', slot: 'outbound', groups: [] }),
+  defaultPrincipals,
+);
+
 /** Everything that `npm run generate` writes, and that a test holds equal to what is checked in. */
 export const generatedFiles: readonly GeneratedFile[] = [
+  { path: 'deploy/kafka-acls.sh', content: () => acls },
   ...[...eventTypes.values()].map((eventType) => ({
     path: `packages/schemas/generated/${eventType.name}.schema.json`,
     content: () => json(eventJsonSchema(eventType)),

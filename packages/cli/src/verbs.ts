@@ -1,3 +1,4 @@
+import { addAcls } from './acls/acls-verb.ts';
 import { addBackfill } from './backfill/backfill-verb.ts';
 import { addDeadLetters } from './dead-letters/dead-letters-verb.ts';
 import { addDoctor } from './doctor/doctor-verb.ts';
@@ -33,4 +34,5 @@ export const verbs: readonly AddVerb[] = [
   addImport,
   addSchemas,
   addToken,
+  addAcls,
 ];

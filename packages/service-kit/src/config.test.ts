@@ -181,3 +181,12 @@ test('a comma elsewhere is no list of hosts', () => {
   const url = 'postgres://u:a%2Cb@h:5432/d?options=-c a=1,2';
   expect(readConfig('X_', schema, { X_DATABASE_URL: url })).toEqual({ databaseUrl: url });
 });
+
+test('a login in a list of hosts is not shown, though it belongs into no list', () => {
+  const reading = () =>
+    readConfig('X_', z.object({ hosts: z.string().regex(/^[a-z:0-9]+$/) }), {
+      X_HOSTS: 'a:1,u:hunter2@b:2',
+    });
+  expect(reading).toThrow('***@b:2');
+  expect(reading).not.toThrow('hunter2');
+});

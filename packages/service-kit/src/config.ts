@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { PipelineError } from './errors.ts';
-import { maskUrlCredentials } from './redact.ts';
+import { maskLogins, maskUrlCredentials } from './redact.ts';
 import type { SettingMeta } from './setting.ts';
 
 /** The environment as a process has it. */
@@ -177,7 +177,7 @@ function describeField(field: z.core.$ZodType | undefined): string {
 
 function quote(value: string): string {
   const shown = value.length > 100 ? `${value.slice(0, 100)}…` : value;
-  return JSON.stringify(maskUrlCredentials(shown));
+  return JSON.stringify(maskLogins(shown));
 }
 
 function textOf(value: unknown): string {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { settingFile, type Environment } from './config.ts';
 import { currentText } from './current-text.ts';
 import { PipelineError } from './errors.ts';
+import { maskLogins } from './redact.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
 import { flagSetting, integerSetting } from './setting.ts';
 import { tlsOptions } from './tls-options.ts';
@@ -155,7 +156,9 @@ function parseBrokers(text: string, context: z.RefinementCtx): string[] {
     const match = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(broker);
     const port = Number(match?.[2]);
     if (!match || port < 1 || port > 65_535)
-      return refuse(`expected host:port with a port from 1 to 65535, and "${broker}" is not`);
+      return refuse(
+        `expected host:port with a port from 1 to 65535, and "${maskLogins(broker)}" is not`,
+      );
     if (brokers.includes(broker)) return refuse(`${broker} is named twice`);
     brokers.push(broker);
   }

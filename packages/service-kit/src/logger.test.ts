@@ -59,6 +59,20 @@ test('an error keeps code, message, stack and causes, and loses what may hold ro
   expect((last()['error'] as { stack: string }).stack).toMatch(/^ {4}at /);
 });
 
+test("what stands in quotes in Postgres' words about data is left out; names in other messages stay", () => {
+  const { logger, last } = capture();
+  const told = (code: string, message: string) => {
+    const error = Object.assign(new Error(message), { code, severity: 'ERROR' });
+    logger.error({ error }, 'query failed');
+    return (last()['error'] as { message: string }).message;
+  };
+  expect(told('22P02', 'invalid input syntax for type uuid: "my "secret""')).toBe(
+    'invalid input syntax for type uuid: "…"',
+  );
+  expect(told('P0001', 'bad name: "secret"')).toBe('bad name: "…"');
+  expect(told('42P01', 'relation "product" does not exist')).toContain('"product"');
+});
+
 test('an error given alone, and a thrown text with credentials, are safe too', () => {
   const { logger, lines } = capture();
   logger.error(new Error('connect postgres://a:hunter2@db/x failed'));

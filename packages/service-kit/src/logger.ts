@@ -28,13 +28,14 @@ export type LogLevel = (typeof logLevels)[number];
 
 /**
  * What a log may say of an error: name, code, message, stack frames and the chain of causes. Left out on purpose: Postgres' `detail`, `where`
- * and parameters, and the parameters that drizzle pastes into its message, because they hold row values.
+ * and parameters, the parameters that drizzle pastes into its message, and what stands in quotes in a message about data, because they hold row values.
  */
 export function errorForLog(thrown: unknown, depth = 0): unknown {
   if (!(thrown instanceof Error)) return maskUrlCredentials(String(thrown));
   const { code, query } = thrown as { code?: unknown; query?: unknown };
-  const message =
+  const told =
     typeof query === 'string' ? thrown.message.replace(/\nparams:[\s\S]*$/, '') : thrown.message;
+  const message = quotesValues(thrown) ? told.replace(/"[\s\S]*"/, '"…"') : told;
   const frames = (thrown.stack ?? '').split('\n').filter((line) => line.startsWith('    at '));
   return {
     name: thrown.name,
@@ -51,6 +52,12 @@ export function errorForLog(thrown: unknown, depth = 0): unknown {
 }
 
 const warnLevel = pino.levels.values['warn'] ?? 0;
+
+/** Data exceptions and what functions raise (SQLSTATE 22 and P0) quote values; in other messages of Postgres names stand in quotes. */
+function quotesValues(thrown: Error): boolean {
+  const { code, severity } = thrown as { code?: unknown; severity?: unknown };
+  return typeof severity === 'string' && typeof code === 'string' && /^(22|P0)...$/.test(code);
+}
 
 /**
  * Creates the root logger of a service: JSON lines on stdout, written synchronously, so that the last line before an exit is not lost.

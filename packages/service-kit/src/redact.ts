@@ -21,6 +21,11 @@ export function maskUrlCredentials(text: string): string {
   return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"]*@/gi, '$1***@');
 }
 
+/** As `maskUrlCredentials`, also where no scheme stands before: of `user:password@host`, as somebody may write it who takes a list of hosts for URLs. */
+export function maskLogins(text: string): string {
+  return maskUrlCredentials(text).replace(/[^\s"',=/@:]+:[^\s"',/@]+@/g, '***@');
+}
+
 /**
  * A copy that may be logged: hidden fields are replaced at any depth, credentials are cut out of URLs, what is nested deeper than
  * five levels is left out. Errors are passed through as they are: the error serializer deals with them.

@@ -14,7 +14,7 @@ import type { PartitionLag } from './lag.ts';
 import { LostPositions } from './lost-positions.ts';
 import type { GroupOptions } from './subscribe-options.ts';
 import type { Subscription, SubscriptionCounts, SubscriptionState } from './subscription.ts';
-import { crashError, notOurs, stopTimeout, topicMissing } from './subscription-errors.ts';
+import { crashError, notOurs, ofGroup, stopTimeout, topicMissing } from './subscription-errors.ts';
 import type { SubscriptionPorts } from './subscription-ports.ts';
 import type { TopicHandling } from './topic-handling.ts';
 import { WaitWatch } from './wait-watch.ts';
@@ -158,7 +158,7 @@ export class GroupSubscription implements Subscription {
         if (what === 'gone') this.#topicIsGone(topic);
         else this.#topicIsThere(topic);
       },
-      onFailed: (error) => this.#fail(error),
+      onFailed: (error) => this.#fail(ofGroup(groupId, error)),
       logger: log,
     });
   }

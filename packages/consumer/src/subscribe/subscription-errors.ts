@@ -34,3 +34,12 @@ export function stopTimeout(groupId: string, handlers: number, limitMs: number):
     `${handlers} handlers of group ${groupId} did not end within ${limitMs} ms; their events come again`,
   );
 }
+
+/** A verdict on a right that is missing, with the group that it is missing for: whoever grants it has many. */
+export function ofGroup(groupId: string, error: KafkaError): KafkaError {
+  if (error.code !== 'KAFKA_FORBIDDEN') return error;
+  return new KafkaError(error.code, `group "${groupId}": ${error.message}`, {
+    cause: error,
+    ...(error.kafkaCode === undefined ? {} : { kafkaCode: error.kafkaCode }),
+  });
+}

@@ -40,6 +40,12 @@ export function commitFate(
       { kafkaCode: code },
     );
   if (code === groupCode.fencedInstance) return groupFailure(code);
+  if (code === groupCode.groupForbidden || code === groupCode.topicForbidden)
+    return new KafkaError(
+      'KAFKA_FORBIDDEN',
+      `the commit on ${key} was refused: ${groupFailure(code).message}`,
+      { kafkaCode: code },
+    );
   if (groupVerdict(code) === 'fail')
     return new KafkaError('KAFKA_REJECTED', `the commit on ${key} was refused with code ${code}`, {
       kafkaCode: code,
