@@ -97,7 +97,7 @@ const create = (category: Category) =>
   changeInOne(db, {
     statement: insert,
     values: { ...category },
-    event: event(category),
+    event: () => event(category),
   });
 async function stored() {
   const { rows } = await admin.query<{ name: string; payload: string | null }>(
@@ -131,7 +131,7 @@ describe('a change and its event by one statement', () => {
     const shoes = newCategory('Shoes "ä" 😀');
     expect(await create(shoes)).toBe(true);
     const renamed = { ...shoes, name: 'Boots', version: 2 };
-    const change = { statement: rename, event: event(renamed, 'U') };
+    const change = { statement: rename, event: () => event(renamed, 'U') };
     expect(await changeInOne(db, { ...change, values: { ...renamed, before: 1 } })).toBe(true);
     const rows = await stored();
     expect(rows.map(({ name }) => name)).toEqual(['Boots', 'Boots']);
@@ -149,7 +149,7 @@ describe('a change and its event by one statement', () => {
     const change = {
       statement: rename,
       values: { ...shoes, name: 'Late', before: 7 },
-      event: event({ ...shoes, version: 8 }, 'U'),
+      event: () => event({ ...shoes, version: 8 }, 'U'),
     };
     expect(await changeInOne(db, change)).toBe(false);
     expect(await stored()).toHaveLength(1);

@@ -42,13 +42,13 @@ export async function changeInOne(
   change: {
     readonly statement: PreparedStatement;
     readonly values: StatementValues;
-    /** Of `outboxRow`. */
-    readonly event: OutboxRow;
+    /** Gives what `outboxRow` gives; asked once. */
+    readonly event: () => OutboxRow;
   },
   options: { readonly attempts?: number } = {},
 ): Promise<boolean> {
   const { statement, values, event } = change;
-  const bound = statement.bind({ ...values, ...eventValues(event) });
+  const bound = statement.bind({ ...values, ...eventValues(event()) });
   return retryConflicts(options.attempts, async () => {
     const outcome = await runStatement(db, bound);
     if ('result' in outcome) return outcome.result.rowCount === 1;

@@ -12,6 +12,8 @@ import { keepAnswer, keepAnswerName } from './keep-answer.ts';
 export class RowStatements {
   /** The live entity with this `id`. */
   readonly live: PreparedStatement;
+  /** The live entities with these `ids`, as the text of an array. */
+  readonly manyLive: PreparedStatement;
   /** The row with this `id`, deleted or not. */
   readonly row: PreparedStatement;
   /** A new row with all its columns. A taken id is an error. */
@@ -50,6 +52,10 @@ export class RowStatements {
       );
     this.live = select('live', sql` and ${table.deletedAt} is null`);
     this.row = select('row', sql.empty());
+    this.manyLive = new PreparedStatement(
+      `${name}_many_live`,
+      sql`select ${names} from ${table} where ${table.id} = any(${sql.placeholder('ids')}::uuid[]) and ${table.deletedAt} is null`,
+    );
     this.insert = insert('insert', sql.empty());
     this.insertOnce = insert('insert_once', sql` from ${keepAnswerName}`, keepAnswer());
     this.insertChosen = insert(

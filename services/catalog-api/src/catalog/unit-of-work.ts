@@ -1,4 +1,5 @@
 import {
+  arrayText,
   inTransaction,
   outboxRow,
   readStatement,
@@ -14,8 +15,9 @@ import type { DataOp, Entity, Row } from '@outbound/schemas';
 import type { Aggregate } from './aggregate.ts';
 import { fromDatabaseError } from './database-errors.ts';
 import { selectLive } from './entity-rows.ts';
-import { RowStatements } from './row-statements.ts';
 import { entityText } from './entity-text.ts';
+import { RowStatements } from './row-statements.ts';
+import { SharedReads } from './shared-reads.ts';
 
 /** What a command needs of its surroundings. Time and ids come in, so that a test decides them. */
 export interface CommandContext {
@@ -137,7 +139,7 @@ export async function read<Result>(
 }
 
 /**
- * The live entity's row, or undefined: one statement in one round trip, where the connections keep their timeouts.
+ * The live entity's row, or undefined: one statement in one round trip, shared with whoever asks in the same turn (`SharedReads`), where the connections keep their timeouts.
  * @throws ApiError
  */
 export async function readLive(
@@ -148,13 +150,32 @@ export async function readLive(
   const options = await transactionOptions(context);
   if (options.timeouts !== undefined)
     return read(context, aggregate, (db) => selectLive(db, aggregate, id));
-  const statements = RowStatements.of(aggregate);
   try {
-    const [row] = await readStatement(context.db, statements.live.bind({ id }));
-    return row === undefined ? undefined : statements.toRow(row);
+    return await liveReads(context.db, aggregate).read(id);
   } catch (error) {
     throw fromDatabaseError(error, aggregate);
   }
+}
+
+const sharedReads = new WeakMap<Database, Map<Aggregate, SharedReads<Row>>>();
+
+function liveReads(db: Database, aggregate: Aggregate): SharedReads<Row> {
+  const ofDatabase = sharedReads.get(db) ?? new Map<Aggregate, SharedReads<Row>>();
+  sharedReads.set(db, ofDatabase);
+  const known = ofDatabase.get(aggregate);
+  if (known !== undefined) return known;
+  const statements = RowStatements.of(aggregate);
+  const reads = new SharedReads<Row>(async (ids) => {
+    const [id] = ids;
+    const question =
+      ids.length === 1
+        ? statements.live.bind({ id })
+        : statements.manyLive.bind({ ids: arrayText(ids) });
+    const rows = (await readStatement(db, question)).map((row) => statements.toRow(row));
+    return new Map(rows.map((row) => [String(row['id']), row]));
+  });
+  ofDatabase.set(aggregate, reads);
+  return reads;
 }
 
 /**

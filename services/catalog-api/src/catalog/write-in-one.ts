@@ -59,7 +59,7 @@ export async function writeInOne(
     isWritten = await changeInOne(context.db, {
       statement,
       values: { ...row, ...more },
-      event: toOutboxRow(context, aggregate, dataOp, entity),
+      event: () => toOutboxRow(context, aggregate, dataOp, entity),
     });
   } catch (error) {
     throw fromDatabaseError(error, aggregate);
