@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import type { TestStack } from '../test/support/test-stack.ts';
 import { kafkaVersion } from '../packages/local-stack/src/processes/kafka/jars.ts';
+import { runApi } from './api/run-api.ts';
 import { startBenchStack } from './bench-stack.ts';
 import { runExactlyOnce } from './exactly-once.ts';
 import { runDrainRound, type DrainRound } from './drain.ts';
@@ -58,7 +59,7 @@ async function measure(
 ): Promise<
   Pick<
     BenchResult,
-    'drain' | 'latency' | 'exactlyOnce' | 'hugeTransaction' | 'idle' | 'rebuild' | 'reading'
+    'drain' | 'latency' | 'exactlyOnce' | 'hugeTransaction' | 'idle' | 'rebuild' | 'reading' | 'api'
   >
 > {
   const { only, payloadBytes, profile } = options;
@@ -117,6 +118,12 @@ async function measure(
     measured.reading = await runReading(stack.kafka, {
       events: options.readingEvents,
       runs: options.runs,
+      say,
+    });
+  if (only.has('api'))
+    measured.api = await runApi(stack, {
+      requests: options.apiRequests,
+      rounds: options.runs,
       say,
     });
   return { drain, ...measured };

@@ -1,3 +1,4 @@
+import { apiFloors } from './api/api-table.ts';
 import type { BenchResult } from './result.ts';
 import { againstPeer, eventsPerSecond, parsedPeer, turnsOf } from './reading/reading-table.ts';
 import type { ReadingRun } from './reading/run-reading.ts';
@@ -20,7 +21,7 @@ const mebibyte = 1024 * 1024;
 
 /** The floors that this result can speak for; what was not measured has none. */
 export function floors(result: BenchResult): readonly Floor[] {
-  const { drain, latency, hugeTransaction, idle, rebuild, reading } = result;
+  const { drain, latency, hugeTransaction, idle, rebuild, reading, api } = result;
   const found: Floor[] = [];
   const memory = (name: string, bytes: number): Floor => ({
     name: `peak memory, ${name}`,
@@ -86,6 +87,7 @@ export function floors(result: BenchResult): readonly Floor[] {
       measured: idle.coreShare * 100,
       unit: '% of a core',
     });
+  if (api) found.push(...apiFloors(api));
   return found;
 }
 

@@ -8,6 +8,7 @@ export const parts = [
   'idle',
   'rebuild',
   'reading',
+  'api',
 ] as const;
 export type Part = (typeof parts)[number];
 
@@ -26,6 +27,8 @@ export interface BenchOptions {
   readonly rebuildKeys: number;
   /** Events that wait in the topic that readers are compared on. */
   readonly readingEvents: number;
+  /** Requests of each kind, of one contender in one round of the API's comparison. */
+  readonly apiRequests: number;
   /** Length of an event's payload. */
   readonly payloadBytes: number;
   /** File that gets the result. */
@@ -37,13 +40,14 @@ export interface BenchOptions {
 export const usage = `npm run bench -- [options]
   --only PART          ${parts.join(', ')}; may be repeated (default: all)
   --drain N            events of one backlog (200000)
-  --runs N             rounds of the drain, and of the readers (3)
+  --runs N             rounds of the drain, of the readers and of the API (3)
   --latency-seconds N  measured time after the warm-up (20)
   --latency-rate N     events a second (500)
   --huge-rows N        rows of the huge transaction (1000000)
   --idle-seconds N     (20)
   --rebuild-keys N     keys of the compacted topic (1000000)
   --reading-events N   events that wait for the readers that are compared (480000)
+  --api-requests N     requests of each kind in one round of the API (8000)
   --payload-bytes N    length of a payload, at least 200 (200)
   --json FILE          writes the result there too
   --profile FOLDER     writes processor profiles of the relay there (slows it down)`;
@@ -62,6 +66,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
       'idle-seconds': { type: 'string', default: '20' },
       'rebuild-keys': { type: 'string', default: '1000000' },
       'reading-events': { type: 'string', default: '480000' },
+      'api-requests': { type: 'string', default: '8000' },
       'payload-bytes': { type: 'string', default: '200' },
       json: { type: 'string' },
       profile: { type: 'string' },
@@ -85,6 +90,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     idleSeconds: count('idle-seconds', 1),
     rebuildKeys: count('rebuild-keys', 1000),
     readingEvents: count('reading-events', 1000),
+    apiRequests: count('api-requests', 1000),
     payloadBytes: count('payload-bytes', 200),
     json: values.json,
     profile: values.profile,

@@ -1,3 +1,4 @@
+import { apiTable } from './api/api-table.ts';
 import type { DrainRound, RelayDrain } from './drain.ts';
 import type { ExactlyOnceRun } from './exactly-once.ts';
 import { floorLine, floors } from './floors.ts';
@@ -17,7 +18,7 @@ const megabytes = (bytes: number): string => whole(bytes / mebibyte);
 
 /** The result as Markdown: cells are medians, with the extremes where there was more than one run. */
 export function report(result: BenchResult): string {
-  const { drain, latency, exactlyOnce, hugeTransaction, idle, rebuild, reading } = result;
+  const { drain, latency, exactlyOnce, hugeTransaction, idle, rebuild, reading, api } = result;
   const sections = [
     heading(result),
     ...(drain.length > 0 ? [drainTable(result)] : []),
@@ -31,6 +32,7 @@ export function report(result: BenchResult): string {
       : []),
     ...(rebuild ? [rebuildTable(rebuild, result.payloadBytes)] : []),
     ...(reading ? [readingTable(reading)] : []),
+    ...(api ? [apiTable(api)] : []),
     checkerTable(result),
     `## Floors\n\n${floors(result).map(floorLine).join('\n')}`,
   ];

@@ -1,3 +1,4 @@
+import type { ApiRun } from './api/run-api.ts';
 import type { DrainRound } from './drain.ts';
 import type { ExactlyOnceRun } from './exactly-once.ts';
 import type { HugeTransactionRun } from './huge-transaction.ts';
@@ -24,13 +25,14 @@ export interface BenchResult {
   readonly idle?: IdleRun;
   readonly rebuild?: RebuildRun;
   readonly reading?: ReadingRun;
+  readonly api?: ApiRun;
 }
 
 /** Every judgement of a result, with the name of what was judged. */
 export function judgements(
   result: BenchResult,
 ): readonly { readonly of: string; readonly judgement: Judgement }[] {
-  const { drain, latency, exactlyOnce, hugeTransaction, rebuild } = result;
+  const { drain, latency, exactlyOnce, hugeTransaction, rebuild, api } = result;
   return [
     ...drain.flatMap((round, index) => [
       { of: `drain ${index + 1}, two topics`, judgement: round.relay.judgement },
@@ -49,5 +51,6 @@ export function judgements(
       : []),
     ...(hugeTransaction ? [{ of: 'huge transaction', judgement: hugeTransaction.judgement }] : []),
     ...(rebuild ? [{ of: 'live, beside the rebuild', judgement: rebuild.judgement }] : []),
+    ...(api ? [{ of: 'single requests', judgement: api.judgement }] : []),
   ];
 }
