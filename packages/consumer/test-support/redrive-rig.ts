@@ -6,6 +6,7 @@ import { deadLetterOf, type DeadLetter } from '../src/dead-letters/dead-letter.t
 import { createMemoryParkedKeys } from '../src/dead-letters/parked-keys.ts';
 import { RedriveBook, type RedriveRequest } from '../src/dead-letters/redrive-journal.ts';
 import type { RedrivePort } from '../src/dead-letters/redrive-port.ts';
+import { KeyFreer } from '../src/subscribe/key-freer.ts';
 import { Redriver } from '../src/subscribe/redriver.ts';
 import { record, setUp } from './delivery-rig.ts';
 import { startDispatcher } from './dispatcher-rig.ts';
@@ -133,6 +134,12 @@ export function redriveWorld() {
       });
       assign(0, at);
       const ignore = (): void => undefined;
+      const freer = new KeyFreer({
+        release: (each, key) => rig.desk.release(each, key),
+        own: (each) => rig.desk.load(each),
+        sessionTimeoutMs: 30_000,
+        clock: { nowMs: () => nowMs },
+      });
       const redriver = new Redriver({
         ...{
           group: 'g',
@@ -145,10 +152,10 @@ export function redriveWorld() {
         alone: (each, task) => dispatcher.alone(each, task),
         isPaused: (each) => dispatcher.isPausedFor(each),
         deliver: (letter, life) => rig.delivery.letter(letter.record, life),
-        release: async (at, key) => {
+        release: async (each, key, life) => {
           onStep('release');
           await onRelease();
-          await rig.desk.release(at, key);
+          await freer.free(each, key, life);
         },
       });
       const over = new AbortController();

@@ -20,10 +20,19 @@ it.each([
   expect(failures).toEqual([]);
 });
 
-it('keeps every rule in schedule redrives-75: letters of a partition that the topic has no more are redriven', async () => {
-  const deadLetters = { poison: 0.02, ms: 60, failures: 0.05, attempts: 1 };
-  const { failures } = await runReadersSchedule('redrives-75', {
-    features: { ...noFeatures, deadLetters, redrives: true },
-  });
+it.each([
+  [
+    'redrives-75',
+    'letters of a partition that the topic has no more are redriven',
+    { topics: 1, deadLetters: { poison: 0.02, ms: 60, failures: 0.05, attempts: 1 } },
+  ],
+  [
+    'redrives-528',
+    'keys are freed, though a member of before took them for its own behind its successor',
+    { topics: 2, deadLetters: { poison: 0.02, ms: 5, failures: 0, attempts: 1 } },
+  ],
+] as const)('keeps every rule in schedule %s: %s', { timeout: 120_000 }, async (seed, _, found) => {
+  const features = { ...noFeatures, ...found, redrives: true };
+  const { failures } = await runReadersSchedule(seed, { features });
   expect(failures).toEqual([]);
 });

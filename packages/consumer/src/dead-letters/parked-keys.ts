@@ -70,9 +70,12 @@ export function isBefore(one: ParkedPlace, other: ParkedPlace | undefined): bool
   return one.timestampMs <= other.timestampMs;
 }
 
+/** The partition is another member's. */
+export class PartitionTaken extends ConsumerError {}
+
 /** What a store says to a member that has lost the partition. */
-export function partitionTaken({ topic }: ParkScope, { partition }: ParkOwner): ConsumerError {
-  return new ConsumerError(
+export function partitionTaken({ topic }: ParkScope, { partition }: ParkOwner): PartitionTaken {
+  return new PartitionTaken(
     'DEAD_LETTER_FAILED',
     `partition ${partition} of ${topic} is another member's by now: its parked keys were left as they are, and its events come to that one`,
   );

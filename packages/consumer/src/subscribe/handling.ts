@@ -5,6 +5,7 @@ import { Delivery, type DeliveryCounts } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { FetchPort } from './dispatcher-options.ts';
 import { defaultRetry } from './handler.ts';
+import { KeyFreer } from './key-freer.ts';
 import { PoisonDesk } from './poison-desk.ts';
 import { Redriver } from './redriver.ts';
 import type { GroupOptions } from './subscribe-options.ts';
@@ -94,6 +95,12 @@ export class Handling {
       onFailure,
     });
     const { redrive } = parts.ports;
+    const freer = new KeyFreer({
+      release: (at, key) => this.#desk.release(at, key),
+      own: (at) => this.#desk.load(at),
+      sessionTimeoutMs: options.sessionTimeoutMs ?? 30_000,
+      clock,
+    });
     this.#redriver =
       redrive &&
       new Redriver({
@@ -104,7 +111,7 @@ export class Handling {
         isPaused: (at) => this.dispatcher.isPausedFor(at),
         deliver: (letter, life) =>
           deliveries.get(letter.topic)?.letter(letter.record, life) ?? Promise.resolve('given-up'),
-        release: (at, key) => this.#desk.release(at, key),
+        release: (at, key, life) => freer.free(at, key, life),
       });
   }
 

@@ -52,6 +52,21 @@ describe('a redrive of dead letters', () => {
     },
   );
 
+  it('frees the keys of a partition that has stayed ours, though a member of before, which was late, took them for its own', async () => {
+    const member = await parked();
+    world.broken.clear();
+    await world.keys.own?.(scope, 0);
+    world.ask('a');
+    await expect(member.round()).rejects.toThrow('another member');
+    world.later(29_000);
+    await expect(member.round()).rejects.toThrow('another member');
+    world.later(2000);
+    await member.round();
+    expect(world.book.progress(queue)).toMatchObject({ state: 'done' });
+    expect(await world.keys.list(scope)).toEqual(new Set());
+    expect(ofA()).toEqual(['a 1', 'a 2', 'a 3']);
+  });
+
   it('does nothing that nobody has asked for, and nothing twice', async () => {
     const member = await parked();
     world.broken.clear();

@@ -42,8 +42,8 @@ export interface RedriverOptions {
   ) => Promise<Result | undefined>;
   /** Hands a dead letter to the handler of its topic, once; undefined for a topic that is not ours. */
   readonly deliver: (letter: DeadLetter, life: Life) => Promise<Outcome>;
-  /** Lets the key be handled again. */
-  readonly release: (at: TopicPartition, key: string) => Promise<void>;
+  /** Lets the key be handled again; as `KeyFreer`. */
+  readonly release: (at: TopicPartition, key: string, life: Life) => Promise<void>;
   readonly clock: Clock;
   readonly log: KafkaLog;
 }
@@ -268,7 +268,7 @@ export class Redriver {
             const task = each[next];
             if (life.isEnding || task === undefined) return false;
             next += 1;
-            await this.#end(at, task, late.get(queueName(task.request)) ?? []);
+            await this.#end(at, life, task, late.get(queueName(task.request)) ?? []);
           } while (clock.nowMs() < untilMs);
           return true;
         });
@@ -278,13 +278,18 @@ export class Redriver {
   }
 
   /** **Order**: while nothing else of the partition runs. */
-  async #end(at: TopicPartition, task: RedriveTask, late: readonly DeadLetter[]): Promise<void> {
+  async #end(
+    at: TopicPartition,
+    life: Life,
+    task: RedriveTask,
+    late: readonly DeadLetter[],
+  ): Promise<void> {
     const { release, log } = this.#options;
     const { id: request, key } = task.request;
     if (late.some((letter) => task.fate(letter) === 'left')) task.leave();
     else if (late.length > 0) return;
     const isFree = task.leftBehind === 0;
-    if (isFree && key !== null) await release(at, key);
+    if (isFree && key !== null) await release(at, key, life);
     task.end(isFree ? 'done' : 'waiting');
     await this.#tell(this.#progress(task));
     log.info(
