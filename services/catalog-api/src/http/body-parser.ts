@@ -26,7 +26,7 @@ declare module 'fastify' {
     readonly maxKeys?: number;
   }
   interface FastifyRequest {
-    /** SHA-256 of the body's bytes; null without a body. */
+    /** SHA-256 of the body's bytes; null without a body, and without an Idempotency-Key, which alone asks for it. */
     bodyHash: Buffer | null;
   }
 }
@@ -46,7 +46,7 @@ export function registerBodyParser(app: Server): void {
       }
       try {
         const text = readBodyText(bytes);
-        request.bodyHash = requestHash(bytes);
+        if (request.headers['idempotency-key'] !== undefined) request.bodyHash = requestHash(bytes);
         if (batchLimits === undefined) done(null, readJson(text, maxKeys));
         else readBatch(text, batchLimits).then((items) => done(null, items), done);
       } catch (error) {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import {
   JsonTextError,
   maxJsonDepth,
@@ -14,11 +15,8 @@ import { ApiError } from '../errors.ts';
 export function readBodyText(bytes: Uint8Array): string {
   if (bytes.length === 0)
     throw new ApiError('MALFORMED_JSON', 'The body is empty. Send a JSON object.');
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new ApiError('MALFORMED_JSON', 'The body is not UTF-8.');
-  }
+  if (!isUtf8(bytes)) throw new ApiError('MALFORMED_JSON', 'The body is not UTF-8.');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
 }
 
 /**
