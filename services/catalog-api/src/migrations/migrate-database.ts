@@ -7,6 +7,7 @@ import {
   type AppliedMigration,
   type MigrationFile,
 } from './migration-file.ts';
+import { applyOnline, isOnline, onlineStatements } from './online-migration.ts';
 import { scramVerifier } from './scram-verifier.ts';
 
 export interface MigrateOptions {
@@ -32,10 +33,12 @@ const lockKey = 7_205_331_908;
 const tableLockTimeoutMs = 200;
 /** Between two tries, in which those who queued get their turn. */
 const retryAfterMs = 500;
+/** How often a runner looks whether another has ended. */
+const askAgainMs = 100;
 
 /**
  * Brings the database up to the newest migration, and gives the names of those it ran. One transaction per file: a failing one leaves
- * nothing behind. A second runner waits for the first and then has nothing to do.
+ * nothing behind. Only a file that builds indexes beside the writers runs in none (`online-migration.ts`). A second runner waits for the first and then has nothing to do.
  *
  * Own code, since the kept libraries do not do what is needed together: drizzle's migrator takes no lock and skips files that were merged late,
  * node-pg-migrate does not see that a file was edited, and cannot record a file in the transaction that runs it.
@@ -68,9 +71,10 @@ export async function migrateDatabase(options: MigrateOptions): Promise<readonly
       'select name, checksum from schema_migration order by name',
     );
     const pending = pendingMigrations(files, applied);
-    await client.query(`set lock_timeout = ${tableLockTimeoutMs}`);
+    for (const file of pending.filter(isOnline)) onlineStatements(file);
     for (const file of pending) {
-      await applyPatiently(client, file, timeoutMs);
+      if (isOnline(file)) await applyOnline(client, file, timeoutMs);
+      else await applyPatiently(client, file, timeoutMs);
       options.onApplied?.(file.name);
     }
     await giveLogins(client, verifiers);
@@ -88,6 +92,7 @@ async function applyPatiently(
   timeoutMs: number,
 ): Promise<void> {
   const giveUpAt = performance.now() + timeoutMs;
+  await client.query(`set lock_timeout = ${tableLockTimeoutMs}`);
   for (;;) {
     try {
       return await apply(client, file);
@@ -152,19 +157,24 @@ function hasState(error: unknown, state: string): boolean {
   return error instanceof pg.DatabaseError && error.code === state;
 }
 
+/**
+ * Asks again and again, and does not wait in the server: a statement that waits has a snapshot, for whose end an index that is built beside the writers waits, and so both would wait
+ * for each other.
+ */
 async function takeLock(client: pg.Client, timeoutMs: number): Promise<void> {
-  try {
-    await client.query(`set lock_timeout = ${Math.max(1, Math.floor(timeoutMs))}`);
-    await client.query('select pg_advisory_lock($1)', [lockKey]);
-    await client.query('set lock_timeout = 0');
-  } catch (cause) {
-    // lock_not_available; whatever else went wrong was not another runner.
-    if (!hasState(cause, '55P03')) throw cause;
-    throw new PipelineError(
-      'MIGRATION_LOCKED',
-      `another runner holds the lock for more than ${timeoutMs} ms: wait for it, or end its session`,
-      { cause },
+  const giveUpAt = performance.now() + timeoutMs;
+  for (;;) {
+    const { rows } = await client.query<{ taken: boolean }>(
+      'select pg_try_advisory_lock($1) as taken',
+      [lockKey],
     );
+    if (rows[0]?.taken === true) return;
+    if (performance.now() > giveUpAt)
+      throw new PipelineError(
+        'MIGRATION_LOCKED',
+        `another runner holds the lock for more than ${timeoutMs} ms: wait for it, or end its session`,
+      );
+    await delay(askAgainMs);
   }
 }
 
