@@ -51,6 +51,20 @@ describe('callers of the released API', () => {
       'header parameter if-match is new',
     ],
     [
+      'several values of another kind',
+      api({
+        parameters: [
+          {
+            in: 'query',
+            name: 'a',
+            required: false,
+            schema: { type: 'array', items: { type: 'integer' } },
+          },
+        ],
+      }),
+      'type changed',
+    ],
+    [
       'a parameter that is required now',
       api({ parameters: [{ in: 'query', name: 'a', required: true, schema: text }] }),
       'query parameter a is required',
@@ -101,6 +115,15 @@ describe('callers of the released API', () => {
     [
       'a parameter that may be left out',
       api(parameters({ in: 'query', name: 'b', schema: text })),
+      'MINOR',
+    ],
+    [
+      'a parameter of which there may be several now',
+      api({
+        parameters: [
+          { in: 'query', name: 'a', required: false, schema: { type: 'array', items: text } },
+        ],
+      }),
       'MINOR',
     ],
     [

@@ -61,7 +61,13 @@ function compareParameters({ was, is, note }: Difference): void {
     else {
       if (declared['required'] === true && parameter['required'] !== true)
         note('MAJOR', `${name} is required`);
-      compareParts(name, parameter['schema'], declared['schema'], 'new readers', note);
+      const [value, values] = [parameter['schema'], declared['schema']];
+      const items = isObject(values) && values['type'] === 'array' ? values['items'] : undefined;
+      // One value in a query is written as an array of one (style form, which is what there is if nothing else is said).
+      const isOneOfSeveral =
+        parameter['in'] === 'query' && isObject(value) && value['type'] !== 'array';
+      if (isOneOfSeveral && isObject(items)) note('MINOR', `${name} takes several values`);
+      compareParts(name, value, (isOneOfSeveral && items) || values, 'new readers', note);
     }
   }
   for (const [name, parameter] of now)
