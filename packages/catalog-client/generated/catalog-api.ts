@@ -9,8 +9,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists products by id, page by page
-         * @description A page has as many items as `limit` says, or fewer where they are large: it ends when its bytes are used up. Whether there are more is said by `next` alone.
+         * Lists products, filtered and in an order, page by page
+         * @description A page has as many items as `limit` says, or fewer, even none: it ends when its bytes are used up, and when enough was looked at. Whether there are more is said by `next` alone. All filters have to hold; of several values of one, any.
          */
         get: operations["list_products"];
         put?: never;
@@ -138,8 +138,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists categories by id, page by page
-         * @description A page has as many items as `limit` says, or fewer where they are large: it ends when its bytes are used up. Whether there are more is said by `next` alone.
+         * Lists categories, filtered and in an order, page by page
+         * @description A page has as many items as `limit` says, or fewer, even none: it ends when its bytes are used up, and when enough was looked at. Whether there are more is said by `next` alone. All filters have to hold; of several values of one, any.
          */
         get: operations["list_categories"];
         put?: never;
@@ -311,20 +311,53 @@ export interface operations {
                 /** @description From a link of a page; opaque. */
                 cursor?: string;
                 limit?: number;
-                /** @description Only those with this status. */
-                status?: "DRAFT" | "ACTIVE" | "DISCONTINUED";
-                /** @description Only those with this brand. */
-                brand?: string;
+                /** @description Only those with this sku, or one of these: as several parameters, or joined by commas. */
+                sku?: string[];
+                /** @description Only those with this brand, or one of these: as several parameters; a comma is part of a value. */
+                brand?: string[];
+                /** @description Only those with this category, or one of these: as several parameters, or joined by commas. */
+                category?: string[];
+                /** @description Only those with this status, or one of these: as several parameters, or joined by commas. */
+                status?: ("DRAFT" | "ACTIVE" | "DISCONTINUED")[];
                 /**
-                 * @description Only those with this category.
-                 * @example shoes
+                 * @description Only those changed later than this, in the order of their last change. The last page has a link `changes` for what comes later.
+                 * @example 2026-01-31T12:00:00.000Z
                  */
-                category?: string;
+                updated_after?: string;
                 /**
-                 * @description Only those with this sku.
-                 * @example SHOE-42
+                 * @description Not less than this; exact.
+                 * @example 19.99
                  */
-                sku?: string;
+                price_min?: string;
+                /**
+                 * @description Not more than this; exact.
+                 * @example 19.99
+                 */
+                price_max?: string;
+                /**
+                 * @description Only amounts in this currency; needed with the other two, and to sort.
+                 * @example EUR
+                 */
+                price_currency?: string;
+                /**
+                 * @description Only those with this attribute, as key:value; of several, all. A number or boolean is compared as it is written.
+                 * @example [
+                 *       "color:red"
+                 *     ]
+                 */
+                attribute?: string[];
+                /**
+                 * @description Only those whose name or description has each of these words, whole and in any case. Up to date but for the last second or two.
+                 * @example leather boots
+                 */
+                q?: string;
+                /** @description Order (rule 137); - for descending. If it is not said: by what a range is asked of, else by id. */
+                sort?: "id" | "-id" | "updated_at" | "-updated_at" | "price" | "-price";
+                /**
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large.
+                 * @example (id,version)
+                 */
+                fields?: string;
             };
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
@@ -358,6 +391,8 @@ export interface operations {
                         prev?: string;
                         /** @description The page after, if there is one. */
                         next?: string;
+                        /** @description On the last page of what was changed after a time: ask here later for what has been changed since, again and again. Nothing is missed, some things come twice. */
+                        changes?: string;
                         items: {
                             /**
                              * Format: uuid
@@ -2137,7 +2172,13 @@ export interface operations {
     };
     get_product: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large.
+                 * @example (id,version)
+                 */
+                fields?: string;
+            };
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;
@@ -3045,11 +3086,20 @@ export interface operations {
                 /** @description From a link of a page; opaque. */
                 cursor?: string;
                 limit?: number;
+                /** @description Only those with this code, or one of these: as several parameters, or joined by commas. */
+                code?: string[];
                 /**
-                 * @description Only those with this code.
-                 * @example shoes
+                 * @description Only those changed later than this, in the order of their last change. The last page has a link `changes` for what comes later.
+                 * @example 2026-01-31T12:00:00.000Z
                  */
-                code?: string;
+                updated_after?: string;
+                /** @description Order (rule 137); - for descending. If it is not said: by what a range is asked of, else by id. */
+                sort?: "id" | "-id" | "updated_at" | "-updated_at";
+                /**
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large.
+                 * @example (id,version)
+                 */
+                fields?: string;
             };
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
@@ -3083,6 +3133,8 @@ export interface operations {
                         prev?: string;
                         /** @description The page after, if there is one. */
                         next?: string;
+                        /** @description On the last page of what was changed after a time: ask here later for what has been changed since, again and again. Nothing is missed, some things come twice. */
+                        changes?: string;
                         items: {
                             /**
                              * Format: uuid
@@ -4496,7 +4548,13 @@ export interface operations {
     };
     get_category: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large.
+                 * @example (id,version)
+                 */
+                fields?: string;
+            };
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
                 "x-flow-id"?: string;

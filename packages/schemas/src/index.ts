@@ -95,6 +95,8 @@ export { maxEventBytes, outboxTable } from './tables/outbox.ts';
 export { relaySlotTable } from './tables/relay-slot.ts';
 export { operationTable } from './tables/operation.ts';
 export { outboxSealTable } from './tables/outbox-seal.ts';
+export { productSearchTable } from './tables/product-search.ts';
+export { searchProgressTable } from './tables/search-progress.ts';
 export { documentSchemaOptions, eventJsonSchema, toDocumentSchema } from './json-schema.ts';
 export { asyncApiDocument } from './asyncapi.ts';
 export {

@@ -30,6 +30,8 @@ export interface ApiMetrics {
   readonly countForgotten: (count: number) => void;
   /** Counts deleted entities whose data was dropped. */
   readonly countPurged: (entity: string, count: number) => void;
+  /** Tells that the search knew all that had been changed at this moment, in ms since 1970. */
+  readonly searchIsCurrent: (entity: string, atMs: number) => void;
 }
 
 /**
@@ -66,6 +68,17 @@ export function createApiMetrics(
     help: 'Deleted entities whose data was dropped.',
     labelNames: ['entity'],
     registers: [registry],
+  });
+  const searchCurrentAt = new Map<string, number>();
+  new Gauge({
+    name: 'catalog_search_age_seconds',
+    help: 'Time since this instance last found that the search knew all changes; of several instances, the smallest counts.',
+    labelNames: ['entity'],
+    registers: [registry],
+    collect() {
+      for (const [entity, atMs] of searchCurrentAt)
+        this.set({ entity }, (Date.now() - atMs) / 1_000);
+    },
   });
   const gauge = (name: string, help: string, read: (counts: PoolCounts) => number) =>
     new Gauge({
@@ -143,5 +156,6 @@ export function createApiMetrics(
     countEvent: ({ eventType, dataOp }) => events.inc({ event_type: eventType, data_op: dataOp }),
     countForgotten: (count) => forgotten.inc(count),
     countPurged: (entity, count) => purged.inc({ entity }, count),
+    searchIsCurrent: (entity, atMs) => searchCurrentAt.set(entity, atMs),
   };
 }

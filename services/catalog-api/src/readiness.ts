@@ -1,7 +1,7 @@
 import type { CheckResult } from '@outbound/service-kit';
 
 /** The newest migration that this code needs; a database that has had later ones is right too. */
-export const neededMigration = '0020_purge.sql';
+export const neededMigration = '0027_query_indexes.sql';
 
 /** What the API does with its tables, as far as a privilege is needed for it. */
 export const neededPrivileges: readonly (readonly [table: string, privilege: string])[] = [
@@ -9,6 +9,9 @@ export const neededPrivileges: readonly (readonly [table: string, privilege: str
     ['SELECT', 'INSERT', 'UPDATE'].map((privilege) => [table, privilege] as const),
   ),
   ['idempotency_key', 'DELETE'],
+  ...['product_search', 'search_progress'].flatMap((table) =>
+    ['SELECT', 'INSERT', 'UPDATE', 'DELETE'].map((privilege) => [table, privilege] as const),
+  ),
   ['outbox', 'INSERT'],
 ];
 

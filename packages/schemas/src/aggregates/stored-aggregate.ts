@@ -16,6 +16,7 @@ export type EntityTable = PgTable & {
   readonly updatedAt: PgColumn;
   readonly deletedAt: PgColumn;
   readonly purgedAt: PgColumn;
+  readonly changedIn: PgColumn;
 };
 
 /** Columns by their names in the table's declaration. */

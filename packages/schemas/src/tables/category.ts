@@ -9,6 +9,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import { transactionId } from './transaction-id.ts';
 
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
@@ -27,12 +28,18 @@ export const categoryTable = pgTable(
     deletedAt: moment('deleted_at'),
     /** When the data of the deleted entity was dropped: id, version and times are true, the rest is a placeholder. */
     purgedAt: moment('purged_at'),
+    /** The transaction that changed it last: the database's own, and the order in which changes are followed. */
+    changedIn: transactionId('changed_in')
+      .notNull()
+      .default(sql`pg_current_xact_id()`),
   },
   (table) => {
     const live = sql`deleted_at is null`;
     return [
       uniqueIndex('category_code_key').on(table.code).where(live),
       index('category_live_idx').on(table.id).where(live),
+      index('category_updated_idx').on(table.updatedAt, table.id).where(live),
+      index('category_changed_idx').on(table.changedIn, table.id),
       index('category_to_purge_idx')
         .on(table.deletedAt)
         .where(sql`deleted_at is not null and purged_at is null`),

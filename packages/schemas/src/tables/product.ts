@@ -11,6 +11,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { jsonObjectColumn } from './json-text.ts';
+import { transactionId } from './transaction-id.ts';
 
 /** Time to the millisecond: what a JavaScript Date holds, so that row, answer and event say the same. */
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
@@ -37,6 +38,10 @@ export const productTable = pgTable(
     deletedAt: moment('deleted_at'),
     /** When the data of the deleted entity was dropped: id, version and times are true, the rest is a placeholder. */
     purgedAt: moment('purged_at'),
+    /** The transaction that changed it last: the database's own, and the order in which changes are followed. */
+    changedIn: transactionId('changed_in')
+      .notNull()
+      .default(sql`pg_current_xact_id()`),
   },
   (table) => {
     const live = sql`deleted_at is null`;
@@ -46,6 +51,11 @@ export const productTable = pgTable(
       index('product_status_idx').on(table.status, table.id).where(live),
       index('product_brand_idx').on(table.brand, table.id).where(live),
       index('product_category_idx').on(table.category, table.id).where(live),
+      index('product_updated_idx').on(table.updatedAt, table.id).where(live),
+      index('product_price_idx')
+        .on(table.priceCurrency, table.priceAmount, table.id)
+        .where(sql`deleted_at is null and price_amount is not null`),
+      index('product_changed_idx').on(table.changedIn, table.id),
       index('product_to_purge_idx')
         .on(table.deletedAt)
         .where(sql`deleted_at is not null and purged_at is null`),

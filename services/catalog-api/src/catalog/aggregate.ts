@@ -1,12 +1,32 @@
-import type { PgColumn } from 'drizzle-orm/pg-core';
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Row, StoredAggregate } from '@outbound/schemas';
 import type { z } from 'zod';
 
-/** A filter of the list: equality with one column. */
+/** A filter of the list: one column is one of some values. There is an index over column and id, among live rows. */
 export interface Filter {
   readonly column: PgColumn;
   /** What a value may be; also bounds it, before it reaches the database. */
   readonly schema: z.ZodType<string>;
+  /** A value may hold a comma: then several are several parameters, and never one with commas. */
+  readonly hasCommas?: boolean;
+}
+
+/** An amount of money that is filtered by range and sorted by. There is an index over currency, amount and id, among live rows that have one. */
+export interface MoneyFilter {
+  /** `price` gives `price_min`, `price_max`, `price_currency` and the order `price`. */
+  readonly name: string;
+  readonly amount: PgColumn;
+  readonly currency: PgColumn;
+}
+
+/** Where entities are found by words and attributes; see `search-index.ts`. */
+export interface Search {
+  readonly table: PgTable & { readonly id: PgColumn; readonly document: PgColumn };
+  /** Names of the columns that the function of the document takes, and the function. */
+  readonly documentOf: readonly PgColumn[];
+  readonly documentFunction: string;
+  /** The function that gives ids by words. */
+  readonly idsFunction: string;
 }
 
 /**
@@ -45,7 +65,10 @@ export interface Aggregate<EntityRow = Row, Input = unknown> extends StoredAggre
   readonly examples: { readonly input: Row; readonly patch: Row };
   /** Which field to name when Postgres reports this index as violated. */
   readonly uniqueKeys: readonly { readonly index: string; readonly field: string }[];
+  /** By the name of their parameter; those that leave the fewest come first. */
   readonly filters: Readonly<Record<string, Filter>>;
+  readonly money?: MoneyFilter;
+  readonly search?: Search;
   /** What the entity refers to, and who refers to it. */
   readonly references: References;
   /** What is left of an entity whose data was dropped: as little as the table takes. */

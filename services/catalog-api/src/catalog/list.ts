@@ -1,12 +1,25 @@
-import { and, eq, gt, isNull, lt, type SQL } from 'drizzle-orm';
+import { and, getTableName, sql, type SQL } from 'drizzle-orm';
 import type { Aggregate } from './aggregate.ts';
-import { decodeCursor, encodeCursor, filterHash } from './cursor.ts';
-import { readPageRows, type PageRow } from './page-rows.ts';
-import { read, type CommandContext } from './unit-of-work.ts';
+import { assertSameHistory, readHorizon, type ChangesHorizon } from './changes-horizon.ts';
+import { decodeCursor, encodeCursor, filterHash, foreignCursor, type Cursor } from './cursor.ts';
+import { filterTexts, type ListFilters, type SortOrder } from './list-filters.ts';
+import { assertKey, behind, orderBy, reversed, upTo, type Place } from './list-order.ts';
+import { planChanges, planList, type Candidate, type ListPlan } from './list-plan.ts';
+import { pageOf } from './page-of.ts';
+import { readPageRows, type PageRow, type PageRows } from './page-rows.ts';
+import { read, type CommandContext, type Reading } from './unit-of-work.ts';
 
 /** Most entities of a page, and how many it has if nobody asks. */
 export const maxLimit = 1_000;
 export const defaultLimit = 100;
+
+/** Most rows that are looked at one by one for a page: it ends there, with what it has, and `next` goes on. */
+export const maxLookedAt = 5_000;
+/** A filter that leaves so many or fewer is taken as the way to the rows, in whatever order they are wanted. */
+export const maxFew = 5_000;
+
+/** The place before all others, in an order of transactions. */
+const firstId = '00000000-0000-0000-0000-000000000000';
 
 /** What a caller asks of a list. */
 export interface ListRequest {
@@ -14,10 +27,13 @@ export interface ListRequest {
   readonly limit: number;
   /** The page ends before an entity that begins beyond these bytes; it has one at the least. */
   readonly maxBytes: number;
-  readonly filters: Readonly<Record<string, string>>;
+  readonly filters: ListFilters;
+  readonly sort: SortOrder;
+  /** The fields that are wanted; undefined for all. Of the others, what is large is not read. */
+  readonly fields?: readonly string[] | undefined;
 }
 
-/** One page, by id. No totals: counting costs a scan, and the answer is stale when it arrives (Zalando rule 254). */
+/** One page. No totals: counting costs a scan, and the answer is stale when it arrives (Zalando rule 254). */
 export interface Page {
   /** Rows and not entities: to make one takes time in proportion to its size, so whoever sends them does it one by one. */
   readonly rows: readonly PageRow[];
@@ -26,60 +42,186 @@ export interface Page {
   /** Cursors of the neighbours, where there are any. */
   readonly prev?: string;
   readonly next?: string;
+  /** Where to ask later for what was changed since this walk began; at its end. */
+  readonly changes?: string;
 }
 
 /**
- * One page of live entities in the order of their ids, which for ids of version 7 is the order of their creation. An entity that exists while
- * all pages are read is on exactly one of them, whatever else is created or deleted meanwhile. A page ends early where its bytes are used up.
+ * One page of live entities in an order in which no two have one place. What does not change while all pages are read is on exactly one of them. A page ends early where its bytes are
+ * used up, or where enough was looked at: whatever is asked, at most `maxLookedAt` rows are, beside those of the page.
+ *
+ * A walk in the order of changes (`updated_after`) ends with a cursor for what comes later, so that nothing is ever missed: it holds the horizon from before its first page. What was
+ * committed by then is met by the walk, at its place or, changed meanwhile, in what comes later; everything else is above the horizon, whatever its clock said.
  * @throws ApiError INVALID_CURSOR
  */
 export async function listEntities(
   context: CommandContext,
   aggregate: Aggregate,
-  { cursor: cursorText, limit, maxBytes, filters }: ListRequest,
+  request: ListRequest,
 ): Promise<Page> {
-  const hash = filterHash(aggregate.plural, filters);
-  const cursor = cursorText === undefined ? undefined : decodeCursor(cursorText, hash);
-  const backwards = cursor?.direction === 'prev';
-  const { table } = aggregate;
-  const conditions: SQL[] = [isNull(table.deletedAt)];
-  for (const [name, value] of Object.entries(filters)) {
-    const filter = aggregate.filters[name];
-    if (filter === undefined) throw new Error(`${aggregate.plural} have no filter ${name}`);
-    conditions.push(eq(filter.column, value));
-  }
-  if (cursor !== undefined)
-    conditions.push(backwards ? lt(table.id, cursor.id) : gt(table.id, cursor.id));
-  const where = and(...conditions);
-  const found = await read(context, aggregate, (db) =>
-    readPageRows(db, table, { where, backwards, limit, maxBytes }),
+  const { filters, sort } = request;
+  const hash = filterHash(aggregate.plural, filterTexts(filters, sort));
+  const cursor = request.cursor === undefined ? undefined : decodeCursor(request.cursor, hash);
+  const encode = (made: Cursor): string => encodeCursor(made, hash);
+  return read(context, aggregate, (db) =>
+    cursor?.direction === 'changes'
+      ? listChanges(db, aggregate, request, cursor, encode)
+      : listWalk(db, aggregate, request, { cursor, direction: cursor?.direction }, encode),
   );
-  const { rows, prev, next } = pageOf(found, cursor?.direction);
+}
+
+async function listWalk(
+  db: Reading,
+  aggregate: Aggregate,
+  request: ListRequest,
+  from: { readonly cursor: Cursor | undefined; readonly direction: 'next' | 'prev' | undefined },
+  encode: (cursor: Cursor) => string,
+): Promise<Page> {
+  const { filters, sort } = request;
+  const { cursor, direction } = from;
+  const plan = planList(aggregate, filters, sort);
+  const follows =
+    filters.updatedAfter !== undefined && sort.by === 'updated_at' && !sort.descending;
+  const [key = '', ...horizonParts] = (cursor?.key ?? '').split(':');
+  if (cursor !== undefined) {
+    assertKey(plan.order, key);
+    if (horizonParts.length !== (follows ? 2 : 0)) throw foreignCursor();
+  }
+  const began = follows ? await horizonOf(db, horizonParts) : undefined;
+  const isBackwards = direction === 'prev';
+  const after = cursor === undefined ? undefined : { id: cursor.id, key };
+  const order = isBackwards ? reversed(plan.order) : plan.order;
+  const found = await readPage(db, aggregate, { ...plan, order }, after, request);
+  const { rows, prev, next } = pageOf(found, found.end, direction);
+  const suffix = began === undefined ? '' : `:${began.before}:${began.history}`;
+  const at = (way: 'next' | 'prev', { id, key: value }: Place): string =>
+    encode({ direction: way, id, key: value + suffix });
   return {
     rows,
     bytes: found.bytes,
-    ...(prev === undefined ? {} : { prev: encodeCursor({ direction: 'prev', id: prev }, hash) }),
-    ...(next === undefined ? {} : { next: encodeCursor({ direction: 'next', id: next }, hash) }),
+    ...(prev === undefined ? {} : { prev: at('prev', prev) }),
+    ...(next === undefined ? {} : { next: at('next', next) }),
+    ...(began === undefined || next !== undefined
+      ? {}
+      : { changes: encode({ direction: 'changes', id: firstId, key: suffix.slice(1) }) }),
   };
 }
 
-/**
- * The rows of a page in the order of ids, and the ids that its neighbours begin after.
- * @param direction undefined on the first page, which has nothing before it.
- */
-export function pageOf<Read extends { readonly id: string }>(
-  read: { readonly rows: readonly Read[]; readonly hasMore: boolean },
-  direction: 'next' | 'prev' | undefined,
-): { readonly rows: readonly Read[]; readonly prev?: string; readonly next?: string } {
-  const { hasMore } = read;
-  const rows = direction === 'prev' ? [...read.rows].reverse() : read.rows;
-  const first = rows[0]?.id;
-  const last = rows.at(-1)?.id;
-  const hasPrev = direction === 'prev' ? hasMore : direction === 'next';
-  const hasNext = direction === 'prev' || hasMore;
+/** What transactions changed that were not over at the horizon of the cursor, and are now. */
+async function listChanges(
+  db: Reading,
+  aggregate: Aggregate,
+  request: ListRequest,
+  cursor: Cursor,
+  encode: (cursor: Cursor) => string,
+): Promise<Page> {
+  const [key = '', history] = cursor.key.split(':');
+  const horizon = await readHorizon(db);
+  const plan = planChanges(aggregate, request.filters, horizon.before);
+  assertKey(plan.order, key);
+  if (history === undefined) throw foreignCursor();
+  assertSameHistory(history, horizon);
+  const found = await readPage(db, aggregate, plan, { id: cursor.id, key }, request);
+  const { rows, next } = pageOf(found, found.end, 'next');
+  const at = ({ id, key: value }: Place): string =>
+    encode({ direction: 'changes', id, key: `${value}:${horizon.history}` });
   return {
     rows,
-    ...(hasPrev && first !== undefined ? { prev: first } : {}),
-    ...(hasNext && last !== undefined ? { next: last } : {}),
+    bytes: found.bytes,
+    ...(next === undefined
+      ? { changes: at({ id: firstId, key: horizon.before }) }
+      : { next: at(next) }),
   };
+}
+
+/** The horizon from before the first page of a walk: of now, or of its cursor. */
+async function horizonOf(db: Reading, parts: readonly string[]): Promise<ChangesHorizon> {
+  const [before, history] = parts;
+  if (before === undefined || history === undefined) return readHorizon(db);
+  if (!/^\d{1,19}$/.test(before)) throw foreignCursor();
+  return { before, history };
+}
+
+/** Rows in the plan's order behind a place; `end` is up to where rows were looked at, if there may be more behind it. */
+async function readPage(
+  db: Reading,
+  aggregate: Aggregate,
+  plan: ListPlan,
+  after: Place | undefined,
+  request: Pick<ListRequest, 'limit' | 'maxBytes' | 'fields'>,
+): Promise<PageRows & { readonly end: Place | undefined }> {
+  const { table } = aggregate;
+  const { order, branches, rest } = plan;
+  const name = sql.identifier(getTableName(table));
+  const start = after === undefined ? [] : [behind(order, after)];
+  const { fields } = request;
+  const without = Object.keys(aggregate.entity.shape).filter(
+    (field) => fields !== undefined && !fields.includes(field),
+  );
+  const page = { ...request, order, without };
+  // Each with its own end, or the planner might take all rows of a value and sort them.
+  const first = (most: number): SQL => {
+    const each = branches.map(
+      (branch) =>
+        sql`(select * from ${table} where ${and(branch, ...start)} order by ${orderBy(order)} limit ${most})`,
+    );
+    return sql`(${sql.join(each, sql` union all `)}) as ${name}`;
+  };
+  if (rest.length === 0) {
+    const from = first(request.limit + 1);
+    return { ...(await readPageRows(db, table, { ...page, from, where: [] })), end: undefined };
+  }
+  const few = await fewest(db, plan.candidates);
+  if (few !== undefined) {
+    // The fences keep the planner from going through everything instead, in the wanted order or not.
+    const from = sql`(select ${name}.* from (${few.ids(maxFew + 1)}) as few
+      cross join lateral (select * from ${table} where ${table.id} = few.id offset 0) as ${name} offset 0) as ${name}`;
+    const where = [...start, sql`(${sql.join([...branches], sql` or `)})`, ...few.rest];
+    return { ...(await readPageRows(db, table, { ...page, from, where })), end: undefined };
+  }
+  const end = await placeAt(db, plan, first(maxLookedAt), maxLookedAt);
+  const upToEnd = end === undefined ? [] : [upTo(order, end)];
+  const lookedAt = branches.map(
+    (branch) => sql`select * from ${table} where ${and(branch, ...start, ...upToEnd)}`,
+  );
+  const from = sql`(select * from (${sql.join(lookedAt, sql` union all `)}) as ${name} order by ${orderBy(order)} offset 0) as ${name}`;
+  return { ...(await readPageRows(db, table, { ...page, from, where: rest })), end };
+}
+
+/** The candidate that leaves the fewest, if those are few. */
+async function fewest(
+  db: Reading,
+  candidates: readonly Candidate[],
+): Promise<Candidate | undefined> {
+  if (candidates.length === 0) return undefined;
+  const counts = candidates.map(
+    ({ ids }) => sql`(select count(*)::int from (${ids(maxFew + 1)}) as counted)`,
+  );
+  const { rows } = await db.execute<{ counts: number[] }>(
+    sql`select array[${sql.join(counts, sql`, `)}] as counts`,
+  );
+  const left = rows[0]?.counts ?? [];
+  const least = Math.min(...left);
+  return least > maxFew ? undefined : candidates[left.indexOf(least)];
+}
+
+/** The place of the row with this number in what an index gives; undefined if there are fewer. */
+async function placeAt(
+  db: Reading,
+  { order }: ListPlan,
+  rows: SQL,
+  number: number,
+): Promise<Place | undefined> {
+  const { column, id } = order;
+  const key = column === undefined ? sql`''` : keyText(order);
+  const { rows: found } = await db.execute<{ id: string; key: string }>(
+    sql`select ${id} as id, ${key} as key from ${rows} order by ${orderBy(order)} limit 1 offset ${number - 1}`,
+  );
+  return found[0];
+}
+
+function keyText({ column }: ListPlan['order']): SQL {
+  return column?.getSQLType().startsWith('timestamp') === true
+    ? sql`(extract(epoch from ${column}) * 1000)::bigint::text`
+    : sql`${column}::text`;
 }

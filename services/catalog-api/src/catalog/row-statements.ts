@@ -29,7 +29,7 @@ export class RowStatements {
 
   private constructor({ name, table }: Aggregate) {
     this.#columns = Object.entries(getTableColumns(table)).filter(
-      ([, { generated }]) => generated === undefined,
+      ([, column]) => column.generated === undefined && column !== table.changedIn,
     );
     const names = list(this.#columns.map(([, column]) => sql`${sql.identifier(column.name)}`));
     const values = list(

@@ -1,10 +1,11 @@
 import type { TransactionTimeouts } from '@outbound/outbox';
-import { and, gt, isNull } from 'drizzle-orm';
+import { gt, isNull, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type pg from 'pg';
 import type { Aggregate } from './aggregate.ts';
 import { fromDatabaseError } from './database-errors.ts';
 import { settledPosition, type LogPosition } from './log-position.ts';
+import { orderById } from './list-order.ts';
 import { readPageRows, type PageRows } from './page-rows.ts';
 
 /** Most rows, and bytes of JSON but for the last row, that are read at a time. */
@@ -80,8 +81,10 @@ export async function openSnapshot(
     readAfter: (id) =>
       use(() =>
         readPageRows(db, table, {
-          where: and(isNull(table.deletedAt), id === undefined ? undefined : gt(table.id, id)),
-          backwards: false,
+          from: sql`${table}`,
+          where: [isNull(table.deletedAt), ...(id === undefined ? [] : [gt(table.id, id)])],
+          order: orderById(table.id),
+          without: [],
           limit: snapshotStep.rows,
           maxBytes: snapshotStep.bytes,
         }),

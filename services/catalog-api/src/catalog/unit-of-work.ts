@@ -117,6 +117,9 @@ export async function transact<Result>(
   return result;
 }
 
+/** What reads without a change. */
+export type Reading = Pick<Transaction, 'select' | 'execute'>;
+
 /**
  * Reads outside of any change, with what the database says translated.
  * @throws ApiError
@@ -124,7 +127,7 @@ export async function transact<Result>(
 export async function read<Result>(
   context: Pick<CommandContext, 'db' | 'timeouts'>,
   aggregate: Aggregate,
-  work: (db: Pick<Transaction, 'select'>) => Promise<Result>,
+  work: (db: Reading) => Promise<Result>,
 ): Promise<Result> {
   const { db } = context;
   try {

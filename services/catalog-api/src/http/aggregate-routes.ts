@@ -1,5 +1,6 @@
-import type { Entity } from '@outbound/schemas';
+import { stringifyJson, type Entity } from '@outbound/schemas';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import {
   createEntity,
@@ -11,7 +12,6 @@ import {
 import { entityTag, matchesWeakly } from '../catalog/entity-tag.ts';
 import { entityText } from '../catalog/entity-text.ts';
 import type { Answer } from '../catalog/idempotency.ts';
-import { listEntities } from '../catalog/list.ts';
 import {
   assertPreconditions,
   readPreconditions,
@@ -31,19 +31,17 @@ import { repeatedHeader } from './idempotency-key.ts';
 import { readChange, readCreation } from './idempotent-request.ts';
 import { jsonMediaType, mergePatchMediaType } from './media-type.ts';
 import { readReturnPreference, type ReturnPreference } from './prefer.ts';
-import { pageBody } from './page-body.ts';
-import { absolute, pageLinks } from './page-links.ts';
+import { fieldsParameter, pickFields } from './fields.ts';
+import { registerListRoute } from './list-route.ts';
+import { absolute } from './page-links.ts';
 import { registerVersionsRoute } from './versions-route.ts';
 import {
   answers,
   changeHeaders,
   createHeaders,
-  flowHeaders,
   idParams,
-  listQuery,
   noContent,
   notModified,
-  pageSchema,
   patchHeaders,
   putHeaders,
   readHeaders,
@@ -74,7 +72,7 @@ export function registerAggregateRoutes(
   services: RouteServices,
 ): void {
   const { name, plural, scopes, entity, input, patch, examples } = aggregate;
-  const { contextOf, publicUrl, pageBytes, answersInFlight } = services;
+  const { contextOf, publicUrl } = services;
   const path = `/${plural}`;
   const tags = [plural];
   const route = `${path}/{id}`;
@@ -84,42 +82,7 @@ export function registerAggregateRoutes(
     return { status: 201, headers: { ...headers, location }, body };
   };
 
-  app.get(
-    path,
-    {
-      config: { scope: scopes.read },
-      schema: {
-        summary: `Lists ${plural} by id, page by page`,
-        description:
-          'A page has as many items as `limit` says, or fewer where they are large: it ends when its bytes are used up. Whether there are more is said by `next` alone.',
-        operationId: `list_${plural}`,
-        tags,
-        headers: flowHeaders,
-        querystring: listQuery(aggregate),
-        response: answers({ 200: pageSchema(aggregate) }),
-      },
-    },
-    async (request, reply) => {
-      const { cursor, limit, ...rest } = request.query;
-      const filters = Object.fromEntries(
-        Object.entries(rest).filter(
-          (entry): entry is [string, string] => typeof entry[1] === 'string',
-        ),
-      );
-      const { rows, bytes, prev, next } = await listEntities(contextOf(request), aggregate, {
-        cursor,
-        limit,
-        maxBytes: pageBytes,
-        filters,
-      });
-      // Before the page is made: from here on it is held until its caller has taken it.
-      answersInFlight.assertRoomForPage(bytes);
-      answersInFlight.hold(reply.raw, bytes);
-      const links = pageLinks({ publicUrl, path, filters, limit, cursor, prev, next });
-      const body = await pageBody(links, rows, (row) => aggregate.toEntity(row));
-      return reply.header('content-type', jsonMediaType).send(body);
-    },
-  );
+  registerListRoute(app, aggregate, services);
 
   app.post(
     path,
@@ -161,6 +124,7 @@ export function registerAggregateRoutes(
         tags,
         headers: readHeaders,
         params: idParams,
+        querystring: z.object({ fields: fieldsParameter(entity).optional() }),
         response: answers({ 200: entity, 304: notModified }),
         facts: { answerHeaders: { 200: ['ETag'], 304: ['ETag'] } },
       },
@@ -173,8 +137,11 @@ export function registerAggregateRoutes(
       if (ifMatch !== undefined) assertPreconditions({ ifMatch }, found.version);
       if (ifNoneMatch !== undefined && matchesWeakly(ifNoneMatch, found.version))
         return reply.code(304).header('etag', entityTag(found.version)).send();
+      const { fields } = request.query;
       const { headers, body } = entityAnswer(found);
-      return reply.headers({ ...headers, 'content-type': jsonMediaType }).send(body);
+      return reply
+        .headers({ ...headers, 'content-type': jsonMediaType })
+        .send(fields === undefined ? body : stringifyJson(pickFields(found, fields)));
     },
   );
 

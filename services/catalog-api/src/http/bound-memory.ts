@@ -1,7 +1,13 @@
 import type { Logger } from '@outbound/service-kit';
+import type { FastifyRequest } from 'fastify';
 import { AnswersInFlight, type AnswerLimits } from './answers-in-flight.ts';
 import { BodiesInFlight } from './bodies-in-flight.ts';
 import type { Server } from './create-server.ts';
+
+/** Whose answers are counted together: the principal's, or where nobody is asked who he is, those of an address. */
+export function callerOf(request: FastifyRequest): string {
+  return request.principal?.id ?? `address ${request.ip}`;
+}
 
 /** How often answers that nobody takes are looked for. */
 const sweepMs = 1_000;
@@ -31,9 +37,9 @@ export function boundMemory(
     if (hasBody && routeOptions.config.stream === undefined) bodies.watch(raw, reply.raw);
     done(null, payload);
   });
-  app.addHook('onSend', (_request, reply, payload, done) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     if (typeof payload === 'string' || Buffer.isBuffer(payload))
-      answers.hold(reply.raw, Buffer.byteLength(payload));
+      answers.hold(reply.raw, Buffer.byteLength(payload), callerOf(request));
     done(null, payload);
   });
   const sweep = setInterval(() => {

@@ -101,9 +101,9 @@ async function* exportParts(
     assertGoesOn();
     const { rows, hasMore, bytes } = await snapshot.readAfter(last);
     onRead(bytes);
-    for (const { id, decode } of rows) {
+    for (const { place, decode } of rows) {
       part += line(aggregate.toEntity(decode()));
-      last = id;
+      last = place.id;
       count += 1;
       if (part.length >= partLength) {
         yield part;

@@ -118,11 +118,12 @@ describe('links', () => {
       pageLinks({
         publicUrl: undefined,
         path: '/products',
-        filters: { brand: 'A & B' },
+        parameters: [['brand', 'A & B']],
         limit: 5,
         cursor: 'c0',
         prev: undefined,
         next: 'c1',
+        changes: undefined,
       }),
     ).toEqual({
       self: '/products?brand=A+%26+B&limit=5&cursor=c0',

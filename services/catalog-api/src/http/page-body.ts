@@ -1,4 +1,4 @@
-import { stringifyJson, type Entity, type Row } from '@outbound/schemas';
+import { stringifyJson, type Row } from '@outbound/schemas';
 import type { PageRow } from '../catalog/page-rows.ts';
 import { fairTurn } from './fair-turn.ts';
 
@@ -6,12 +6,12 @@ import { fairTurn } from './fair-turn.ts';
 export async function pageBody(
   links: Readonly<Record<string, string>>,
   rows: readonly PageRow[],
-  toEntity: (row: Row) => Entity,
+  toItem: (row: Row) => unknown,
 ): Promise<Buffer> {
   const takeTurn = fairTurn();
   const items: string[] = [];
   for (const { decode } of rows) {
-    items.push(stringifyJson(toEntity(decode())));
+    items.push(stringifyJson(toItem(decode())));
     await takeTurn();
   }
   const head = stringifyJson(links).slice(0, -1);

@@ -3,15 +3,17 @@ export function pageLinks(options: {
   readonly publicUrl: string | undefined;
   /** `/products` */
   readonly path: string;
-  readonly filters: Readonly<Record<string, string>>;
+  /** The parameters as they were sent, but for limit and cursor. */
+  readonly parameters: readonly [name: string, value: string][];
   readonly limit: number;
   readonly cursor: string | undefined;
   readonly prev: string | undefined;
   readonly next: string | undefined;
+  readonly changes: string | undefined;
 }): Record<string, string> {
-  const { path, filters, limit, prev, next } = options;
+  const { path, parameters, limit, prev, next, changes } = options;
   const link = (cursor: string | undefined): string => {
-    const query = new URLSearchParams({ ...filters, limit: String(limit) });
+    const query = new URLSearchParams([...parameters, ['limit', String(limit)]]);
     if (cursor !== undefined) query.set('cursor', cursor);
     return absolute(options.publicUrl, `${path}?${query.toString()}`);
   };
@@ -20,6 +22,7 @@ export function pageLinks(options: {
     first: link(undefined),
     ...(prev === undefined ? {} : { prev: link(prev) }),
     ...(next === undefined ? {} : { next: link(next) }),
+    ...(changes === undefined ? {} : { changes: link(changes) }),
   };
 }
 

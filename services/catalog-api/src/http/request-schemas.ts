@@ -1,7 +1,7 @@
 import { entityId, moment } from '@outbound/schemas';
 import { z } from 'zod';
-import { defaultLimit, maxLimit } from '../catalog/list.ts';
 import type { Aggregate } from '../catalog/aggregate.ts';
+import { defaultLimit, maxLimit } from '../catalog/list.ts';
 import { maxBatchItems } from './batch-body.ts';
 import { ndjsonMediaType } from './media-type.ts';
 import { problemMediaType } from './problem.ts';
@@ -104,19 +104,6 @@ export const limitQuery = {
     .meta({ type: 'integer', minimum: 1, maximum: maxLimit }),
 };
 
-/** Query of a list: its filters, a cursor, a limit, and nothing else. */
-export function listQuery({ filters }: Aggregate) {
-  return z.strictObject({
-    ...limitQuery,
-    ...Object.fromEntries(
-      Object.entries(filters).map(([name, { schema }]) => [
-        name,
-        schema.optional().describe(`Only those with this ${name}.`),
-      ]),
-    ),
-  });
-}
-
 /** A page (Zalando rule 248). */
 export function pageSchema({ entity }: Aggregate) {
   return z.object({
@@ -124,6 +111,12 @@ export function pageSchema({ entity }: Aggregate) {
     first: z.string().describe('The first page.'),
     prev: z.string().optional().describe('The page before, if there is one.'),
     next: z.string().optional().describe('The page after, if there is one.'),
+    changes: z
+      .string()
+      .optional()
+      .describe(
+        'On the last page of what was changed after a time: ask here later for what has been changed since, again and again. Nothing is missed, some things come twice.',
+      ),
     items: z.array(entity),
   });
 }

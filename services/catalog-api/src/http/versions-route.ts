@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import { listVersions } from '../catalog/versions.ts';
 import type { RouteServices } from './aggregate-routes.ts';
+import { callerOf } from './bound-memory.ts';
 import type { Server } from './create-server.ts';
 import { readEntityId } from './entity-id.ts';
 import { jsonMediaType } from './media-type.ts';
@@ -38,11 +39,12 @@ export function registerVersionsRoute(
       const page = await listVersions(contextOf(request), aggregate, {
         ...{ id, cursor, limit, maxBytes: pageBytes },
       });
-      answersInFlight.assertRoomForPage(page.bytes);
-      answersInFlight.hold(reply.raw, page.bytes);
+      const caller = callerOf(request);
+      answersInFlight.assertRoomForPage(page.bytes, caller);
+      answersInFlight.hold(reply.raw, page.bytes, caller);
       const links = pageLinks({
-        ...{ publicUrl, path: `/${plural}/${id}/versions`, filters: {}, limit, cursor },
-        ...{ prev: undefined, next: page.next },
+        ...{ publicUrl, path: `/${plural}/${id}/versions`, parameters: [], limit, cursor },
+        ...{ prev: undefined, next: page.next, changes: undefined },
       });
       const head = stringifyJson({
         ...links,

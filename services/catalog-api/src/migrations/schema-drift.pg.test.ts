@@ -5,8 +5,10 @@ import {
   operationTable,
   outboxSealTable,
   outboxTable,
+  productSearchTable,
   productTable,
   relaySlotTable,
+  searchProgressTable,
 } from '@outbound/schemas';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -19,8 +21,10 @@ const tables = [
   operationTable,
   outboxSealTable,
   outboxTable,
+  productSearchTable,
   productTable,
   relaySlotTable,
+  searchProgressTable,
 ];
 
 describe.each<PostgresMajor>([18, 15])('the tables on Postgres %i', (major) => {

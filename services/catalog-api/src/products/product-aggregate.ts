@@ -3,6 +3,7 @@ import {
   product,
   productInput,
   productPatch,
+  productSearchTable,
   productTable,
   storedProduct,
   type ProductInput,
@@ -31,10 +32,25 @@ export const productAggregate: Aggregate<typeof productTable.$inferSelect, Produ
   },
   uniqueKeys: [{ index: 'product_sku_key', field: 'sku' }],
   filters: {
-    status: { column: productTable.status, schema: productInput.shape.status.unwrap() },
-    brand: { column: productTable.brand, schema: productInput.shape.brand.unwrap() },
-    category: { column: productTable.category, schema: productInput.shape.category.unwrap() },
     sku: { column: productTable.sku, schema: productInput.shape.sku },
+    brand: {
+      column: productTable.brand,
+      schema: productInput.shape.brand.unwrap(),
+      hasCommas: true,
+    },
+    category: { column: productTable.category, schema: productInput.shape.category.unwrap() },
+    status: { column: productTable.status, schema: productInput.shape.status.unwrap() },
+  },
+  money: {
+    name: 'price',
+    amount: productTable.priceAmount,
+    currency: productTable.priceCurrency,
+  },
+  search: {
+    table: productSearchTable,
+    documentOf: [productTable.name, productTable.description, productTable.attributes],
+    documentFunction: 'product_search_document',
+    idsFunction: 'product_search_ids',
   },
   references: {
     to: [

@@ -45,7 +45,10 @@ function indexDdl({ config }: Index, target: string): string {
     return quote(column.name ?? '');
   });
   const where = config.where ? ` where ${textOf(config.where)}` : '';
-  return `create ${config.unique ? 'unique ' : ''}index ${quote(config.name ?? '')} on ${target} (${columns.join(', ')})${where}`;
+  const settings = Object.entries(config.with ?? {}).map(([name, value]) => `${name} = ${value}`);
+  const using = ` using ${config.method ?? 'btree'}`;
+  const options = settings.length === 0 ? '' : ` with (${settings.join(', ')})`;
+  return `create ${config.unique ? 'unique ' : ''}index ${quote(config.name ?? '')} on ${target}${using} (${columns.join(', ')})${options}${where}`;
 }
 
 function names(columns: readonly AnyPgColumn[]): string {

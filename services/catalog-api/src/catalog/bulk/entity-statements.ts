@@ -19,7 +19,9 @@ export class EntityStatements {
   constructor(table: EntityTable) {
     this.#name = getTableName(table);
     const all = Object.entries(getTableColumns(table) as Readonly<Record<string, PgColumn>>);
-    this.#columns = all.filter(([, { generated }]) => generated === undefined);
+    this.#columns = all.filter(
+      ([, column]) => column.generated === undefined && column !== table.changedIn,
+    );
     const names = this.#columns.map(([, { name }]) => `"${name}"`);
     const list = names.join(', ');
     const rows = this.#columns.map(([, column], at) => `$${at + 1}::${column.getSQLType()}[]`);

@@ -1,0 +1,100 @@
+import type { Row } from '@outbound/schemas';
+import { asc, desc, sql, type SQL } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
+import { foreignCursor } from './cursor.ts';
+
+/** A place in an order: the value of its column, if it has one beside the id, and the id. */
+export interface Place {
+  readonly id: string;
+  /** '' in the order of ids. */
+  readonly key: string;
+}
+
+/** An order of rows in which none has the same place as another. An index has it. */
+export interface ListOrder {
+  /** Before the id. */
+  readonly column: PgColumn | undefined;
+  readonly id: PgColumn;
+  readonly descending: boolean;
+  /** How the value is written in a cursor, and what it may be there. */
+  readonly toKey: (row: Row) => string;
+  readonly pattern: RegExp;
+  readonly toValue: (key: string) => SQL;
+}
+
+const noKey = { toKey: () => '', pattern: /^$/, toValue: (key: string) => sql`${key}` };
+
+export function orderById(id: PgColumn, descending = false): ListOrder {
+  return { column: undefined, id, descending, ...noKey };
+}
+
+/** By a time to the millisecond. */
+export function orderByMoment(column: PgColumn, id: PgColumn, descending: boolean): ListOrder {
+  return {
+    column,
+    id,
+    descending,
+    toKey: (row) => String((row[keyOf(column)] as Date).getTime()),
+    pattern: /^\d{1,14}$/,
+    toValue: (key) => sql`${new Date(Number(key)).toISOString()}::timestamptz`,
+  };
+}
+
+/** By an exact decimal. */
+export function orderByAmount(column: PgColumn, id: PgColumn, descending: boolean): ListOrder {
+  return {
+    column,
+    id,
+    descending,
+    toKey: (row) => String(row[keyOf(column)]),
+    pattern: /^\d{1,11}(\.\d{1,4})?$/,
+    toValue: (key) => sql`${key}::numeric`,
+  };
+}
+
+/** By the number of a transaction. */
+export function orderByTransaction(column: PgColumn, id: PgColumn): ListOrder {
+  return {
+    column,
+    id,
+    descending: false,
+    toKey: (row) => String(row[keyOf(column)]),
+    pattern: /^\d{1,19}$/,
+    toValue: (key) => sql`${key}::xid8`,
+  };
+}
+
+/** How the table's declaration calls the column. */
+function keyOf(column: PgColumn): string {
+  const entry = Object.entries(column.table).find(([, each]) => each === column);
+  if (entry === undefined) throw new Error(`${column.name} is in no declaration`);
+  return entry[0];
+}
+
+export function reversed(order: ListOrder): ListOrder {
+  return { ...order, descending: !order.descending };
+}
+
+/** What stands behind `order by`. */
+export function orderBy({ column, id, descending }: ListOrder): SQL {
+  const way = descending ? desc : asc;
+  return column === undefined ? way(id) : sql`${way(column)}, ${way(id)}`;
+}
+
+/** The rows behind a place, in the order's direction, or up to it. */
+export function behind(order: ListOrder, place: Place): SQL {
+  return compare(order, place, order.descending ? sql`<` : sql`>`);
+}
+export function upTo(order: ListOrder, place: Place): SQL {
+  return compare(order, place, order.descending ? sql`>=` : sql`<=`);
+}
+
+function compare({ column, id, toValue }: ListOrder, place: Place, operator: SQL): SQL {
+  if (column === undefined) return sql`${id} ${operator} ${place.id}::uuid`;
+  return sql`(${column}, ${id}) ${operator} (${toValue(place.key)}, ${place.id}::uuid)`;
+}
+
+/** @throws ApiError INVALID_CURSOR if the key is none of this order. */
+export function assertKey({ pattern }: ListOrder, key: string): void {
+  if (!pattern.test(key)) throw foreignCursor();
+}

@@ -1,0 +1,39 @@
+import type { Entity } from '@outbound/schemas';
+import { z } from 'zod';
+
+/**
+ * The parameter `fields` (Zalando rule 157) of an entity: `(id,sku)`, or `!(attributes)` for all others. Nested fields cannot be chosen: the one nested object that has a
+ * shape is a price, and an amount without its currency says nothing.
+ */
+export function fieldsParameter(entity: z.ZodObject) {
+  const known = Object.keys(entity.shape);
+  return z
+    .string()
+    .transform((sent, context): readonly string[] => {
+      const match = /^(!?)\(([a-z_]+(?:,[a-z_]+)*)\)$/.exec(sent);
+      const names = match?.[2]?.split(',') ?? [];
+      if (match === null || names.some((name) => !known.includes(name)))
+        context.addIssue({
+          code: 'custom',
+          message: `must be names in brackets, like (id,version), or !(id) for all others; there are ${known.join(', ')}`,
+        });
+      return known.filter((name) => names.includes(name) !== (match?.[1] === '!'));
+    })
+    .describe(
+      'Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large.',
+    )
+    .meta({
+      type: 'string',
+      pattern: '^!?\\([a-z_]+(,[a-z_]+)*\\)$',
+      example: '(id,version)',
+    });
+}
+
+/** The entity's fields of these names, in its own order. */
+export function pickFields(
+  entity: Entity,
+  fields: readonly string[] | undefined,
+): Readonly<Record<string, unknown>> {
+  if (fields === undefined) return { ...entity };
+  return Object.fromEntries(Object.entries(entity).filter(([name]) => fields.includes(name)));
+}
