@@ -1,4 +1,4 @@
-import { RefusedError } from './pages.ts';
+import { RefusedError } from './refused-error.ts';
 import type { Send } from './repeat-exchange.ts';
 
 /** What became of one item of a batch. */
@@ -136,6 +136,11 @@ function readResults(
     if (Number.isInteger(item?.status) && Number.isInteger(item.index) && item.index < count)
       told.add(item.index);
   return told.size === count ? [...items].sort((a, b) => a.index - b.index) : undefined;
+}
+
+/** Whether a value tells what became of an item. */
+export function isItemResult(value: object): value is Omit<ItemResult, 'index' | 'wasBefore'> {
+  return 'status' in value && Number.isInteger(value.status);
 }
 
 /** Which items were answered before, of `Idempotent-Replayed: 0-99,200-299`. */

@@ -3,11 +3,19 @@ import type { components, paths } from '../generated/catalog-api.ts';
 import { sendBatches, type BatchRequest, type ItemResult } from './batches.ts';
 import { itemsOf } from './pages.ts';
 import { asFetch } from './as-fetch.ts';
-import { createSender, type RetryOptions, type Send } from './repeat-exchange.ts';
+import { createSender, type Authorize, type RetryOptions, type Send } from './repeat-exchange.ts';
+import {
+  createOpener,
+  openExport,
+  sendImport,
+  type CatalogExport,
+  type ImportRequest,
+} from './streams.ts';
 
 export type { components as CatalogComponents, paths as CatalogPaths };
 export { sendBatch, sendBatches, type BatchRequest, type ItemResult } from './batches.ts';
-export { RefusedError } from './pages.ts';
+export { RefusedError } from './refused-error.ts';
+export type { CatalogExport, ImportRequest } from './streams.ts';
 export {
   createSender,
   NoAnswerError,
@@ -51,6 +59,18 @@ export interface CatalogClient extends Client<paths> {
     items: BatchRequest['items'],
     options?: Pick<BatchRequest, 'key' | 'batchSize' | 'signal'>,
   ) => AsyncGenerator<ItemResult, void, undefined>;
+  /** Every entity of one moment, as a stream that goes on where it broke off. @throws RefusedError, NoAnswerError */
+  readonly exportOf: <Path extends ListPath>(
+    path: Path,
+    options?: { readonly signal?: AbortSignal },
+  ) => Promise<CatalogExport<ListOf<Path>>>;
+  /** Any number of items in one stream, which is sent again under its key where it broke off; see `sendImport`. @throws RefusedError, NoAnswerError */
+  readonly importInto: (
+    method: ImportRequest['method'],
+    path: ListPath,
+    items: ImportRequest['items'],
+    options?: Pick<ImportRequest, 'key' | 'signal'>,
+  ) => AsyncGenerator<ItemResult, void, undefined>;
   /** What all of it goes through, for what has no type. */
   readonly send: Send;
 }
@@ -72,27 +92,28 @@ export function createCatalogClient({
   readonly headers?: Readonly<Record<string, string>>;
 }): CatalogClient {
   const base = baseUrl.replace(/\/+$/, '');
-  const sendWithToken = createSender(retry, async () => {
+  const authorize: Authorize = async () => {
     if (token === undefined) return {};
     return { authorization: `Bearer ${typeof token === 'string' ? token : await token()}` };
-  });
+  };
+  const sendWithToken = createSender(retry, authorize);
+  const open = createOpener(retry, async () => ({ ...headers, ...(await authorize()) }));
   const send: Send = (exchange) =>
     sendWithToken({ ...exchange, headers: { ...headers, ...exchange.headers } });
-  return Object.assign(createClient<paths>({ baseUrl: base, fetch: asFetch(send) }), {
-    all: ((path, { query = {}, signal } = {}) => {
-      const url = new URL(`${base}${path}`);
-      for (const [name, value] of Object.entries(query as Readonly<Record<string, unknown>>))
-        for (const each of [value].flat())
-          if (each !== undefined) url.searchParams.append(name, String(each));
-      return itemsOf(send, url.href, signal);
-    }) as CatalogClient['all'],
-    many: ((method, path, items, options = {}) =>
-      sendBatches(send, {
-        ...options,
-        method,
-        url: `${base}${path}`,
-        items,
-      })) as CatalogClient['many'],
-    send,
-  });
+  const all: CatalogClient['all'] = (path, { query, signal } = {}) => {
+    const url = new URL(`${base}${path}`);
+    for (const [name, value] of Object.entries<unknown>({ ...query }))
+      for (const each of [value].flat())
+        if (each !== undefined)
+          url.searchParams.append(name, typeof each === 'string' ? each : JSON.stringify(each));
+    return itemsOf(send, url.href, signal);
+  };
+  const many: CatalogClient['many'] = (method, path, items, options = {}) =>
+    sendBatches(send, { ...options, method, url: `${base}${path}`, items });
+  const exportOf: CatalogClient['exportOf'] = (path, { signal } = {}) =>
+    openExport(open, `${base}${path}/export`, signal);
+  const importInto: CatalogClient['importInto'] = (method, path, items, options = {}) =>
+    sendImport(open, { ...options, method, url: `${base}${path}/import`, items });
+  const client = createClient<paths>({ baseUrl: base, fetch: asFetch(send) });
+  return Object.assign(client, { all, many, exportOf, importInto, send });
 }

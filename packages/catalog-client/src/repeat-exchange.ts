@@ -59,6 +59,9 @@ export interface RetryOptions {
   readonly transport?: Send;
 }
 
+/** Headers of each try, such as a token that is still good. */
+export type Authorize = () => Promise<Readonly<Record<string, string>>>;
+
 /** Nobody answered in time. What the request would have done is not done, unless `isOutcomeUnknown`. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
@@ -113,7 +116,7 @@ const overFetch: Send = async ({ url, method, headers, body, signal }) => {
  */
 export function createSender(
   options: RetryOptions,
-  authorize: () => Promise<Readonly<Record<string, string>>> = () => Promise.resolve({}),
+  authorize: Authorize = () => Promise.resolve({}),
 ): Send {
   const {
     patienceMs = 30_000,
