@@ -13,7 +13,7 @@ import { startTestStack, type TestStack } from '../../support/test-stack.ts';
 const networkThreads = 2;
 
 /** A session of this age has to log in again. */
-export const sessionMs = 3000;
+export const sessionMs = 15_000;
 
 /** Servers whose Kafka takes clients over TLS and with a password only, through a proxy, and gives each what its ACLs say. */
 export class SecuredServers implements AsyncDisposable {
@@ -54,10 +54,10 @@ export class SecuredServers implements AsyncDisposable {
           'listener.name.client.ssl.keystore.type': 'PEM',
           'listener.name.client.ssl.keystore.key': good.key,
           'listener.name.client.ssl.keystore.certificate.chain': good.cert,
-          'sasl.enabled.mechanisms': 'SCRAM-SHA-256',
-          'listener.name.client.scram-sha-256.sasl.jaas.config':
+          'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+          'listener.name.client.scram-sha-512.sasl.jaas.config':
             'org.apache.kafka.common.security.scram.ScramLoginModule required;',
-          'listener.name.client.scram-sha-256.connections.max.reauth.ms': String(sessionMs),
+          'listener.name.client.scram-sha-512.connections.max.reauth.ms': String(sessionMs),
           'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
           // The brokers and the tools, which come by the open listener.
           'super.users': 'User:ANONYMOUS',
@@ -71,7 +71,7 @@ export class SecuredServers implements AsyncDisposable {
   /** What the user `relay` has to know from now on; sessions that are open stay so until they are over. */
   async setSecret(secret: string): Promise<void> {
     await this.#tool('configs', [
-      ...['--alter', '--add-config', `SCRAM-SHA-256=[password=${secret}]`],
+      ...['--alter', '--add-config', `SCRAM-SHA-512=[password=${secret}]`],
       ...['--entity-type', 'users', '--entity-name', 'relay'],
     ]);
   }

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../../../support/eventually.ts';
 import { FirstBytes, tlsHandshake } from '../../../support/first-bytes.ts';
@@ -8,7 +11,7 @@ import { judged } from '../judged.ts';
 import { SecuredServers, sessionMs } from '../secured-servers.ts';
 import { inFlightRecords, morePublished, underLoad } from '../under-load.ts';
 
-const secrets = ['first-secret-7f3a', 'second-secret-91bc'] as const;
+const secrets = ['first-secret-7f3a', 'second-secret-91bc', 'third-secret-44d0'] as const;
 const change = 'catalog.product-change';
 
 export const row: FaultRow = {
@@ -28,15 +31,18 @@ export const row: FaultRow = {
     const env = {
       RELAY_KAFKA_TLS: 'true',
       RELAY_KAFKA_TLS_CA: servers.authorities,
-      RELAY_KAFKA_SASL_MECHANISM: 'scram-sha-256',
+      RELAY_KAFKA_SASL_MECHANISM: 'scram-sha-512',
       RELAY_KAFKA_SASL_USERNAME: 'relay',
       RELAY_KAFKA_SASL_PASSWORD: secrets[0],
     };
-    const rotated = { RELAY_KAFKA_SASL_PASSWORD: secrets[1] };
+    const rotated = { RELAY_KAFKA_SASL_PASSWORD: secrets[2] };
+    const folder = mkdtempSync(join(tmpdir(), 'outbound-secret-'));
+    const file = join(folder, 'password');
+    writeFileSync(file, secrets[1]);
     return await underLoad(
       stack,
-      // Four relays end in the midst of their work.
-      { env, allowedDuplicates: 4 * inFlightRecords, load: { pauseMs: 10 }, healLimitMs: 90_000 },
+      // Five relays end in the midst of their work.
+      { env, allowedDuplicates: 5 * inFlightRecords, load: { pauseMs: 10 }, healLimitMs: 90_000 },
       async (scene) => {
         const { pipeline } = scene;
         const bites: string[] = [];
@@ -62,8 +68,18 @@ export const row: FaultRow = {
         await servers.setSecret(secrets[1]);
         await stops('secret rotated', scene.relay, '');
         await stops('started with the old secret', scene.launch(), '');
-        scene.relay = await pipeline.startRelay(rotated);
+
+        // By file, within the first session: the next login has the new one.
+        scene.relay = await pipeline.startRelay({
+          RELAY_KAFKA_SASL_PASSWORD: '',
+          RELAY_KAFKA_SASL_PASSWORD_FILE: file,
+        });
+        await servers.setSecret(secrets[2]);
+        writeFileSync(file, secrets[2]);
+        await delay(2 * sessionMs);
         await morePublished(scene.relay, 50);
+        const lost = (await scene.relay.metric('relay_reconnects_total')) ?? 0;
+        say(`secret rotated in its file: ${lost} reconnects`);
 
         await servers.show('expired');
         proxy.set({ mode: 'cut' });
@@ -93,6 +109,7 @@ export const row: FaultRow = {
 
         scene.relay = await pipeline.startRelay(rotated);
         await morePublished(scene.relay, 50);
+        rmSync(folder, { recursive: true });
         return {
           bit: `exit 30 at: ${bites.join(', ')}`,
           judged: [
@@ -104,8 +121,8 @@ export const row: FaultRow = {
             ),
             judged(
               'I8',
-              reconnects === 0 && failures === 0 && open === 0,
-              `sessions renewed with ${reconnects} reconnects and ${failures} failed sends; ${open} of ${peer.seen.length} connections began without TLS`,
+              reconnects === 0 && failures === 0 && lost === 0 && open === 0,
+              `sessions of ${sessionMs / 1000} s renewed with ${reconnects} reconnects and ${failures} failed sends, and ${lost} over a secret that was changed in its file; ${open} of ${peer.seen.length} connections began without TLS`,
             ),
           ],
         };
