@@ -246,6 +246,8 @@ describe('erase', () => {
     const canary = newCanary();
     await relay.terminate();
     await quicken('outbound.dead-letters', 'retention.ms=-1');
+    // What the other test made short: here the changes are to be read.
+    await quicken(changes, 'retention.ms=604800000');
     const old = await pipeline.startRelay({ RELAY_EVENT_TYPES: before });
     const id = await create(canary);
     const others: string[] = [];
