@@ -75,21 +75,43 @@ export function reversed(order: ListOrder): ListOrder {
   return { ...order, descending: !order.descending };
 }
 
+/** A value that the rows share, and whose index has them by id behind it. */
+export interface Lead {
+  readonly column: PgColumn;
+  readonly value: string;
+}
+
+/**
+ * The rows of a lead. Not by an equality: the planner would know that all values are one, and might look for them in the index of all ids, where those of a value can begin
+ * behind hundreds of thousands of others.
+ */
+export function led({ column, value }: Lead): SQL {
+  return sql`(${column} >= ${value} and ${column} <= ${value})`;
+}
+
 /** What stands behind `order by`. */
-export function orderBy({ column, id, descending }: ListOrder): SQL {
+export function orderBy({ column, id, descending }: ListOrder, lead?: Lead): SQL {
   const way = descending ? desc : asc;
+  if (lead !== undefined) return sql`${way(lead.column)}, ${way(id)}`;
   return column === undefined ? way(id) : sql`${way(column)}, ${way(id)}`;
 }
 
 /** The rows behind a place, in the order's direction, or up to it. */
-export function behind(order: ListOrder, place: Place): SQL {
-  return compare(order, place, order.descending ? sql`<` : sql`>`);
+export function behind(order: ListOrder, place: Place, lead?: Lead): SQL {
+  return compare(order, place, order.descending ? sql`<` : sql`>`, lead);
 }
-export function upTo(order: ListOrder, place: Place): SQL {
-  return compare(order, place, order.descending ? sql`>=` : sql`<=`);
+export function upTo(order: ListOrder, place: Place, lead?: Lead): SQL {
+  return compare(order, place, order.descending ? sql`>=` : sql`<=`, lead);
 }
 
-function compare({ column, id, toValue }: ListOrder, place: Place, operator: SQL): SQL {
+function compare(
+  { column, id, toValue }: ListOrder,
+  place: Place,
+  operator: SQL,
+  lead: Lead | undefined,
+): SQL {
+  if (lead !== undefined)
+    return sql`(${lead.column}, ${id}) ${operator} (${lead.value}, ${place.id}::uuid)`;
   if (column === undefined) return sql`${id} ${operator} ${place.id}::uuid`;
   return sql`(${column}, ${id}) ${operator} (${toValue(place.key)}, ${place.id}::uuid)`;
 }

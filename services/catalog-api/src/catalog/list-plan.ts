@@ -7,6 +7,8 @@ import {
   orderById,
   orderByMoment,
   orderByTransaction,
+  led,
+  type Lead,
   type ListOrder,
 } from './list-order.ts';
 import { foundIds, isFound, searchQuery } from './search-query.ts';
@@ -19,13 +21,19 @@ export interface Candidate {
   readonly rest: readonly SQL[];
 }
 
+/** Rows that an index has in the order, behind a value of theirs if there is a lead. */
+export interface Branch {
+  readonly condition: SQL;
+  readonly lead?: Lead;
+}
+
 /**
  * How a page is found. An index gives rows in the order; what it does not know is looked at row by row. Each has a bound, whatever is asked: see `list.ts`.
  */
 export interface ListPlan {
   readonly order: ListOrder;
   /** Conditions under each of which an index gives rows in the order. A row fulfils one of them at most. */
-  readonly branches: readonly SQL[];
+  readonly branches: readonly Branch[];
   /** What is looked at row by row. */
   readonly rest: readonly SQL[];
   /** Ways that are taken instead where few are left, if something is looked at row by row. */
@@ -34,7 +42,7 @@ export interface ListPlan {
 
 interface Part {
   readonly condition: SQL;
-  readonly branches?: readonly SQL[];
+  readonly leads?: readonly Lead[];
   readonly ids?: (most: number) => SQL;
   /** The order whose index knows it. */
   readonly order: SortOrder['by'] | undefined;
@@ -47,13 +55,15 @@ export function planList(aggregate: Aggregate, filters: ListFilters, sort: SortO
   const parts = partsOf(aggregate, filters);
   const firstOfOrder = parts.find(({ order }) => order === sort.by);
   // Only one filter can be equal in the index by id; a range of an order is one part.
-  const driver = sort.by === 'id' ? parts.find(({ branches }) => branches) : firstOfOrder;
+  const driver = sort.by === 'id' ? parts.find(({ leads }) => leads) : firstOfOrder;
   const others = (part: Part | undefined): readonly SQL[] =>
     parts.filter((each) => each !== part).map(({ condition }) => condition);
-  const driven = driver === undefined ? [live] : (driver.branches ?? [driver.condition]);
   return {
     order: orderOf(aggregate, sort),
-    branches: driven.map((condition) => sql`${and(live, condition)}`),
+    branches: driver?.leads?.map((lead) => ({
+      condition: sql`${and(live, led(lead))}`,
+      lead,
+    })) ?? [{ condition: sql`${and(live, driver?.condition)}` }],
     rest: others(driver),
     candidates: parts.flatMap((part) =>
       part.ids === undefined ? [] : [{ ids: part.ids, rest: others(part) }],
@@ -67,7 +77,7 @@ export function planChanges(aggregate: Aggregate, filters: ListFilters, before: 
   const { updatedAfter: _known, ...others } = filters;
   return {
     order: orderByTransaction(table.changedIn, table.id),
-    branches: [sql`${table.changedIn} < ${before}::xid8`],
+    branches: [{ condition: sql`${table.changedIn} < ${before}::xid8` }],
     rest: [
       isNull(table.deletedAt),
       ...partsOf(aggregate, others).map(({ condition }) => condition),
@@ -112,14 +122,14 @@ function equalPart(
   const values = equals[name];
   const filter = declared[name];
   if (values === undefined || filter === undefined) return undefined;
-  const branches = values.map((value) => eq(filter.column, value));
+  const leads = values.map((value) => ({ column: filter.column, value }));
   return {
     condition: inArray(filter.column, [...values]),
-    branches,
+    leads,
     ids: (most) => {
-      const each = branches.map(
-        (branch) =>
-          sql`(select ${table.id} as id from ${table} where ${and(isNull(table.deletedAt), branch)} order by ${orderBy(orderById(table.id))} limit ${most})`,
+      const each = leads.map(
+        (lead) =>
+          sql`(select ${table.id} as id from ${table} where ${and(isNull(table.deletedAt), led(lead))} order by ${orderBy(orderById(table.id), lead)} limit ${most})`,
       );
       return sql`select one.id from (${sql.join(each, sql` union all `)}) as one limit ${most}`;
     },

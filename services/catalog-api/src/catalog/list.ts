@@ -3,7 +3,7 @@ import type { Aggregate } from './aggregate.ts';
 import { assertSameHistory, readHorizon, type ChangesHorizon } from './changes-horizon.ts';
 import { decodeCursor, encodeCursor, filterHash, foreignCursor, type Cursor } from './cursor.ts';
 import { filterTexts, type ListFilters, type SortOrder } from './list-filters.ts';
-import { assertKey, behind, orderBy, reversed, upTo, type Place } from './list-order.ts';
+import { assertKey, behind, orderBy, reversed, upTo, type Lead, type Place } from './list-order.ts';
 import { planChanges, planList, type Candidate, type ListPlan } from './list-plan.ts';
 import { pageOf } from './page-of.ts';
 import { readPageRows, type PageRow, type PageRows } from './page-rows.ts';
@@ -153,7 +153,7 @@ async function readPage(
   const { table } = aggregate;
   const { order, branches, rest } = plan;
   const name = sql.identifier(getTableName(table));
-  const start = after === undefined ? [] : [behind(order, after)];
+  const from = (lead?: Lead) => (after === undefined ? undefined : behind(order, after, lead));
   const { fields } = request;
   const without = Object.keys(aggregate.entity.shape).filter(
     (field) => fields !== undefined && !fields.includes(field),
@@ -162,30 +162,33 @@ async function readPage(
   // Each with its own end, or the planner might take all rows of a value and sort them.
   const first = (most: number): SQL => {
     const each = branches.map(
-      (branch) =>
-        sql`(select * from ${table} where ${and(branch, ...start)} order by ${orderBy(order)} limit ${most})`,
+      ({ condition, lead }) =>
+        sql`(select * from ${table} where ${and(condition, from(lead))} order by ${orderBy(order, lead)} limit ${most})`,
     );
     return sql`(${sql.join(each, sql` union all `)}) as ${name}`;
   };
   if (rest.length === 0) {
-    const from = first(request.limit + 1);
-    return { ...(await readPageRows(db, table, { ...page, from, where: [] })), end: undefined };
+    const rows = first(request.limit + 1);
+    const found = await readPageRows(db, table, { ...page, from: rows, where: [] });
+    return { ...found, end: undefined };
   }
   const few = await fewest(db, plan.candidates);
   if (few !== undefined) {
     // The fences keep the planner from going through everything instead, in the wanted order or not.
-    const from = sql`(select ${name}.* from (${few.ids(maxFew + 1)}) as few
+    const rows = sql`(select ${name}.* from (${few.ids(maxFew + 1)}) as few
       cross join lateral (select * from ${table} where ${table.id} = few.id offset 0) as ${name} offset 0) as ${name}`;
-    const where = [...start, sql`(${sql.join([...branches], sql` or `)})`, ...few.rest];
-    return { ...(await readPageRows(db, table, { ...page, from, where })), end: undefined };
+    const any = branches.map(({ condition }) => condition);
+    const where = [from() ?? sql`true`, sql`(${sql.join(any, sql` or `)})`, ...few.rest];
+    const found = await readPageRows(db, table, { ...page, from: rows, where });
+    return { ...found, end: undefined };
   }
   const end = await placeAt(db, plan, first(maxLookedAt), maxLookedAt);
-  const upToEnd = end === undefined ? [] : [upTo(order, end)];
   const lookedAt = branches.map(
-    (branch) => sql`select * from ${table} where ${and(branch, ...start, ...upToEnd)}`,
+    ({ condition, lead }) =>
+      sql`select * from ${table} where ${and(condition, from(lead), end && upTo(order, end, lead))}`,
   );
-  const from = sql`(select * from (${sql.join(lookedAt, sql` union all `)}) as ${name} order by ${orderBy(order)} offset 0) as ${name}`;
-  return { ...(await readPageRows(db, table, { ...page, from, where: rest })), end };
+  const rows = sql`(select * from (${sql.join(lookedAt, sql` union all `)}) as ${name} order by ${orderBy(order)} offset 0) as ${name}`;
+  return { ...(await readPageRows(db, table, { ...page, from: rows, where: rest })), end };
 }
 
 /** The candidate that leaves the fewest, if those are few. */
