@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { request } from 'node:http';
 import { loadavg } from 'node:os';
 import { Readable } from 'node:stream';
@@ -44,10 +45,17 @@ await using api = new ServiceProcess(
   ['--import', 'tsx'],
 );
 const port = Number((await api.log('listening', () => true, 120_000))['port']);
-const consumer = await startConsumer(
-  stack.kafka.bootstrap,
-  pipeline.topic('catalog.product-change'),
-);
+/** On a busy machine the group's coordinator may not be there yet. */
+async function subscribe(tries = 10): Promise<ChildProcess> {
+  try {
+    return await startConsumer(stack.kafka.bootstrap, pipeline.topic('catalog.product-change'));
+  } catch (error) {
+    if (tries === 1) throw error;
+    await delay(2_000);
+    return subscribe(tries - 1);
+  }
+}
+const consumer = await subscribe();
 const inputs = (await readRows(new URL('../demo/data/diamonds.csv.gz', import.meta.url))).map(
   diamondInput,
 );
