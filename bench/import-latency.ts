@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { pipeline as pipe } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { diamondInput } from '../demo/diamonds.ts';
+import { diamondCategory, diamondInput } from '../demo/diamonds.ts';
 import { readRows } from '../demo/rows.ts';
 import { ServiceProcess } from '../test/support/service-process.ts';
 import { TestPipeline } from '../test/support/test-pipeline.ts';
@@ -60,23 +60,23 @@ const inputs = (await readRows(new URL('../demo/data/diamonds.csv.gz', import.me
   diamondInput,
 );
 
-async function create(sku: string): Promise<void> {
-  const answer = await fetch(`http://127.0.0.1:${port}/products`, {
+async function post(path: string, body: object): Promise<void> {
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ sku, name: 'Single' }),
+    body: JSON.stringify(body),
   });
   await answer.arrayBuffer();
   if (answer.status !== 201) throw new Error(`a single write was answered ${answer.status}`);
 }
 
 /** Single writes at a fixed rate, whether those before them are answered or not. */
-async function writeSingles(prefix: string): Promise<void> {
+async function writeSingles(prefix: string, round: number): Promise<void> {
   const begun: Promise<void>[] = [];
   const startedMs = performance.now();
   for (let i = 0; i < rate * seconds; i += 1) {
     await delay(Math.max(0, startedMs + (i * 1_000) / rate - performance.now()));
-    const one = create(`${prefix}-${i}`);
+    const one = post('/products', { sku: `${prefix}-${round}-${i}`, name: 'Single' });
     one.catch(() => undefined);
     begun.push(one);
   }
@@ -116,13 +116,14 @@ console.log(
     .map((load) => load.toFixed(1))
     .join(' ')} at the start`,
 );
-await writeSingles('warm');
+await post('/categories', { code: diamondCategory, name: 'Diamonds' });
+await writeSingles('warm', 0);
 const rates: number[] = [];
 for (let round = 0; round < rounds; round += 1) {
-  await writeSingles('alone');
+  await writeSingles('alone', round);
   const stop = new AbortController();
   const importing = importUntil(stop.signal);
-  await writeSingles('beside');
+  await writeSingles('beside', round);
   stop.abort();
   rates.push(await importing);
   // What the import has left to be published must not count for those by themselves.
