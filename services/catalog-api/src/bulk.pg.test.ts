@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/eventually.ts';
 import { startCatalog, type TestCatalog } from './test-support/catalog-service.ts';
 import { tablesAsText } from './test-support/expect-problem.ts';
 import { send, type Reply } from './test-support/http-client.ts';
@@ -394,10 +395,10 @@ describe('a repeated batch', () => {
 describe('batches beside each other', () => {
   it('do not deadlock over the same entities in different orders, and lose no update', async () => {
     const ids = await create(...Array.from({ length: 60 }, (_, n) => `DEAD-${n}`));
-    await catalog.admin.query(`
-      create function slow_update() returns trigger language plpgsql as
-        $$ begin perform pg_sleep(0.002); return new; end $$;
-      create trigger slow_update before update on product for each row execute function slow_update()`);
+    // Whoever locks in the order of items is caught at the middle, with the other half of the rows.
+    const middle = ids[30];
+    await catalog.admin.query('begin');
+    await catalog.admin.query('select id from product where id = $1 for update', [middle]);
     const half = (name: string, backwards: boolean) => {
       const items = ids.map((id, n) =>
         n % 2 === 0
@@ -406,8 +407,15 @@ describe('batches beside each other', () => {
       );
       return batch('PATCH', backwards ? items.reverse() : items);
     };
-    const replies = await Promise.all([half('a', false), half('b', true), half('c', false)]);
-    await catalog.admin.query('drop trigger slow_update on product; drop function slow_update');
+    const sent = [half('a', false), half('b', true), half('c', false)];
+    await eventually(async () => {
+      const { rows } = await catalog.admin.query<{ waiting: number }>(
+        'select count(distinct pid)::int as waiting from pg_locks where not granted',
+      );
+      return rows[0]?.waiting === 3 ? true : undefined;
+    });
+    await catalog.admin.query('commit');
+    const replies = await Promise.all(sent);
     for (const reply of replies)
       expect(new Set(resultsOf(reply).map(({ status }) => status))).toEqual(new Set([200]));
     const { rows } = await catalog.admin.query<{ version: string }>(
