@@ -126,7 +126,7 @@ test('a second run of the same aggregate is refused, another aggregate is not', 
 
 test('a row that was taken under older rules is emitted like any other', async () => {
   await admin.query(`
-    alter table product disable trigger product_first_version;
+    alter table product disable trigger product_first_version, disable trigger product_category_exists_insert;
     insert into product (id, sku, name, category, price_amount, price_currency, status, version, deleted_at)
     select ('01930e2a-7b1c-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'p' || n, ' p ', 'Old Shoes', 1, 'HRK', 'ACTIVE', 2,
            case when n = 2 then now() end
