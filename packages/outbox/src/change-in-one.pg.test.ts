@@ -207,7 +207,7 @@ describe('what was not written is told by its cause:', () => {
   });
 
   it('a connection that was gone before the statement was sent', async () => {
-    pool.once('acquire', (client) => (client.connection.stream as Socket).destroy());
+    pool.once('acquire', (client: pg.PoolClient) => (client.connection.stream as Socket).destroy());
     const attempt = create(newCategory('Shoes'));
     await expect(attempt).rejects.toThrow(/before the statement was sent/);
     expect(await stored()).toEqual([]);
@@ -219,7 +219,10 @@ describe('a prepared statement', () => {
   it('that its session has lost is carried out all the same, once', async () => {
     await create(newCategory('Shoes'));
     // As behind a pooler that gives another session.
-    pool.once('acquire', (client) => void client.query('deallocate all'));
+    pool.once('acquire', (client: pg.PoolClient) => {
+      // What does not come about shows below.
+      client.query('deallocate all').catch(() => undefined);
+    });
     expect(await create({ ...newCategory('Boots'), code: 'boots' })).toBe(true);
     expect(await stored()).toHaveLength(2);
     expect(await create({ ...newCategory('Hats'), code: 'hats' })).toBe(true);

@@ -5,6 +5,7 @@ import { outboxColumns, type OutboxRow } from './outbox-row.ts';
 import { runStatement } from './run-statement.ts';
 import { isWriteConflict, leavesOutcomeOpen } from './sql-states.ts';
 import { PreparedStatement, type StatementValues } from './prepared-statement.ts';
+import { sqlType } from './sql-type.ts';
 
 /**
  * A statement that changes one row and, if it did, puts the event of it into the outbox: a transaction by itself, in one round trip.
@@ -14,13 +15,11 @@ import { PreparedStatement, type StatementValues } from './prepared-statement.ts
  */
 export function changeStatement(label: string, change: SQL, before?: SQL): PreparedStatement {
   const columns = Object.entries(outboxColumns).map(
-    // In a select list Postgres would take each for text.
-    ([field, { type }]) => sql`${sql.placeholder(eventValue(field))}::${sql.raw(type)}`,
+    ([field, { type }]) => sql`${sql.placeholder(eventValue(field))}::${sqlType(type)}`,
   );
-  const names = sql.raw(
-    Object.values(outboxColumns)
-      .map(({ name }) => name)
-      .join(', '),
+  const names = sql.join(
+    Object.values(outboxColumns).map(({ name }) => sql.identifier(name)),
+    sql`, `,
   );
   return new PreparedStatement(
     label,

@@ -8,6 +8,7 @@ export {
   type TransactionTimeouts,
 } from './in-transaction.ts';
 export { arrayText } from './array-text.ts';
+export { sqlType } from './sql-type.ts';
 export type { Query, Statement } from './query.ts';
 export type { EmitRows } from './emissions.ts';
 export { outboxRow, type EventToEmit, type OutboxRow } from './outbox-row.ts';

@@ -192,10 +192,9 @@ export const outboxColumns: Readonly<
   headers: { name: 'headers', type: 'json' },
 };
 
-const columnNames = sql.raw(
-  Object.values(outboxColumns)
-    .map(({ name }) => name)
-    .join(', '),
+const columnNames = sql.join(
+  Object.values(outboxColumns).map(({ name }) => sql.identifier(name)),
+  sql`, `,
 );
 
 /** The statement that stores it. */

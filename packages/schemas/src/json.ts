@@ -84,6 +84,7 @@ function write(value: JsonValue): string {
 }
 
 /** What JSON.stringify does not write as it stands. Source: ECMA-262, QuoteJSONString. */
+// eslint-disable-next-line no-control-regex -- these are what is looked for
 const escaped = /["\\\u0000-\u001f\ud800-\udfff]/;
 
 function quoted(text: string): string {

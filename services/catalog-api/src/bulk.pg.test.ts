@@ -1,21 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '../../../test/support/eventually.ts';
+import { batchClient } from './test-support/batch-client.ts';
 import { startCatalog, type TestCatalog } from './test-support/catalog-service.ts';
 import { tablesAsText } from './test-support/expect-problem.ts';
-import { send, type Reply } from './test-support/http-client.ts';
-
-interface ItemResult {
-  readonly index: number;
-  readonly status: number;
-  readonly id?: string;
-  readonly etag?: string;
-  readonly problem?: {
-    readonly type: string;
-    readonly detail: string;
-    readonly violations?: readonly { readonly pointer: string; readonly message: string }[];
-  };
-}
 
 let catalog: TestCatalog;
 beforeAll(async () => {
@@ -23,35 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.close());
 
-const batch = (
-  method: string,
-  items: readonly unknown[],
-  headers: Record<string, string> = {},
-  path = '/products/batch',
-): Promise<Reply> => send(catalog.url, method, path, { body: JSON.stringify({ items }), headers });
-const resultsOf = ({ json }: Reply): readonly ItemResult[] => json['items'] as ItemResult[];
-const told = (reply: Reply): readonly string[] =>
-  resultsOf(reply).map(({ status, etag, problem }) =>
-    [status, etag, problem?.type.replace('/problems/', '')]
-      .filter((part) => part !== undefined)
-      .join(' '),
-  );
-const create = async (...skus: readonly string[]): Promise<readonly string[]> =>
-  resultsOf(
-    await batch(
-      'POST',
-      skus.map((sku) => ({ sku, name: 'N' })),
-    ),
-  ).map(({ id }) => id ?? '');
-const read = (id: string): Promise<Reply> => send(catalog.url, 'GET', `/products/${id}`);
-const eventsOf = async (id: string): Promise<readonly string[]> => {
-  const { rows } = await catalog.admin.query<{ event: string }>(
-    `select data_op || version || coalesce(' ' || (payload::json->'data'->>'name'), '') as event
-     from outbox where aggregateid = $1 order by version`,
-    [id],
-  );
-  return rows.map(({ event }) => event);
-};
+const { batch, resultsOf, told, create, read, eventsOf } = batchClient(() => catalog);
 
 describe('items that name an entity', () => {
   it('are changed under the precondition of each, by id or by sku, with one event each', async () => {
@@ -355,90 +313,5 @@ describe('items of one batch', () => {
     ]);
     expect(await eventsOf(ids[3] ?? '')).toEqual(['C1 N']);
     expect(await eventsOf(ids[4] ?? '')).toEqual(['C1 N', 'U2 fine']);
-  });
-});
-
-describe('a repeated batch', () => {
-  it('gets its first answer again under its key, chunk by chunk', async () => {
-    const items = Array.from({ length: 150 }, (_, n) => ({
-      upsert: true,
-      data: { sku: `AGAIN-${n}`, name: 'N' },
-    }));
-    const headers = { 'idempotency-key': 'put-again', prefer: 'return=minimal' };
-    const first = await batch('PUT', items, headers);
-    expect(first.headers.get('preference-applied')).toBe('return=minimal');
-    await catalog.admin.query(
-      "delete from idempotency_key where key = 'put-again' and scope like '%#1'",
-    );
-    const second = await batch('PUT', items, headers);
-    expect(second.headers.get('idempotent-replayed')).toBe('0-99');
-    expect(told(second)).toEqual([
-      ...Array<string>(100).fill('201 "1"'),
-      ...Array<string>(50).fill('200 "1"'),
-    ]);
-    const other = await batch('PUT', items.slice(1), headers);
-    expect([other.status, other.json['type']]).toEqual([400, '/problems/idempotency-key-reused']);
-    // Another method under the same key is another request.
-    const [id = ''] = await create('AGAIN-DELETE');
-    expect(told(await batch('DELETE', [{ id, if_match: '*' }], headers))).toEqual(['204']);
-  });
-
-  it('without a key is settled by the precondition of each item', async () => {
-    const [id = ''] = await create('SETTLED');
-    const patch = () => batch('PATCH', [{ id, if_match: '"1"', patch: { name: 'Once' } }]);
-    expect(told(await patch())).toEqual(['200 "2"']);
-    expect(told(await patch())).toEqual(['412 precondition-failed']);
-    expect(await eventsOf(id)).toEqual(['C1 N', 'U2 Once']);
-  });
-});
-
-describe('batches beside each other', () => {
-  it('do not deadlock over the same entities in different orders, and lose no update', async () => {
-    const ids = await create(...Array.from({ length: 60 }, (_, n) => `DEAD-${n}`));
-    // Whoever locks in the order of items is caught at the middle, with the other half of the rows.
-    const middle = ids[30];
-    await catalog.admin.query('begin');
-    await catalog.admin.query('select id from product where id = $1 for update', [middle]);
-    const half = (name: string, backwards: boolean) => {
-      const items = ids.map((id, n) =>
-        n % 2 === 0
-          ? { id, if_match: '*', patch: { name } }
-          : { sku: `DEAD-${n}`, if_match: '*', patch: { name } },
-      );
-      return batch('PATCH', backwards ? items.reverse() : items);
-    };
-    const sent = [half('a', false), half('b', true), half('c', false)];
-    await eventually(async () => {
-      const { rows } = await catalog.admin.query<{ waiting: number }>(
-        'select count(distinct pid)::int as waiting from pg_locks where not granted',
-      );
-      return rows[0]?.waiting === 3 ? true : undefined;
-    });
-    await catalog.admin.query('commit');
-    const replies = await Promise.all(sent);
-    for (const reply of replies)
-      expect(new Set(resultsOf(reply).map(({ status }) => status))).toEqual(new Set([200]));
-    const { rows } = await catalog.admin.query<{ version: string }>(
-      "select distinct version from product where sku like 'DEAD-%'",
-    );
-    expect(rows).toEqual([{ version: '4' }]);
-    expect(readFileSync(catalog.postgres.logFile, 'utf8')).not.toContain('deadlock detected');
-  });
-
-  it('that put the same new skus create each once, and the later ones replace it', async () => {
-    const items = Array.from({ length: 100 }, (_, n) => n);
-    const put = (name: string, backwards: boolean) => {
-      const list = items.map((n) => ({ upsert: true, data: { sku: `RACE-${n}`, name } }));
-      return batch('PUT', backwards ? list.reverse() : list);
-    };
-    const replies = await Promise.all([put('a', false), put('b', true), put('c', false)]);
-    const statuses = replies.flatMap((reply) => resultsOf(reply).map(({ status }) => status));
-    expect(statuses.filter((status) => status === 201)).toHaveLength(100);
-    expect(statuses.filter((status) => status === 200)).toHaveLength(200);
-    const { rows } = await catalog.admin.query<{ events: number; products: number }>(`
-      select (select count(*)::int from outbox where payload::text like '%"RACE-%') as events,
-        (select count(*)::int from product where sku like 'RACE-%' and version = 3) as products`);
-    expect(rows).toEqual([{ events: 300, products: 100 }]);
-    expect(readFileSync(catalog.postgres.logFile, 'utf8')).not.toContain('deadlock detected');
   });
 });

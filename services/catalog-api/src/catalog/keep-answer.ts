@@ -1,3 +1,4 @@
+import { sqlType } from '@outbound/outbox';
 import { idempotencyKeyTable as keys } from '@outbound/schemas';
 import { getTableColumns, Param, sql, type SQL } from 'drizzle-orm';
 
@@ -18,7 +19,7 @@ export function keepAnswer(): SQL {
   const names = columns.map(([, { name }]) => sql.identifier(name));
   const values = columns.map(
     ([key, column]) =>
-      sql`${new Param(sql.placeholder(`${prefix}${key}`), column)}::${sql.raw(column.getSQLType())}`,
+      sql`${new Param(sql.placeholder(`${prefix}${key}`), column)}::${sqlType(column.getSQLType())}`,
   );
   return sql`key_lock as materialized (select pg_advisory_xact_lock(hashtextextended(${sql.placeholder(`${prefix}lock`)}::text, 0))),
     ${keepAnswerName} as (insert into ${keys} (${sql.join(names, sql`, `)}) select ${sql.join(values, sql`, `)} from key_lock

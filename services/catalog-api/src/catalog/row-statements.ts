@@ -1,4 +1,4 @@
-import { changeStatement, PreparedStatement } from '@outbound/outbox';
+import { changeStatement, PreparedStatement, sqlType } from '@outbound/outbox';
 import type { Row } from '@outbound/schemas';
 import { getTableColumns, Param, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
@@ -35,8 +35,7 @@ export class RowStatements {
     const values = list(
       this.#columns.map(
         ([key, column]) =>
-          // A select list says no types.
-          sql`${new Param(sql.placeholder(key), column)}::${sql.raw(column.getSQLType())}`,
+          sql`${new Param(sql.placeholder(key), column)}::${sqlType(column.getSQLType())}`,
       ),
     );
     const select = (label: string, condition: SQL): PreparedStatement =>
