@@ -172,6 +172,51 @@ describe('what breaks before COMMIT was not written, and is told by its cause:',
   });
 });
 
+describe('a statement with a name that the connection does not know any more', () => {
+  let tries = 0;
+  const named = (id: number, atCommit = '') =>
+    inTransaction(
+      db,
+      async ({ query }) => {
+        tries += 1;
+        const text = 'insert into thing values ($1::int, $2)';
+        await query({ name: 'insert_thing', text, values: [String(id), atCommit] });
+      },
+      { prepares: true },
+    );
+  beforeEach(() => (tries = 0));
+
+  it('ends that connection, and the work is done once more without names', async () => {
+    await named(1);
+    const before = connection;
+    await connection.query('deallocate all');
+    await named(2);
+    expect([await ids(), tries]).toEqual([[1, 2], 3]);
+    await named(3);
+    expect([await ids(), tries]).toEqual([[1, 2, 3], 4]);
+    expect(connection).not.toBe(before);
+  });
+
+  it('is told if it is refused again', async () => {
+    expect(await codesOf(named(1, '0A000'))).toEqual(['0A000']);
+    expect([await ids(), tries]).toEqual([[], 2]);
+  });
+
+  it('is not looked for behind an unknown outcome', async () => {
+    pool.once('acquire', (client: pg.PoolClient) => {
+      const query = client.query.bind(client) as (...all: unknown[]) => Promise<unknown>;
+      const breaking: typeof query = (...all) => {
+        const isRollback = (all[0] as { text?: unknown }).text === 'rollback';
+        if (isRollback) (client.connection.stream as Socket).destroy();
+        return query(...all);
+      };
+      Object.assign(client, { query: breaking });
+    });
+    expect(await codesOf(named(1, '0A000'))).toEqual(['OUTCOME_UNKNOWN', '0A000']);
+    expect(tries).toBe(1);
+  });
+});
+
 /** False once the pool's connection has heard of its end. */
 function isAlive(): boolean {
   const { stream } = (connection as unknown as { connection: { stream: Socket } }).connection;

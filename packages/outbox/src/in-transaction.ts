@@ -6,6 +6,7 @@ import { Emissions, type EmitRows } from './emissions.ts';
 import type { EventToEmit } from './outbox-row.ts';
 import { retryConflicts } from './outcomes.ts';
 import { queryOf, type Query } from './query.ts';
+import { hasLostStatement } from './sql-states.ts';
 import { watchClient } from './watched-client.ts';
 
 /**
@@ -37,7 +38,10 @@ export interface TransactionOptions {
    * are no others that hold.
    */
   readonly timeouts?: TransactionTimeouts;
-  /** Whether statements with a name are kept by their connection for the next time. Not behind a pooler that gives out connections by transaction. Defaults to false. */
+  /**
+   * Whether statements with a name are kept by their connection for the next time. Not behind a pooler that gives out connections by transaction. Defaults to false.
+   * A connection that has lost one, or has planned it for a table that was changed since, refuses it: then that connection is ended, and `work` runs once more, without names.
+   */
   readonly prepares?: boolean;
 }
 
@@ -63,7 +67,16 @@ export async function inTransaction<Result>(
   work: (open: OpenTransaction) => Promise<Result>,
   options: TransactionOptions = {},
 ): Promise<Result> {
-  return retryConflicts(options.attempts, () => runOnce(db, work, options));
+  return retryConflicts(options.attempts, async () => {
+    try {
+      return await runOnce(db, work, options);
+    } catch (error) {
+      // Ours is a verdict, whatever it was caused by: after OUTCOME_UNKNOWN nothing runs again.
+      const isRefusal = hasLostStatement(error) && !(error instanceof PipelineError);
+      if (options.prepares !== true || !isRefusal) throw error;
+      return runOnce(db, work, { ...options, prepares: false });
+    }
+  });
 }
 
 /** One try, on a connection of its own: drizzle's own checkout keeps the connection for ever if `begin` fails. */
@@ -76,6 +89,7 @@ async function runOnce<Result>(
   const query = queryOf(watched.client, prepares);
   // Behind a connection that broke the rollback fails too, and drizzle would tell that instead.
   const failures: unknown[] = [];
+  let hasLost = false;
   try {
     const result = await drizzle(watched.client).transaction(
       async (tx) => {
@@ -102,10 +116,12 @@ async function runOnce<Result>(
       );
     return result;
   } catch (error) {
-    throw watched.verdict(failures.length > 0 ? failures[0] : error);
+    const verdict = watched.verdict(failures.length > 0 ? failures[0] : error);
+    hasLost = prepares && hasLostStatement(verdict);
+    throw verdict;
   } finally {
     watched.nothingMore();
-    watched.release();
+    watched.release(hasLost);
   }
 }
 

@@ -24,8 +24,8 @@ export interface WatchedClient {
    * refused; the refusal if something does; else `error` itself.
    */
   readonly verdict: (error: unknown) => unknown;
-  /** Gives the connection back to the pool, or ends it where its transaction could not be ended: it must not serve anybody else. */
-  readonly release: () => void;
+  /** Gives the connection back to the pool, or ends it where its transaction could not be ended, or `mustEnd` says so: it must not serve anybody else. */
+  readonly release: (mustEnd: boolean) => void;
 }
 
 /**
@@ -77,8 +77,8 @@ export function watchClient(client: pg.PoolClient, withBegin: string): WatchedCl
       if (isProven || isWriteConflict(refusal.error)) return refusal.error;
       return unknownOutcome(refusal.error);
     },
-    release: () => {
-      client.release(client.getTransactionStatus() !== 'I');
+    release: (mustEnd) => {
+      client.release(mustEnd || client.getTransactionStatus() !== 'I');
       client.off('error', onError);
     },
   };

@@ -23,7 +23,7 @@ export interface PoolLimits {
  * while it is in use is ended (`limitSilence`).
  *
  * Timeouts are set when a connection is opened, which costs nothing afterwards. A pooler between us and the server (PgBouncer) refuses that, or takes it and drops it, since
- * its connections belong to nobody: then they have to go with each transaction, see `transactionTimeouts`.
+ * its connections belong to nobody: then they have to go with each transaction, see `transactionTimeouts`. Connections that keep them keep `read committed`, too, whatever the default of database or role is.
  */
 export class BoundedPool extends pg.Pool {
   readonly #limits: PoolLimits;
@@ -72,8 +72,11 @@ export class BoundedPool extends pg.Pool {
     if (this.#seen.has(client)) return client;
     try {
       if (this.#keepsTimeouts !== false) {
-        if (await this.#hasTimeouts(client)) this.#keepsTimeouts ??= true;
-        else this.#meetPooler();
+        const { hasTimeouts, isolation } = await this.#settingsOf(client);
+        if (hasTimeouts) {
+          if (isolation !== 'read committed') await client.query(readCommitted);
+          this.#keepsTimeouts ??= true;
+        } else this.#meetPooler();
       }
     } catch (error) {
       client.release(true);
@@ -103,16 +106,24 @@ export class BoundedPool extends pg.Pool {
   }
 
   /** A pooler that was told to ignore what it does not know says nothing: the server has to be asked. */
-  async #hasTimeouts(client: pg.PoolClient): Promise<boolean> {
+  async #settingsOf(client: pg.PoolClient): Promise<{ hasTimeouts: boolean; isolation: string }> {
     const wanted = Object.entries(this.#limits.timeouts).map(
       ([name, ms]) => `(${pg.escapeLiteral(name)}, '${ms}')`,
     );
-    const { rows } = await client.query<{ kept: number }>(
-      `select count(*)::int as kept from pg_settings where (name, setting) in (${wanted.join(', ')})`,
+    const { rows } = await client.query<{ kept: number; isolation: string }>(
+      `select count(*)::int as kept, current_setting('default_transaction_isolation') as isolation
+        from pg_settings where (name, setting) in (${wanted.join(', ')})`,
     );
-    return rows[0]?.kept === wanted.length;
+    const [{ kept, isolation } = { kept: 0, isolation: '' }] = rows;
+    return { hasTimeouts: kept === wanted.length, isolation };
   }
 }
+
+/**
+ * What every transaction says of itself (`transactionOptions`), and a statement that is one by itself cannot: whoever has waited for a lock looks behind it in a snapshot from before, and a product keeps a
+ * category that was deleted meanwhile.
+ */
+const readCommitted = "set default_transaction_isolation = 'read committed'";
 
 /** PgBouncer: `unsupported startup parameter: statement_timeout`. */
 function refusesStartup(error: unknown): boolean {

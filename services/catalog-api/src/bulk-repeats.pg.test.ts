@@ -96,3 +96,18 @@ describe('batches beside each other', () => {
     expect(readFileSync(catalog.postgres.logFile, 'utf8')).not.toContain('deadlock detected');
   });
 });
+
+it('batches go on when a column gets another type, on the connections that had planned them', async () => {
+  const [id = ''] = await create('TYPE');
+  const patch = (name: string) => batch('PATCH', [{ id, if_match: '*', patch: { name } }]);
+  expect(told(await patch('Before'))).toEqual(['200 "2"']);
+  const alter = (precision: number) =>
+    catalog.admin.query(
+      `alter table product alter column price_amount type numeric(${precision}, 4)`,
+    );
+  await alter(16);
+  expect(told(await patch('Behind'))).toEqual(['200 "3"']);
+  expect(told(await patch('Later'))).toEqual(['200 "4"']);
+  await alter(15);
+  expect(await eventsOf(id)).toEqual(['C1 N', 'U2 Before', 'U3 Behind', 'U4 Later']);
+});

@@ -99,30 +99,41 @@ describe('a category that a product names', () => {
     expectProblem(again, 400, 'validation-failed');
   });
 
-  it('is waited for: whoever comes second, product or deletion, sees what the first has committed', async () => {
-    const other = new pg.Client(catalog.adminUrl);
-    await other.connect();
-    const insert = `insert into product (id, sku, name, category, status, version) values (gen_random_uuid(), 'RACE', 'N', '${code}', 'ACTIVE', 1)`;
-    await other.query('begin');
-    await other.query(insert);
-    const deletion = remove(categoryPath);
-    await eventually(waiting);
-    await other.query('commit');
-    expectProblem(await deletion, 409, 'referenced');
+  it.each(['read committed', 'repeatable read', 'serializable'])(
+    'is waited for: whoever comes second, product or deletion, sees what the first has committed, though %s is the default',
+    async (level) => {
+      await catalog.admin.query(
+        `alter role outbound_api set default_transaction_isolation = '${level}'`,
+      );
+      const fresh = await catalog.startAnother();
+      const url = `http://127.0.0.1:${fresh.port}`;
+      const other = new pg.Client(catalog.adminUrl);
+      await other.connect();
+      const insert = `insert into product (id, sku, name, category, status, version) values (gen_random_uuid(), 'RACE', 'N', '${code}', 'ACTIVE', 1)`;
+      await other.query('begin');
+      await other.query(insert);
+      const deletion = send(url, 'DELETE', categoryPath, { headers: { 'if-match': '*' } });
+      await eventually(waiting);
+      await other.query('commit');
+      expectProblem(await deletion, 409, 'referenced');
 
-    await other.query('begin');
-    await other.query(
-      `update product set version = version + 1, deleted_at = now() where sku = 'RACE'`,
-    );
-    await other.query(
-      `update category set version = version + 1, deleted_at = now() where code = '${code}'`,
-    );
-    const creation = createProduct(code);
-    await eventually(waiting);
-    await other.query('commit');
-    expectProblem(await creation, 400, 'validation-failed');
-    await other.end();
-  });
+      await other.query('begin');
+      await other.query(
+        `update product set version = version + 1, deleted_at = now() where sku = 'RACE'`,
+      );
+      await other.query(
+        `update category set version = version + 1, deleted_at = now() where code = '${code}'`,
+      );
+      const creation = send(url, 'POST', '/products', {
+        body: `{"sku":"RACE","name":"N","category":"${code}"}`,
+      });
+      await eventually(waiting);
+      await other.query('commit');
+      expectProblem(await creation, 400, 'validation-failed');
+      await other.end();
+      await catalog.admin.query('alter role outbound_api reset default_transaction_isolation');
+    },
+  );
 
   it('that was never there stays with a product from before, which can be changed in all else; doctor names it', async () => {
     expect(await referenceChecks(pool)).toMatchObject([{ level: 'ok' }]);
