@@ -138,6 +138,36 @@ it('an id that a caller chose is taken once, by whoever comes first', async () =
   expect(await events(id)).toHaveLength(1);
 });
 
+it.each([{}, { 'idempotency-key': 'beside' }])(
+  'whoever creates beside a twin hears of it as of any version that is there, and not of its key: %o',
+  async (headers) => {
+    const [id, sku] = [uuidv7(), `TWIN-${Object.keys(headers).length}`];
+    // Postgres looks for the id first and at the other keys when it stores: a twin that comes between is met there.
+    await holder.query(`create function meet_twin() returns trigger language plpgsql as $$ begin
+        if current_user <> 'outbound_api' then return new; end if;
+        perform pg_advisory_xact_lock(4711);
+        raise unique_violation using constraint = 'product_sku_key';
+      end $$;
+      create trigger meet_twin before insert on product for each row execute function meet_twin();
+      select pg_advisory_lock(4711)`);
+    try {
+      const waiting = send(catalog.url, 'PUT', `/products/${id}`, {
+        body: `{"sku":"${sku}","name":"N"}`,
+        headers: { 'if-none-match': '*', ...headers },
+      });
+      await somebodyWaits();
+      await holder.query(
+        "insert into product (id, sku, name, status, version) values ($1, $2, 'N', 'DRAFT', 1)",
+        [id, sku],
+      );
+      await holder.query('select pg_advisory_unlock(4711)');
+      expectProblem(await waiting, 412, 'precondition-failed');
+    } finally {
+      await holder.query('drop function meet_twin cascade');
+    }
+  },
+);
+
 it('a key whose day is over can be used again', async () => {
   const headers = { 'idempotency-key': 'yesterday' };
   expect((await create('{"sku":"DAY-1","name":"N"}', headers)).status).toBe(201);

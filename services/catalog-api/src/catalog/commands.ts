@@ -171,9 +171,32 @@ const quickTries = 2;
 
 /**
  * One transaction with the change, or with the look at the answer that it had.
+ *
+ * Postgres looks for a new row's id first, and at its other keys when it stores it. A twin that came between is met at those: "another one has this sku" would be said of the very entity. So whoever
+ * found nothing and then meets a key looks once more.
  * @param decide may be asked again, with the row as somebody else has left it.
  */
 async function change<Done>(
+  context: CommandContext,
+  aggregate: Aggregate,
+  request: ChangeRequest<Done>,
+  decide: (row: EntityRow | undefined) => Decided<Done>,
+): Promise<Answer> {
+  let wasThere = true;
+  const run = (): Promise<Answer> =>
+    changeOnce(context, aggregate, request, (row) => {
+      wasThere = row !== undefined;
+      return decide(row);
+    });
+  try {
+    return await run();
+  } catch (error) {
+    if (wasThere || !(error instanceof ApiError) || error.code !== 'CONFLICT') throw error;
+    return run();
+  }
+}
+
+async function changeOnce<Done>(
   context: CommandContext,
   aggregate: Aggregate,
   { id, idempotency, answer }: ChangeRequest<Done>,
