@@ -77,3 +77,21 @@ it('a repetition under a key gets what it prefers itself', async () => {
   const path = first.headers.get('location') ?? '';
   expect(whole.text).toBe((await send(catalog.url, 'GET', path)).text);
 });
+
+it('what was erased since is a problem whatever is preferred', async () => {
+  const once = (headers: Record<string, string>) =>
+    call('POST', '/products', '{"sku":"GONE","name":"N"}', {
+      ...headers,
+      'idempotency-key': 'gone',
+    });
+  const { json } = await once({});
+  await catalog.admin.query('select idempotency_forget($1)', [json['id']]);
+  for (const headers of [{}, minimal, { prefer: 'return=representation' }]) {
+    const reply = await once(headers);
+    expect([
+      ...told(reply),
+      reply.headers.get('content-type')?.split(';')[0],
+      reply.json['type'],
+    ]).toEqual([404, null, null, 'a body', 'application/problem+json', '/problems/not-found']);
+  }
+});

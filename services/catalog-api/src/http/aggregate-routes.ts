@@ -268,16 +268,17 @@ export function sendAnswer(reply: FastifyReply, answer: Answer): FastifyReply {
   return reply
     .code(status)
     .headers({
+      ...(body === '' ? {} : { 'content-type': jsonMediaType }),
+      // What was erased since is kept as a problem, and says so.
       ...headers,
       ...(isRepeated === true ? { [repeatedHeader]: 'true' } : {}),
-      ...(body === '' ? {} : { 'content-type': jsonMediaType }),
     })
     .send(body === '' ? undefined : body);
 }
 
-/** The answer to a change as it is preferred; one that has no body anyway, or is that of a read, stays as it is. Source: RFC 7240 4.2. */
+/** The answer to a change as it is preferred; one that has no body anyway, or is a problem, stays as it is. Source: RFC 7240 4.2. */
 function preferred(answer: Answer, preference: ReturnPreference): Answer {
-  if (answer.body === '') return answer;
+  if (answer.body === '' || answer.status >= 400) return answer;
   const headers = { ...answer.headers, 'preference-applied': `return=${preference}` };
   if (preference === 'representation') return { ...answer, headers };
   return { ...answer, status: answer.status === 200 ? 204 : answer.status, headers, body: '' };
