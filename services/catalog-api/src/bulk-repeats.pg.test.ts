@@ -46,6 +46,41 @@ describe('a repeated batch', () => {
   });
 });
 
+describe('an item that should be tried again', () => {
+  const clash = (id: string) => ({ id, if_match: '*', patch: { name: 'CLASH' } });
+  const good = (id: string) => ({ id, if_match: '*', patch: { name: 'Good' } });
+  /** Whoever gives an entity this name meets a key that nobody is seen to have, each time. */
+  const whileClashing = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    await catalog.admin.query(`create function clash() returns trigger language plpgsql as $$ begin
+        raise unique_violation using constraint = 'product_sku_key';
+      end $$;
+      create trigger clash before update on product for each row when (new.name = 'CLASH') execute function clash()`);
+    try {
+      return await work();
+    } finally {
+      await catalog.admin.query('drop function clash cascade');
+    }
+  };
+
+  it('takes none of its neighbours with it', async () => {
+    const [a = '', b = ''] = await create('CLASH-1', 'CLASH-2');
+    const reply = await whileClashing(() => batch('PATCH', [good(a), clash(b)]));
+    expect(told(reply)).toEqual(['200 "2"', '503 write-conflict']);
+  });
+
+  it('is not kept under a key, nor is anything of its chunk done: the repetition does all of it', async () => {
+    const [a = '', b = ''] = await create('CLASH-3', 'CLASH-4');
+    const again = () => batch('PATCH', [good(a), clash(b)], { 'idempotency-key': 'clash' });
+    const refused = await whileClashing(again);
+    expect([refused.status, refused.json['type']]).toEqual([503, '/problems/write-conflict']);
+    expect(told(await again())).toEqual(['200 "2"', '200 "2"']);
+    expect([await eventsOf(a), await eventsOf(b)]).toEqual([
+      ['C1 N', 'U2 Good'],
+      ['C1 N', 'U2 CLASH'],
+    ]);
+  });
+});
+
 describe('batches beside each other', () => {
   it('do not deadlock over the same entities in different orders, and lose no update', async () => {
     const ids = await create(...Array.from({ length: 60 }, (_, n) => `DEAD-${n}`));

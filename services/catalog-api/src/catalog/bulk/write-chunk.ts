@@ -18,7 +18,7 @@ const quickTries = 3;
 
 /**
  * Does the items of one chunk in one transaction, each upon what those before it have left; an item that is refused takes none of its neighbours with it. With a key, the answer of
- * the whole chunk is kept in that transaction, so a batch that broke off goes on where it stopped.
+ * the whole chunk is kept in that transaction, so a batch that broke off goes on where it stopped; an item that should be tried again then refuses the chunk.
  *
  * Rows are locked in the order of their ids, and inserted in the order of their keys, so that two chunks do not wait for each other. They are written with a statement for all and not
  * with one for each, and collisions are found by looking and by `on conflict do nothing`, and not by an error, which would need a savepoint per item: more than
@@ -37,9 +37,11 @@ export async function writeChunk(
 ): Promise<Answer> {
   const run = (write: typeof writeTogether): Promise<Answer> =>
     transact(context, aggregate, (unit) =>
-      executeOnce(unit, options.idempotency, async () =>
-        options.answer(await write(unit, aggregate, items)),
-      ),
+      executeOnce(unit, options.idempotency, async () => {
+        const outcomes = await write(unit, aggregate, items);
+        if (options.idempotency !== undefined) assertFinal(outcomes);
+        return options.answer(outcomes);
+      }),
     );
   for (let quickTry = 1; quickTry <= quickTries; quickTry += 1)
     try {
@@ -110,6 +112,12 @@ async function writeSingle(
       { retryAfterSeconds: 1 },
     ),
   };
+}
+
+/** What is kept under a key is the last word: an outcome that says "try again" would be given again to whoever does. @throws ApiError of the first such; nothing of the chunk is done then. */
+function assertFinal(outcomes: readonly ItemOutcome[]): void {
+  for (const outcome of outcomes)
+    if ('error' in outcome && outcome.error.retryAfterSeconds !== undefined) throw outcome.error;
 }
 
 /** The database refused a value that the schema let pass, or to let go what others refer to, and that ended the transaction for all: whose it was has to be found out. */
