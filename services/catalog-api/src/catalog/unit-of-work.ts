@@ -122,16 +122,23 @@ export type Reading = Pick<Transaction, 'select' | 'execute'>;
 
 /**
  * Reads outside of any change, with what the database says translated.
+ * @param options.atOnce all statements see the same moment.
  * @throws ApiError
  */
 export async function read<Result>(
   context: Pick<CommandContext, 'db' | 'timeouts'>,
   aggregate: Aggregate,
   work: (db: Reading) => Promise<Result>,
+  { atOnce = false }: { readonly atOnce?: boolean } = {},
 ): Promise<Result> {
   const { db } = context;
   try {
     const options = await transactionOptions(context);
+    if (atOnce)
+      return await inTransaction(db, ({ tx }) => work(tx), {
+        ...options,
+        isolationLevel: 'repeatable read',
+      });
     // A transaction for the sake of its timeouts alone: two round trips more.
     if (options.timeouts !== undefined)
       return await inTransaction(db, ({ tx }) => work(tx), options);

@@ -10,12 +10,13 @@ import { ExplainingPool, type Explained } from './explaining-pool.ts';
 
 /**
  * Fills the table with products as a shop has them: a few brands and words are frequent and most are rare, one status is nearly everybody's, one attribute is of all values different. The same
- * at each run. Each hundredth is deleted.
+ * at each run. Each hundredth is deleted. @param count number of the last one. @param first number of the first one: further ones come to those that are there.
  */
-export async function fillProducts(admin: pg.Client, count: number): Promise<void> {
+export async function fillProducts(admin: pg.Client, count: number, first = 1): Promise<void> {
   await admin.query(`
     insert into category (id, code, name, version)
-    select format('01a1ed6e-1800-7c7e-a1b2-%s', lpad(to_hex(i), 12, '0'))::uuid, 'category-' || i, 'N', 1 from generate_series(0, 300) i`);
+    select format('01a1ed6e-1800-7c7e-a1b2-%s', lpad(to_hex(i), 12, '0'))::uuid, 'category-' || i, 'N', 1 from generate_series(0, 300) i
+    on conflict do nothing`);
   await admin.query(`
     insert into product (id, sku, name, description, brand, category, price_amount, price_currency, attributes, status, version, created_at, updated_at, deleted_at)
     select format('%s-%s-7c7e-a1b2-%s', substr(hex, 1, 8), substr(hex, 9, 4), substr(md5(i::text), 1, 12))::uuid,
@@ -25,7 +26,7 @@ export async function fillProducts(admin: pg.Client, count: number): Promise<voi
       json_build_object('color', (array['red', 'green', 'blue', 'black'])[1 + (h1 * 3)::int], 'size', (h2 * 60)::int, 'ean', md5('ean' || i), 'in_stock', i % 10 <> 0),
       case when i % 50 = 0 then 'DRAFT' when i % 7 = 0 then 'DISCONTINUED' else 'ACTIVE' end,
       1, moment, moment, case when i % 100 = 0 then moment end
-    from generate_series(1, ${count}) i
+    from generate_series(${first}, ${count}) i
     cross join lateral (select lpad(to_hex(1795000000000 + i * 10), 12, '0') as hex, '2026-01-01'::timestamptz + i * interval '1 second' as moment,
       hashint8(i)::float8 / 4294967296 + 0.5 as h1, hashint8(i + 7)::float8 / 4294967296 + 0.5 as h2, hashint8(i + 11)::float8 / 4294967296 + 0.5 as h3) h
     cross join lateral (
