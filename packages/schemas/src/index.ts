@@ -96,6 +96,7 @@ export { relaySlotTable } from './tables/relay-slot.ts';
 export { operationTable } from './tables/operation.ts';
 export { outboxSealTable } from './tables/outbox-seal.ts';
 export { productSearchTable } from './tables/product-search.ts';
+export { erasureTable } from './tables/erasure.ts';
 export { searchProgressTable } from './tables/search-progress.ts';
 export { documentSchemaOptions, eventJsonSchema, toDocumentSchema } from './json-schema.ts';
 export { asyncApiDocument } from './asyncapi.ts';

@@ -1,7 +1,7 @@
 import type { CheckResult } from '@outbound/service-kit';
 
 /** The newest migration that this code needs; a database that has had later ones is right too. */
-export const neededMigration = '0027_query_indexes.sql';
+export const neededMigration = '0028_erased_versions.sql';
 
 /** What the API does with its tables, as far as a privilege is needed for it. */
 export const neededPrivileges: readonly (readonly [table: string, privilege: string])[] = [

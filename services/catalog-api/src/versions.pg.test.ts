@@ -133,6 +133,20 @@ describe('the versions of an entity', () => {
       expectProblem(await call('GET', `${gone}/versions`), 404, 'not-found');
   });
 
+  it('of one that was erased and created again are those since, though the outbox still has the others', async () => {
+    const { id, path } = await create();
+    await patch(path, '{"name":"a person"}');
+    await patch(path, '{"name":"a person still"}');
+    const { next = '' } = await page(`${path}/versions?limit=1`);
+    await catalog.admin.query('select product_erase($1)', [id]);
+    const again = await call('PUT', path, `{"sku":"V-again","name":"again"}`, {
+      'if-none-match': '*',
+    });
+    expect(again.status).toBe(201);
+    expect(shown(await page(`${path}/versions`))).toEqual(['C 5 again']);
+    expect(shown(await page(next))).toEqual([]);
+  });
+
   it('are found by the index, in each partition alone', async () => {
     const { id } = await create();
     await catalog.admin.query('set enable_seqscan = off');

@@ -1,6 +1,7 @@
 import { startPostgres, type PostgresMajor, type PostgresServer } from '@outbound/local-stack';
 import {
   categoryTable,
+  erasureTable,
   idempotencyKeyTable,
   operationTable,
   outboxSealTable,
@@ -17,6 +18,7 @@ import { migrateDatabase } from './migrate-database.ts';
 
 const tables = [
   categoryTable,
+  erasureTable,
   idempotencyKeyTable,
   operationTable,
   outboxSealTable,
