@@ -354,7 +354,7 @@ export interface operations {
                 /** @description Order (rule 137); - for descending. If it is not said: by what a range is asked of, else by id. */
                 sort?: "id" | "-id" | "updated_at" | "-updated_at" | "price" | "-price";
                 /**
-                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large.
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large. The others are not in the answer then, not even those that its schema requires: that is the schema of the answer without `fields`.
                  * @example (id,version)
                  */
                 fields?: string;
@@ -368,7 +368,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for, as it is now. */
+            /** @description What was asked for, as it is now. With `fields` only what was chosen, so members that the schema requires may be missing. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -2174,7 +2174,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large.
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large. The others are not in the answer then, not even those that its schema requires: that is the schema of the answer without `fields`.
                  * @example (id,version)
                  */
                 fields?: string;
@@ -2195,7 +2195,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for, as it is now. */
+            /** @description What was asked for, as it is now. With `fields` only what was chosen, so members that the schema requires may be missing. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -3096,7 +3096,7 @@ export interface operations {
                 /** @description Order (rule 137); - for descending. If it is not said: by what a range is asked of, else by id. */
                 sort?: "id" | "-id" | "updated_at" | "-updated_at";
                 /**
-                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large.
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large. The others are not in the answer then, not even those that its schema requires: that is the schema of the answer without `fields`.
                  * @example (id,version)
                  */
                 fields?: string;
@@ -3110,7 +3110,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for, as it is now. */
+            /** @description What was asked for, as it is now. With `fields` only what was chosen, so members that the schema requires may be missing. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -4550,7 +4550,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large.
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large. The others are not in the answer then, not even those that its schema requires: that is the schema of the answer without `fields`.
                  * @example (id,version)
                  */
                 fields?: string;
@@ -4571,7 +4571,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for, as it is now. */
+            /** @description What was asked for, as it is now. With `fields` only what was chosen, so members that the schema requires may be missing. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */

@@ -130,6 +130,10 @@ describe('a query is refused', () => {
     ['fields=id', '/fields'],
     ['fields=(id,colour)', '/fields'],
     ['fields=()', '/fields'],
+    [
+      'fields=!(id,sku,name,description,brand,category,price,attributes,status,version,created_at,updated_at)',
+      '/fields',
+    ],
   ])('%s', async (query, pointer) => {
     const reply = await send(catalog.url, 'GET', `/products?${query}`);
     expectProblem(reply, 400, 'validation-failed');

@@ -28,6 +28,10 @@ const answerTexts: Readonly<Record<string, string>> = {
   207: 'An outcome for each item; look at each.',
 };
 
+/** What an answer says that can be asked for in part. Its schema stays that of the whole: types that callers have made of it say what is there without `fields`. */
+const wholeText =
+  'What was asked for, as it is now. With `fields` only what was chosen, so members that the schema requires may be missing.';
+
 /** Of every route, and of those that ask who calls. */
 const everywhere = ['X-Flow-ID'] as const satisfies AnswerHeader[];
 const toCallers = [
@@ -82,7 +86,7 @@ export function documentRoute({ schema, url }: DocumentedRoute): DocumentedRoute
 }
 
 function completeAnswers(
-  { response, security = [] }: FastifySchema,
+  { response, querystring, security = [] }: FastifySchema,
   facts: RouteFacts | undefined,
 ): JsonObject {
   const asksWho = security.length > 0;
@@ -98,7 +102,8 @@ function completeAnswers(
           { type: 'string', description: headerTexts[name] },
         ]),
       );
-      const description = 'description' in answer ? undefined : answerTexts[status];
+      const known = status === '200' && hasFields(querystring) ? wholeText : answerTexts[status];
+      const description = 'description' in answer ? undefined : known;
       return [
         status,
         {
@@ -109,4 +114,9 @@ function completeAnswers(
       ];
     }),
   );
+}
+
+function hasFields(querystring: unknown): boolean {
+  const { properties = {} } = (querystring ?? {}) as { readonly properties?: object };
+  return 'fields' in properties;
 }

@@ -17,10 +17,14 @@ export function fieldsParameter(entity: z.ZodObject) {
           code: 'custom',
           message: `must be names in brackets, like (id,version), or !(id) for all others; there are ${known.join(', ')}`,
         });
-      return known.filter((name) => names.includes(name) !== (match?.[1] === '!'));
+      const chosen = known.filter((name) => names.includes(name) !== (match?.[1] === '!'));
+      // Links name what is left, and nothing has no name.
+      if (match !== null && chosen.length === 0)
+        context.addIssue({ code: 'custom', message: 'must leave at least one field' });
+      return chosen;
     })
     .describe(
-      'Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large.',
+      'Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large. The others are not in the answer then, not even those that its schema requires: that is the schema of the answer without `fields`.',
     )
     .meta({
       type: 'string',
