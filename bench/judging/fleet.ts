@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ServiceProcess } from '../../test/support/service-process.ts';
+import { readProcessUsage } from '../process-usage.ts';
+import type { Member } from './balancer-process.ts';
+
+/** What one process of the API was seen to use. */
+export interface ProcessFigures {
+  readonly name: string;
+  readonly peakBytes: number;
+  /** Longest standstill of its event loop, and the processor time that was used in it: on a busy machine a process also stands still because others run. */
+  readonly longestBlock: { readonly wallMs: number; readonly cpuMs: number };
+  /** It ended without having been asked to, or with another code than 0. */
+  readonly hasFailed: boolean;
+}
+
+interface Running {
+  readonly member: Member;
+  readonly process: ServiceProcess;
+  peakBytes: number;
+  longestBlock: ProcessFigures['longestBlock'];
+  hasFailed: boolean;
+}
+
+/** The processes of the API, those that ended too. */
+export class Fleet {
+  readonly #start: (name: string) => ServiceProcess;
+  readonly #announce: (members: readonly Member[]) => void;
+  readonly #all: Running[] = [];
+  #members: readonly Running[] = [];
+
+  /**
+   * @param start starts a process and does not wait for it.
+   * @param announce tells the balancer who may be there.
+   */
+  constructor(
+    start: (name: string) => ServiceProcess,
+    announce: (members: readonly Member[]) => void,
+  ) {
+    this.#start = start;
+    this.#announce = announce;
+  }
+
+  /** Starts one more and announces it once it listens. */
+  async add(name: string): Promise<void> {
+    const process = this.#start(name);
+    const line = await process.log('listening', (each) => typeof each['adminPort'] === 'number');
+    const member = { name, port: Number(line['port']), adminPort: Number(line['adminPort']) };
+    const running: Running = {
+      member,
+      process,
+      peakBytes: 0,
+      longestBlock: { wallMs: 0, cpuMs: 0 },
+      hasFailed: false,
+    };
+    this.#all.push(running);
+    this.#members = [...this.#members, running];
+    this.#announce(this.#members.map((each) => each.member));
+  }
+
+  /** Stops each in turn, as a supervisor would, and goes on when the one that takes its place is ready. @param untilReady resolves when the balancer sends it connections. */
+  async roll(untilReady: (name: string) => Promise<void>): Promise<void> {
+    for (const running of this.#members) {
+      const { name } = running.member;
+      await this.#end(running);
+      await this.add(`${name}'`);
+      await untilReady(`${name}'`);
+    }
+  }
+
+  /** Looks at memory and loops until `signal`; lets go of the log lines, which are many. */
+  async watch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      for (const running of this.#members) await look(running);
+      await delay(250);
+    }
+  }
+
+  /** Ends those that are left. @returns what each has used. */
+  async close(): Promise<readonly ProcessFigures[]> {
+    for (const running of this.#members) await this.#end(running);
+    return this.#all.map(({ member, peakBytes, longestBlock, hasFailed }) => ({
+      name: member.name,
+      peakBytes,
+      longestBlock,
+      hasFailed,
+    }));
+  }
+
+  async #end(running: Running): Promise<void> {
+    await look(running);
+    running.hasFailed ||= !running.process.isRunning;
+    const { code } = await running.process.terminate();
+    running.hasFailed ||= code !== 0;
+    await look(running);
+    this.#members = this.#members.filter((each) => each !== running);
+    this.#announce(this.#members.map((each) => each.member));
+  }
+}
+
+async function look(running: Running): Promise<void> {
+  const { process } = running;
+  for (const line of process.logs.splice(0)) {
+    const block = { wallMs: Number(line['wallMs']), cpuMs: Number(line['cpuMs']) };
+    if (line.message === 'loop' && block.cpuMs > running.longestBlock.cpuMs)
+      running.longestBlock = block;
+  }
+  if (!process.isRunning) return;
+  const usage = await readProcessUsage(process.pid).catch(() => undefined);
+  running.peakBytes = Math.max(running.peakBytes, usage?.peakResidentBytes ?? 0);
+}
