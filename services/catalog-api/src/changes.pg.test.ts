@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { migrateDatabase } from './migrations/migrate-database.ts';
 import { startCatalog, type TestCatalog } from './test-support/catalog-service.ts';
 import { expectProblem } from './test-support/expect-problem.ts';
 import { send } from './test-support/http-client.ts';
@@ -156,6 +157,15 @@ describe('whoever follows the changes', () => {
     const reply = await send(catalog.url, 'GET', changes.replace(cursor, other));
     expectProblem(reply, 400, 'invalid-cursor');
     expect(reply.text).toContain('restored, moved or failed over');
+  });
+
+  it('is told so by a copy that was restored beside it in the same server', async () => {
+    const { changes } = await walk(since);
+    const databaseUrl = await catalog.postgres.createDatabase('restored');
+    await migrateDatabase({ databaseUrl, directory: 'migrations' });
+    const copy = await catalog.startAnother({ databaseUrl });
+    const reply = await send(`http://127.0.0.1:${copy.port}`, 'GET', changes);
+    expectProblem(reply, 400, 'invalid-cursor');
   });
 
   it('walks back as well', async () => {

@@ -168,6 +168,30 @@ describe('a query is refused', () => {
   });
 });
 
+describe('a page before which everything was deleted', () => {
+  it.each(['sort=id', 'sort=-id', 'sort=updated_at', 'sort=-updated_at'])(
+    'leads to what is there, by %s',
+    async (sort) => {
+      const codes = Array.from({ length: 3 }, (_, n) => `${sort.replace(/[^a-z]+/g, '-')}-${n}`);
+      const body = `{"items":[${codes.map((code) => `{"code":"${code}","name":"N"}`).join(',')}]}`;
+      await send(catalog.url, 'POST', '/categories/batch', { body });
+      const query = `/categories?${sort}&limit=1&code=${codes.join(',')}`;
+      const read = async (path: unknown) => {
+        const { json } = await send(catalog.url, 'GET', String(path));
+        return json as { items: { id: string }[]; prev?: string; next?: string };
+      };
+      const first = await read(query);
+      const second = await read(first.next);
+      await send(catalog.url, 'DELETE', `/categories/${first.items[0]?.id}`, {
+        headers: { 'if-match': '*' },
+      });
+      const back = await read(second.prev);
+      expect(back.items).toEqual([]);
+      expect((await read(back.next)).items).toEqual(second.items);
+    },
+  );
+});
+
 describe('fields', () => {
   it('are those that were chosen, in a list and of one, under the same ETag', async () => {
     const list = await send(catalog.url, 'GET', '/products?limit=2&fields=(sku,price,id)');

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Transaction } from '@outbound/outbox';
-import { sql } from 'drizzle-orm';
+import { getTableName, sql } from 'drizzle-orm';
 import { ApiError } from '../errors.ts';
+import type { Aggregate } from './aggregate.ts';
 
 /** How far changes can be read so that nothing comes in behind. */
 export interface ChangesHorizon {
   /** All transactions below have ended, and what they committed is seen by whoever looks from now on. */
   readonly before: string;
-  /** Names the server's history: transactions are counted anew in another one. */
+  /** Names the server's history, in which transactions are counted anew, and the table: one that was restored beside it or in its place has the same count, and is another. */
   readonly history: string;
 }
 
@@ -16,14 +17,25 @@ export interface ChangesHorizon {
  * open one has nothing more to come (`pg_snapshot_xmin`). No clock has a part in it. A long transaction, of any database of the server, keeps it where it is: readers get those
  * changes later, and all of them.
  */
-export async function readHorizon(db: Pick<Transaction, 'execute'>): Promise<ChangesHorizon> {
-  const { rows } = await db.execute<{ before: string; system: string; timeline: string }>(sql`
+export async function readHorizon(
+  db: Pick<Transaction, 'execute'>,
+  { table }: Pick<Aggregate, 'table'>,
+): Promise<ChangesHorizon> {
+  const { rows } = await db.execute<{
+    before: string;
+    system: string;
+    timeline: string;
+    relation: string;
+  }>(sql`
     select pg_snapshot_xmin(pg_current_snapshot())::text as before,
       (select system_identifier::text from pg_control_system()) as system,
-      case when pg_is_in_recovery() then '' else substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline`);
+      case when pg_is_in_recovery() then '' else substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end as timeline,
+      (select oid from pg_database where datname = current_database()) || '/' || ${getTableName(table)}::regclass::oid as relation`);
   const [row] = rows;
   if (row === undefined) throw new Error('the server says nothing of its transactions');
-  const history = createHash('sha256').update(`${row.system}/${row.timeline}`).digest('base64url');
+  const history = createHash('sha256')
+    .update(`${row.system}/${row.timeline}/${row.relation}`)
+    .digest('base64url');
   return { before: row.before, history: history.slice(0, 8) };
 }
 

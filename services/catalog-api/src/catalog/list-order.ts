@@ -20,9 +20,16 @@ export interface ListOrder {
   readonly toKey: (row: Row) => string;
   readonly pattern: RegExp;
   readonly toValue: (key: string) => SQL;
+  /** Keys that no other is below and above. */
+  readonly bounds: readonly [lowest: string, highest: string];
 }
 
-const noKey = { toKey: () => '', pattern: /^$/, toValue: (key: string) => sql`${key}` };
+const noKey = {
+  toKey: () => '',
+  pattern: /^$/,
+  toValue: (key: string) => sql`${key}`,
+  bounds: ['', ''],
+} as const;
 
 export function orderById(id: PgColumn, descending = false): ListOrder {
   return { column: undefined, id, descending, ...noKey };
@@ -37,6 +44,7 @@ export function orderByMoment(column: PgColumn, id: PgColumn, descending: boolea
     toKey: (row) => String((row[keyOf(column)] as Date).getTime()),
     pattern: /^\d{1,14}$/,
     toValue: (key) => sql`${new Date(Number(key)).toISOString()}::timestamptz`,
+    bounds: ['0', '99999999999999'],
   };
 }
 
@@ -49,6 +57,7 @@ export function orderByAmount(column: PgColumn, id: PgColumn, descending: boolea
     toKey: (row) => String(row[keyOf(column)]),
     pattern: /^\d{1,11}(\.\d{1,4})?$/,
     toValue: (key) => sql`${key}::numeric`,
+    bounds: ['0', '99999999999.9999'],
   };
 }
 
@@ -61,7 +70,15 @@ export function orderByTransaction(column: PgColumn, id: PgColumn): ListOrder {
     toKey: (row) => String(row[keyOf(column)]),
     pattern: /^\d{1,19}$/,
     toValue: (key) => sql`${key}::xid8`,
+    bounds: ['0', '9999999999999999999'],
   };
+}
+
+/** The place before all rows. */
+export function placeBeforeAll({ descending, bounds: [lowest, highest] }: ListOrder): Place {
+  return descending
+    ? { id: 'ffffffff-ffff-ffff-ffff-ffffffffffff', key: highest }
+    : { id: '00000000-0000-0000-0000-000000000000', key: lowest };
 }
 
 /** How the table's declaration calls the column. */

@@ -3,7 +3,16 @@ import type { Aggregate } from './aggregate.ts';
 import { assertSameHistory, readHorizon, type ChangesHorizon } from './changes-horizon.ts';
 import { decodeCursor, encodeCursor, filterHash, foreignCursor, type Cursor } from './cursor.ts';
 import { filterTexts, type ListFilters, type SortOrder } from './list-filters.ts';
-import { assertKey, behind, orderBy, reversed, upTo, type Lead, type Place } from './list-order.ts';
+import {
+  assertKey,
+  behind,
+  orderBy,
+  placeBeforeAll,
+  reversed,
+  upTo,
+  type Lead,
+  type Place,
+} from './list-order.ts';
 import { planChanges, planList, type Candidate, type ListPlan } from './list-plan.ts';
 import { pageOf } from './page-of.ts';
 import { readPageRows, type PageRow, type PageRows } from './page-rows.ts';
@@ -94,12 +103,15 @@ async function listWalk(
     assertKey(plan.order, key);
     if (horizonParts.length !== (follows ? 2 : 0)) throw foreignCursor();
   }
-  const began = follows ? await horizonOf(db, horizonParts) : undefined;
+  const began = follows ? await horizonOf(db, aggregate, horizonParts) : undefined;
   const isBackwards = direction === 'prev';
   const after = cursor === undefined ? undefined : { id: cursor.id, key };
   const order = isBackwards ? reversed(plan.order) : plan.order;
   const found = await readPage(db, aggregate, { ...plan, order }, after, request);
-  const { rows, prev, next } = pageOf(found, found.end, direction);
+  const page = pageOf(found, found.end, direction);
+  const { rows, prev } = page;
+  // Of what was before the reader nothing is there any more: he goes on at the beginning, since without a next this would be the end.
+  const next = page.next ?? (isBackwards ? placeBeforeAll(plan.order) : undefined);
   const suffix = began === undefined ? '' : `:${began.before}:${began.history}`;
   const at = (way: 'next' | 'prev', { id, key: value }: Place): string =>
     encode({ direction: way, id, key: value + suffix });
@@ -123,7 +135,7 @@ async function listChanges(
   encode: (cursor: Cursor) => string,
 ): Promise<Page> {
   const [key = '', history] = cursor.key.split(':');
-  const horizon = await readHorizon(db);
+  const horizon = await readHorizon(db, aggregate);
   const plan = planChanges(aggregate, request.filters, horizon.before);
   assertKey(plan.order, key);
   if (history === undefined) throw foreignCursor();
@@ -142,9 +154,13 @@ async function listChanges(
 }
 
 /** The horizon from before the first page of a walk: of now, or of its cursor. */
-async function horizonOf(db: Reading, parts: readonly string[]): Promise<ChangesHorizon> {
+async function horizonOf(
+  db: Reading,
+  aggregate: Aggregate,
+  parts: readonly string[],
+): Promise<ChangesHorizon> {
   const [before, history] = parts;
-  if (before === undefined || history === undefined) return readHorizon(db);
+  if (before === undefined || history === undefined) return readHorizon(db, aggregate);
   if (!/^\d{1,19}$/.test(before)) throw foreignCursor();
   return { before, history };
 }
