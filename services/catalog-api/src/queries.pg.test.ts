@@ -168,6 +168,25 @@ describe('a query is refused', () => {
   });
 });
 
+describe('an attribute', () => {
+  it('is told from another whose key and value have an = elsewhere', async () => {
+    for (const [sku, attributes] of [
+      ['EQ-1', { 'a=b': 'c' }],
+      ['EQ-2', { a: 'b=c' }],
+    ] as const)
+      await send(catalog.url, 'POST', '/products', {
+        body: JSON.stringify({ sku, name: 'Equal', attributes }),
+      });
+    await eventually(async () => (await skus('q=equal')).length === 2);
+    for (const [query, number] of [
+      ['a:b=c', -2],
+      ['a=b:c', -1],
+    ] as const)
+      for (const more of ['', '&sort=-updated_at'])
+        expect(await skus(`attribute=${encoded(query)}${more}`)).toEqual([number]);
+  });
+});
+
 describe('a page before which everything was deleted', () => {
   it.each(['sort=id', 'sort=-id', 'sort=updated_at', 'sort=-updated_at'])(
     'leads to what is there, by %s',

@@ -25,6 +25,8 @@ export interface Search {
   /** Names of the columns that the function of the document takes, and the function. */
   readonly documentOf: readonly PgColumn[];
   readonly documentFunction: string;
+  /** The column with the attributes whose words are in the document. */
+  readonly attributes: PgColumn;
   /** The function that gives ids by words. */
   readonly idsFunction: string;
 }

@@ -110,6 +110,13 @@ function partsOf(aggregate: Aggregate, filters: ListFilters): readonly Part[] {
       ids: (most) => foundIds(search, query, most),
       order: undefined,
     });
+    // The word of `a=b` with c is that of a with `b=c`. Only of what was found: no other JSON need be readable.
+    const ambiguous = filters.attributes.filter(({ key, value }) => `${key}${value}`.includes('='));
+    for (const { key, value } of ambiguous)
+      parts.push({
+        condition: sql`case when ${isFound(search, sql`${table.id}`, query)} then ${search.attributes} ->> ${key} = ${value} else false end`,
+        order: undefined,
+      });
   }
   return parts.filter((part) => part !== undefined);
 }

@@ -50,6 +50,7 @@ export const productAggregate: Aggregate<typeof productTable.$inferSelect, Produ
     table: productSearchTable,
     documentOf: [productTable.name, productTable.description, productTable.attributes],
     documentFunction: 'product_search_document',
+    attributes: productTable.attributes,
     idsFunction: 'product_search_ids',
   },
   references: {
