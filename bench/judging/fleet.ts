@@ -18,6 +18,8 @@ interface Running {
   readonly process: ServiceProcess;
   peakBytes: number;
   longestBlock: ProcessFigures['longestBlock'];
+  /** The first second that is told of once it listens has the loading of its modules in it. */
+  hasStarted: boolean;
   hasFailed: boolean;
 }
 
@@ -50,8 +52,10 @@ export class Fleet {
       process,
       peakBytes: 0,
       longestBlock: { wallMs: 0, cpuMs: 0 },
+      hasStarted: false,
       hasFailed: false,
     };
+    process.logs.splice(0);
     this.#all.push(running);
     this.#members = [...this.#members, running];
     this.#announce(this.#members.map((each) => each.member));
@@ -100,9 +104,11 @@ export class Fleet {
 async function look(running: Running): Promise<void> {
   const { process } = running;
   for (const line of process.logs.splice(0)) {
+    if (line.message !== 'loop') continue;
     const block = { wallMs: Number(line['wallMs']), cpuMs: Number(line['cpuMs']) };
-    if (line.message === 'loop' && block.cpuMs > running.longestBlock.cpuMs)
+    if (running.hasStarted && block.cpuMs > running.longestBlock.cpuMs)
       running.longestBlock = block;
+    running.hasStarted = true;
   }
   if (!process.isRunning) return;
   const usage = await readProcessUsage(process.pid).catch(() => undefined);
