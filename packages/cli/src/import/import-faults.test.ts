@@ -48,8 +48,8 @@ const rows = (count: number, cell: (row: number) => string = String) =>
   `sku,name\n${Array.from({ length: count }, (_, row) => `S-${row},${cell(row)}\n`).join('')}`;
 
 test('a packed file that is cut off is named, and --resume is not offered', async () => {
-  const whole = gzipSync(rows(4000, () => randomBytes(20).toString('hex')));
-  const { file, code, err } = await importing('p.csv.gz', whole.subarray(0, whole.length - 20_000));
+  const whole = gzipSync(rows(1000, () => randomBytes(20).toString('hex')));
+  const { file, code, err } = await importing('p.csv.gz', whole.subarray(0, whole.length - 5_000));
   expect(code).toBe(2);
   expect(err).toContain(
     `IMPORT_FILE_UNREADABLE: ${file} cannot be unpacked (unexpected end of file)`,
