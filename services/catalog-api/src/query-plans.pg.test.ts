@@ -23,7 +23,8 @@ describe('a page', () => {
   it.each(queryCases)('%s reads indexes, and no more rows than its bound', async (query) => {
     const { statements } = await lists.list(query);
     const scans = statements.flatMap((statement) => statement.scans);
-    expect(scans.filter((scan) => scan.startsWith('Seq Scan'))).toEqual([]);
+    // But for Postgres' own small catalogs: pg_database tells one history from another.
+    expect(scans.filter((scan) => /^Seq Scan on (?!pg_)/.test(scan))).toEqual([]);
     expect(scans.length).toBeGreaterThan(0);
     const limit = Number(new URLSearchParams(query).get('limit') ?? 100);
     const isSimple = statements.length === 1 || query.startsWith('updated_after');
