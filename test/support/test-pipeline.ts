@@ -155,10 +155,13 @@ export class TestPipeline implements AsyncDisposable {
     );
   }
 
-  /** A new superuser connection, after the server was restarted. */
+  /** A new superuser connection, after the server was restarted; one that still recovers is waited for. */
   async reconnect(): Promise<void> {
     await this.sql.end().catch(() => undefined);
-    this.sql = await connectTo(this.databaseUrl);
+    this.sql = await eventually(() => connectTo(this.databaseUrl), {
+      timeoutMs: 60_000,
+      intervalMs: 100,
+    });
   }
 
   async connect(): Promise<pg.Client> {
