@@ -1,5 +1,5 @@
 import { maxJsonDepth, maxJsonKeys, parseJson, type JsonLimits } from '@outbound/schemas';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import type { BulkItem, Target } from '../catalog/bulk/bulk-item.ts';
 import { checkSent } from '../catalog/entity-change.ts';
@@ -8,6 +8,7 @@ import type { Preconditions } from '../catalog/preconditions.ts';
 import { ApiError } from '../errors.ts';
 import { toViolations } from '../violations.ts';
 import type { BatchItem } from './batch-body.ts';
+import { envelopesOf, keyOf, putItem, targetedItem } from './batch-envelopes.ts';
 import { toApiError } from './json-body.ts';
 import { assertChosenId, readEntityId } from './entity-id.ts';
 
@@ -33,16 +34,6 @@ export interface BatchKind {
 const enveloped: JsonLimits = { depth: maxJsonDepth + 1, keys: maxJsonKeys + 8 };
 /** As many as a PUT by itself may have (`maxKeys` of its route), which puts back what was read. */
 const putBack: JsonLimits = { depth: maxJsonDepth + 1, keys: 16_384 + 8 };
-
-const ifMatch = z
-  .string()
-  .optional()
-  .describe('As the header If-Match: the ETag of the version that is changed, or *.');
-const ifNoneMatch = z.string().optional().describe('As the header If-None-Match: * creates.');
-const upsert = z
-  .literal(true)
-  .optional()
-  .meta({ description: 'Whatever is there is replaced; nothing there is created.' });
 
 export const batchKinds: readonly BatchKind[] = [
   {
@@ -82,10 +73,7 @@ export const batchKinds: readonly BatchKind[] = [
     fieldsAt: '/patch',
     limits: enveloped,
     read: (aggregate, item) => {
-      const { patch, ...rest } = openEnvelope(
-        targetedItem(aggregate).extend({ patch: z.unknown() }),
-        item,
-      );
+      const { patch, ...rest } = openEnvelope(envelopesOf(aggregate).patch, item);
       const checked = aggregate.patch.safeParse(patch);
       if (!checked.success)
         throw new ApiError('VALIDATION_FAILED', 'The item breaks the schema; see violations.', {
@@ -104,7 +92,7 @@ export const batchKinds: readonly BatchKind[] = [
     limits: enveloped,
     read: (aggregate, item) => ({
       op: 'delete',
-      ...readTargeted(aggregate, openEnvelope(targetedItem(aggregate), item)),
+      ...readTargeted(aggregate, openEnvelope(envelopesOf(aggregate).targeted, item)),
     }),
   },
 ];
@@ -130,34 +118,9 @@ export function below<Each extends { readonly in: string; readonly pointer: stri
   );
 }
 
-function putItem<Data extends z.ZodType>(data: Data) {
-  return z.strictObject({
-    id: z.string().optional().describe('UUIDv7; without it the unique key in data says which.'),
-    if_match: ifMatch,
-    if_none_match: ifNoneMatch,
-    upsert,
-    data,
-  });
-}
-
-function targetedItem(aggregate: Aggregate) {
-  const key = keyOf(aggregate);
-  return z.strictObject({
-    id: z.string().optional().describe('UUIDv7 of the entity; this, or its unique key.'),
-    ...(key === undefined
-      ? {}
-      : { [key]: (aggregate.input.shape[key] as z.ZodType).optional().describe('Instead of id.') }),
-    if_match: ifMatch,
-  });
-}
-
 function exampleTarget(aggregate: Aggregate): Readonly<Record<string, unknown>> {
   const key = keyOf(aggregate) ?? 'id';
   return { [key]: aggregate.examples.input[key], if_match: '*' };
-}
-
-function keyOf({ uniqueKeys }: Aggregate): string | undefined {
-  return uniqueKeys[0]?.field;
 }
 
 function readPut(aggregate: Aggregate, item: unknown): BulkItem {
@@ -167,7 +130,7 @@ function readPut(aggregate: Aggregate, item: unknown): BulkItem {
     if_none_match,
     upsert: isUpsert,
     data,
-  } = openEnvelope(putItem(z.unknown()), item);
+  } = openEnvelope(envelopesOf(aggregate).put, item);
   const conditions: Preconditions = {
     ...(if_match === undefined ? {} : { ifMatch: readTags('if_match', if_match) }),
     ...(if_none_match === undefined
