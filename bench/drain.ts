@@ -1,4 +1,4 @@
-import { deadLetterTopics, declaredTopics, withTopicPrefix } from '@outbound/schemas';
+import { deadLetterTopics, declaredTopics, withTopicPrefix } from '@outbound/contract';
 import { createLogger } from '@outbound/service-kit';
 import { fileURLToPath } from 'node:url';
 import { loadEventTypes } from '../services/relay/src/event-types-module.ts';

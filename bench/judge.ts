@@ -1,4 +1,5 @@
-import { eventTypes, type Route } from '@outbound/schemas';
+import type { Route } from '@outbound/contract';
+import { eventTypes } from '@outbound/schemas';
 import { HistoryChecker, type Verdict } from '../test/history/history-checker.ts';
 import { readOutbox } from '../test/support/judge-pipeline.ts';
 import { readTopics } from '../test/support/read-topics.ts';

@@ -1,4 +1,4 @@
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 
 export declare const eventTypes: readonly Pick<
   EventType,

@@ -1,5 +1,5 @@
 import { readTopics, type KafkaRecord } from '@outbound/consumer';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { demoConnection } from './demo-connection.ts';
 import { LagWindow } from './lag-window.ts';
 

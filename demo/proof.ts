@@ -1,5 +1,5 @@
 import { readTopics, type KafkaRecord } from '@outbound/consumer';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import type pg from 'pg';
 import { demoConnection } from './demo-connection.ts';
 import { Judgement, type ReadRecord, type Verdict } from './judgement.ts';

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { generateTypes } from '../packages/catalog-client/src/generate-types.ts';
 import { consumerRemedies } from '@outbound/consumer';
 import { kafkaRemedies } from '@outbound/kafka';
+import { asyncApiDocument, eventJsonSchema } from '@outbound/contract';
 import { createDatabase } from '@outbound/outbox';
-import { asyncApiDocument, eventJsonSchema, eventTypes } from '@outbound/schemas';
+import { eventTypes } from '@outbound/schemas';
 import {
   createMetricsRegistry,
   describeConfig,

@@ -1,5 +1,5 @@
 import { copyFileSync, constants, mkdirSync } from 'node:fs';
-import { judgeApi } from '@outbound/schemas';
+import { judgeApi } from '@outbound/contract';
 import { apiVersion } from '../services/catalog-api/src/api.ts';
 import { apiDocument, apiReleases, readDocument, releasedApis } from './released-apis.ts';
 

@@ -1,4 +1,4 @@
-import { judgeApi } from '@outbound/schemas';
+import { judgeApi } from '@outbound/contract';
 import { expect, it } from 'vitest';
 import { apiDocument, readDocument, releasedApis } from '../scripts/released-apis.ts';
 

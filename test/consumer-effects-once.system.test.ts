@@ -1,6 +1,6 @@
 import { parkedKeyDdl } from '@outbound/consumer';
 import { openRecordSender } from '@outbound/kafka';
-import { partitionOf, recordHeader } from '@outbound/schemas';
+import { partitionOf, recordHeader } from '@outbound/contract';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';

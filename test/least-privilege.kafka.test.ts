@@ -7,7 +7,7 @@ import {
 } from '@outbound/consumer';
 import { openKafkaAdmin, openKafkaReads, openRecordSender } from '@outbound/kafka';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
-import { deadLetterTopics, declaredTopics, partitionOf } from '@outbound/schemas';
+import { deadLetterTopics, declaredTopics, partitionOf } from '@outbound/contract';
 import type { KafkaConnection } from '@outbound/service-kit';
 import {
   AclOperationTypes,

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readTopics } from '@outbound/consumer';
-import { changeRoute, stateRoute } from '@outbound/schemas';
+import { changeRoute, stateRoute } from '@outbound/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EntityWriter } from './support/entity-writer.ts';
 import { eventually } from './support/eventually.ts';

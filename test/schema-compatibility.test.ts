@@ -1,4 +1,5 @@
-import { eventTypes, judgeEventType, readReleases } from '@outbound/schemas';
+import { judgeEventType, readReleases } from '@outbound/contract';
+import { eventTypes } from '@outbound/schemas';
 import { describe, expect, it } from 'vitest';
 
 /** The gate of the contract: it runs in `npm run check`, so a break cannot be merged unseen. */

@@ -2,18 +2,18 @@ import { readTopics } from '@outbound/consumer';
 import {
   brokenBy,
   compareSchemas,
-  eventTypes,
   opened,
   RegistryError,
   registrySubjects,
   SchemaRegistry,
   withoutSchemaId,
   withTopicPrefix,
-} from '@outbound/schemas';
+} from '@outbound/contract';
+import { eventTypes } from '@outbound/schemas';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../packages/cli/src/run-cli.ts';
 import { addSchemas } from '../packages/cli/src/schemas/schemas-verb.ts';
-import { schemaChangeCases } from '../packages/schemas/src/compatibility/test-support/schema-change-cases.ts';
+import { schemaChangeCases } from '../packages/contract/src/compatibility/test-support/schema-change-cases.ts';
 import { startSchemaRegistry, type RegistryProcess } from './support/schema-registry.ts';
 import { EntityWriter } from './support/entity-writer.ts';
 import { connectionTo } from './support/read-topics.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMemoryInbox, subscribe } from '@outbound/consumer';
 import { createDatabase, inTransaction, type Database } from '@outbound/outbox';
-import { dataChangeEvent, judgeEventType, releaseOf } from '@outbound/schemas';
+import { dataChangeEvent, judgeEventType, releaseOf } from '@outbound/contract';
 import { quietLogger } from '@outbound/service-kit';
 import { sql } from 'drizzle-orm';
 import pg from 'pg';

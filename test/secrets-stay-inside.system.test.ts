@@ -7,7 +7,8 @@ import {
   developmentAudience,
   developmentIssuer,
 } from '@outbound/development-issuer';
-import { deadLetterTopics, eventTypes } from '@outbound/schemas';
+import { deadLetterTopics } from '@outbound/contract';
+import { eventTypes } from '@outbound/schemas';
 import { createLogger } from '@outbound/service-kit';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, it } from 'vitest';

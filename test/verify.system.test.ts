@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { partitionOf, productChange } from '@outbound/schemas';
+import { partitionOf } from '@outbound/contract';
+import { productChange } from '@outbound/schemas';
 import { Kafka, logLevel, type Producer } from 'kafkajs';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import pg from 'pg';
 
 /** What a caller sends, as far as the comparison needs it. */

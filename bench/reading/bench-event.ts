@@ -1,4 +1,4 @@
-import { dataChangeEvent, eventHeaders } from '@outbound/schemas';
+import { dataChangeEvent, eventHeaders } from '@outbound/contract';
 import { z } from 'zod';
 
 /** What is read: a small event, about 220 bytes of value, with the headers that the relay gives every event. */

@@ -1,4 +1,4 @@
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 import { describe, expect, it } from 'vitest';
 import type { OutboundRecord } from '../../services/relay/src/kafka/outbound-record.ts';
 import {

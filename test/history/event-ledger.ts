@@ -1,4 +1,4 @@
-import { dataOps, type DataOp } from '@outbound/schemas';
+import { dataOps, type DataOp } from '@outbound/contract';
 import type { ContentHash } from './content-hash.ts';
 import type { CommittedEvent } from './history.ts';
 

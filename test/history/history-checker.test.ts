@@ -1,4 +1,4 @@
-import { changeRoute, partitionOf, stateRoute, type DataOp } from '@outbound/schemas';
+import { changeRoute, partitionOf, stateRoute, type DataOp } from '@outbound/contract';
 import { describe, expect, it } from 'vitest';
 import { contentHash } from './content-hash.ts';
 import type { CommittedEvent, History, PublishedRecord } from './history.ts';

@@ -1,4 +1,4 @@
-import type { Route } from '@outbound/schemas';
+import type { Route } from '@outbound/contract';
 import { EventLedger } from './event-ledger.ts';
 import type {
   CommittedEvent,

@@ -1,4 +1,4 @@
-import type { DataOp, Route } from '@outbound/schemas';
+import type { DataOp, Route } from '@outbound/contract';
 import type { ContentHash } from './content-hash.ts';
 
 /** An outbox row that was committed. */

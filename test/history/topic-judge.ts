@@ -1,4 +1,4 @@
-import { partitionOf, type Route } from '@outbound/schemas';
+import { partitionOf, type Route } from '@outbound/contract';
 import type { EventLedger } from './event-ledger.ts';
 import type { PublishedRecord } from './history.ts';
 import type { Violations } from './violations.ts';

@@ -8,7 +8,7 @@ import {
   type DeadLetter,
   type DeadLetterTopics,
   type ParkedState,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import type { Chance } from './chance.ts';
 import { beginningMs } from './life.ts';
 import type { SimulatedKafka } from './simulated-kafka.ts';

@@ -1,4 +1,4 @@
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import type { CommittedEvent, ConfirmedObservation } from '../history/history.ts';
 import type { SimulatedKafka } from './simulated-kafka.ts';
 import { itemChange } from './workload.ts';

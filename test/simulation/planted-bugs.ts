@@ -6,7 +6,7 @@ import {
 import { ParkedKeys } from '../../services/relay/src/poison/parked-keys.ts';
 import { decodeCommit, messageKind } from '../../services/relay/src/wal/pgoutput.ts';
 import type { Lsn } from '../../services/relay/src/wal/lsn.ts';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import {
   anyTailBelieved,
   holeAcknowledged,

@@ -1,4 +1,4 @@
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 import type { Chance } from './chance.ts';
 import type { SimulatedKafka } from './simulated-kafka.ts';
 import { itemChange, itemChangeNext } from './workload.ts';

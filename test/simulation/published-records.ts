@@ -1,7 +1,7 @@
 import type { OutboundRecord } from '../../services/relay/src/kafka/outbound-record.ts';
 import type { Lsn } from '../../services/relay/src/wal/lsn.ts';
 import { sourcePositionToText } from '../../services/relay/src/wal/source-position.ts';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { contentHash } from '../history/content-hash.ts';
 import type { PublishedRecord } from '../history/history.ts';
 import type { SimulatedKafka } from './simulated-kafka.ts';

@@ -1,4 +1,4 @@
-import type { DeadLetterTopics } from '@outbound/schemas';
+import type { DeadLetterTopics } from '@outbound/contract';
 import { noFailPoint } from '../../services/relay/src/fail-points.ts';
 import { observers } from '../../services/relay/src/observers.ts';
 import type { RelayParts } from '../../services/relay/src/relay-parts.ts';

@@ -1,4 +1,4 @@
-import { deadLetterTopics, recordHeader, type DeadLetterTopics } from '@outbound/schemas';
+import { deadLetterTopics, recordHeader, type DeadLetterTopics } from '@outbound/contract';
 import { expect } from 'vitest';
 import { noFailPoint } from '../../services/relay/src/fail-points.ts';
 import { silentObserver, type RelayState } from '../../services/relay/src/relay-observer.ts';

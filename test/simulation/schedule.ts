@@ -1,6 +1,6 @@
 import { lsnToText } from '../../services/relay/src/wal/lsn.ts';
 import { firstReservedEpoch } from '@outbound/kafka';
-import { deadLetterTopics } from '@outbound/schemas';
+import { deadLetterTopics } from '@outbound/contract';
 import type { ConfirmedObservation } from '../history/history.ts';
 import { checkHistory, type Verdict } from '../history/history-checker.ts';
 import { Chance } from './chance.ts';

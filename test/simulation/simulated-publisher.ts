@@ -22,7 +22,7 @@ import type { Lsn } from '../../services/relay/src/wal/lsn.ts';
 import { journalRecord } from '../../services/relay/src/poison/journal-record.ts';
 import { ParkedKeys } from '../../services/relay/src/poison/parked-keys.ts';
 import { fenceJournal } from '../../services/relay/src/kafka/parked-keys-reader.ts';
-import type { DeclaredTopic } from '@outbound/schemas';
+import type { DeclaredTopic } from '@outbound/contract';
 import type { Delivery } from '../../services/relay/src/kafka/kafka-publisher.ts';
 import {
   TransactionalSession,

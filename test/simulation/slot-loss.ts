@@ -1,5 +1,5 @@
 import type { RelayErrorCode } from '../../services/relay/src/errors.ts';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { beginningMs } from './life.ts';
 import type { SimulatedKafka } from './simulated-kafka.ts';
 import type { SimulatedPostgres, SlotState } from './simulated-postgres.ts';

@@ -1,4 +1,4 @@
-import type { DataOp } from '@outbound/schemas';
+import type { DataOp } from '@outbound/contract';
 import { noLsn, type Lsn } from '../../services/relay/src/wal/lsn.ts';
 
 /** One outbox row as the API writes it. */

@@ -1,4 +1,4 @@
-import { changeRoute, defineEventType, stateRoute, type EventType } from '@outbound/schemas';
+import { changeRoute, defineEventType, stateRoute, type EventType } from '@outbound/contract';
 import { z } from 'zod';
 import type { Lsn } from '../../services/relay/src/wal/lsn.ts';
 import type { CommittedEvent, FinalRow } from '../history/history.ts';

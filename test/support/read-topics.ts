@@ -1,5 +1,5 @@
 import { readTopics as read } from '@outbound/consumer';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { contentHash } from '../history/content-hash.ts';
 import type { PublishedRecord } from '../history/history.ts';

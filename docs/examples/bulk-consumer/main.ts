@@ -1,5 +1,6 @@
 import { readTopics, type KafkaRecord } from '@outbound/consumer';
-import { eventTypes, productChange, recordHeader, withTopicPrefix } from '@outbound/schemas';
+import { recordHeader, withTopicPrefix } from '@outbound/contract';
+import { eventTypes, productChange } from '@outbound/schemas';
 import {
   createLogger,
   kafkaConnection,

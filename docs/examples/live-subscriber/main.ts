@@ -5,7 +5,8 @@ import {
   parkedKeyDdl,
   subscribe,
 } from '@outbound/consumer';
-import { amountToText, eventTypes, productChange, withTopicPrefix } from '@outbound/schemas';
+import { withTopicPrefix } from '@outbound/contract';
+import { amountToText, eventTypes, productChange } from '@outbound/schemas';
 import {
   createLogger,
   kafkaConnection,

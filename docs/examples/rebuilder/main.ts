@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createMemoryStore, rebuildAndFollow } from '@outbound/consumer';
-import { eventTypes, productChange, withTopicPrefix } from '@outbound/schemas';
+import { withTopicPrefix } from '@outbound/contract';
+import { eventTypes, productChange } from '@outbound/schemas';
 import {
   createLogger,
   integerSetting,

@@ -1,10 +1,10 @@
 import {
-  eventTypes as builtIn,
   EventTypesError,
   loadEventTypes,
   withTopicPrefix,
   type EventTypeRegistry,
-} from '@outbound/schemas';
+} from '@outbound/contract';
+import { eventTypes as builtIn } from '@outbound/schemas';
 import {
   kafkaConnection,
   postgresConnection,

@@ -27,7 +27,7 @@ export {
 } from './topic-reader/read-topics.ts';
 export type { ReadPorts } from './topic-reader/topic-reading.ts';
 export type { OvertakenRange, PartitionRange } from './topic-reader/topic-record.ts';
-export { deadLetterHeader } from '@outbound/schemas';
+export { deadLetterHeader } from '@outbound/contract';
 export {
   createMemoryParkedKeys,
   type ParkedEvent,

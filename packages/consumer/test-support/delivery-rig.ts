@@ -1,5 +1,5 @@
 import type { KafkaRecord } from '@outbound/kafka';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { systemClock } from '@outbound/service-kit';
 import type { DeadLetterRecord } from '../src/dead-letters/dead-letter-record.ts';
 import { createMemoryParkedKeys, type ParkedKeys } from '../src/dead-letters/parked-keys.ts';

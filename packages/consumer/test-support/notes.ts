@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { dataChangeEvent } from '@outbound/schemas';
+import { dataChangeEvent } from '@outbound/contract';
 import { z } from 'zod';
 import type { ConsumedEvent } from '../src/index.ts';
 

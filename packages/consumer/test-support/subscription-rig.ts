@@ -1,4 +1,4 @@
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { encodedBatch } from '../../kafka/src/fetch/test-support/encoded-batch.ts';
 import { MemoryLog } from '../../kafka/src/fetch/test-support/memory-log.ts';
 import { ManualClock } from '../../kafka/src/group/test-support/manual-clock.ts';

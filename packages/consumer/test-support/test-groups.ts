@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { Kafka, logLevel, type Admin, type Producer } from 'kafkajs';
 import {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
-import { categoryChange, categoryTable, stringifyJson, type Category } from '@outbound/schemas';
+import { stringifyJson } from '@outbound/contract';
+import { categoryChange, categoryTable, type Category } from '@outbound/schemas';
 import { eq, sql } from 'drizzle-orm';
 import pg from 'pg';
 import { uuidv7 } from 'uuidv7';

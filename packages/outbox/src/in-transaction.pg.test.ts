@@ -1,20 +1,13 @@
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
-import {
-  categoryChange,
-  categoryTable,
-  eventTypeRegistry,
-  JsonNumber,
-  maxEventBytes,
-  productChange,
-  type Category,
-} from '@outbound/schemas';
+import { eventTypeRegistry, JsonNumber, defineEventType, stateRoute } from '@outbound/contract';
+import { categoryChange, categoryTable, productChange, type Category } from '@outbound/schemas';
+import { maxEventBytes } from './tables/outbox.ts';
 import { errorForLog } from '@outbound/service-kit';
 import { eq, sql } from 'drizzle-orm';
 import pg from 'pg';
 import { uuidv7 } from 'uuidv7';
 import { z } from 'zod';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { defineEventType, stateRoute } from '@outbound/schemas';
 import { migrateDatabase } from '../../../services/catalog-api/src/migrations/migrate-database.ts';
 import { createDatabase, type Database, type Transaction } from './database.ts';
 import { inTransaction } from './in-transaction.ts';

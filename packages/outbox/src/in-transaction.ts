@@ -1,4 +1,4 @@
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 import { PipelineError } from '@outbound/service-kit';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Database, Transaction } from './database.ts';

@@ -18,3 +18,9 @@ export {
   type BoundStatement,
   type StatementValues,
 } from './prepared-statement.ts';
+export type { Entity, EntityTable, Row, StoredAggregate } from './aggregates/stored-aggregate.ts';
+export { maxEventBytes, outboxTable } from './tables/outbox.ts';
+export { relaySlotTable } from './tables/relay-slot.ts';
+export { operationTable } from './tables/operation.ts';
+export { outboxSealTable } from './tables/outbox-seal.ts';
+export { jsonObjectColumn, jsonTextColumn } from './tables/json-text.ts';

@@ -1,4 +1,5 @@
-import { categoryChange, JsonNumber, productChange } from '@outbound/schemas';
+import { JsonNumber } from '@outbound/contract';
+import { categoryChange, productChange } from '@outbound/schemas';
 import { uuidv7 } from 'uuidv7';
 import { expect, test } from 'vitest';
 import { outboxRow, type EventToEmit } from './outbox-row.ts';

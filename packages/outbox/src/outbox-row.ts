@@ -1,10 +1,5 @@
-import {
-  maxEventBytes,
-  storedForm,
-  stringifyJson,
-  type DataOp,
-  type EventType,
-} from '@outbound/schemas';
+import { storedForm, stringifyJson, type DataOp, type EventType } from '@outbound/contract';
+import { maxEventBytes } from './tables/outbox.ts';
 import { PipelineError } from '@outbound/service-kit';
 import { sql, type SQL } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';

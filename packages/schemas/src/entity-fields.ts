@@ -1,6 +1,11 @@
 import { z } from 'zod';
-import { isJsonObject, stringifyJson, type JsonObject } from './json.ts';
-import { JsonTextError, stringFault } from './json-text-error.ts';
+import {
+  isJsonObject,
+  stringifyJson,
+  JsonTextError,
+  stringFault,
+  type JsonObject,
+} from '@outbound/contract';
 
 /** Text that Postgres gives back as it was: no lone surrogate, no U+0000. Lengths count characters, as `char_length` does. */
 export function text({ min = 0, max }: { readonly min?: number; readonly max: number }) {

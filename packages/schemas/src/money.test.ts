@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseJson } from './json.ts';
+import { parseJson } from '@outbound/contract';
 import { amountFromText, amountToText, money } from './money.ts';
 
 const read = (amount: string, currency = 'EUR') =>

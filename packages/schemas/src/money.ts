@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { currency } from './currency.ts';
-import { JsonNumber } from './json.ts';
+import { JsonNumber } from '@outbound/contract';
 
 const amountText = /^(0|[1-9]\d{0,10})(\.\d{1,4})?$/;
 const rule =

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { category, categoryInput, categoryPatch } from './category.ts';
-import { JsonNumber } from './json.ts';
+import { JsonNumber, readingForm } from '@outbound/contract';
 import { product, productInput, productPatch } from './product.ts';
-import { readingForm } from './reading-form.ts';
 
 const full = {
   id: '01930e2a-7b1c-7000-8000-000000000001',

@@ -3,8 +3,7 @@ import addFormats from 'ajv-formats';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { productChange } from './events/product-change.ts';
-import { eventJsonSchema, toDocumentSchema } from './json-schema.ts';
-import { stringifyJson } from './json.ts';
+import { eventJsonSchema, toDocumentSchema, stringifyJson } from '@outbound/contract';
 import { amountFromText } from './money.ts';
 import { productInput } from './product.ts';
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { currency } from './currency.ts';
 import { productChange } from './events/product-change.ts';
 import { moneyAmount } from './money.ts';
-import { readingForm, storedForm } from './reading-form.ts';
+import { readingForm, storedForm } from '@outbound/contract';
 
 /** A schema with what its declaration takes, what a later producer might write, and what is neither. */
 interface Case {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { product, parseJson, productChange } from '@outbound/schemas';
+import { parseJson } from '@outbound/contract';
+import { product, productChange } from '@outbound/schemas';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCatalog, type TestCatalog } from './test-support/catalog-service.ts';

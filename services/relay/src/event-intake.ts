@@ -1,5 +1,5 @@
 import { aloneInBatchBytes } from '@outbound/kafka';
-import { letterMarkOf, type EventType } from '@outbound/schemas';
+import { letterMarkOf, type EventType } from '@outbound/contract';
 import { RelayError } from './errors.ts';
 import type { OutboundRecord } from './kafka/outbound-record.ts';
 import type { Refusal } from './kafka/publisher.ts';

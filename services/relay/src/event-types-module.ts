@@ -1,9 +1,9 @@
 import {
-  eventTypes as builtIn,
   EventTypesError,
   loadEventTypes as loadModule,
   type EventTypeRegistry,
-} from '@outbound/schemas';
+} from '@outbound/contract';
+import { eventTypes as builtIn } from '@outbound/schemas';
 import { RelayError } from './errors.ts';
 
 /**

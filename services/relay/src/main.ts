@@ -1,4 +1,4 @@
-import { deadLetterTopics, SchemaRegistry, withTopicPrefix } from '@outbound/schemas';
+import { deadLetterTopics, SchemaRegistry, withTopicPrefix } from '@outbound/contract';
 import {
   createLogger,
   createMetricsRegistry,

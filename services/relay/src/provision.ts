@@ -1,4 +1,4 @@
-import { deadLetterTopics, declaredTopics, withTopicPrefix } from '@outbound/schemas';
+import { deadLetterTopics, declaredTopics, withTopicPrefix } from '@outbound/contract';
 import {
   createLogger,
   kafkaConnection,

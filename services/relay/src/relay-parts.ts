@@ -1,4 +1,4 @@
-import type { DeadLetterTopics, EventType } from '@outbound/schemas';
+import type { DeadLetterTopics, EventType } from '@outbound/contract';
 import type { Clock } from '@outbound/service-kit';
 import type { ReachFailPoint } from './fail-points.ts';
 import type { Publisher } from './kafka/publisher.ts';

@@ -4,7 +4,7 @@ import type { VersionGap } from '@outbound/consumer';
 import { connectionTo } from '../../support/read-topics.ts';
 import { handledLine } from './handled-file.ts';
 import { versionGapMessage, type MemberSetting } from './member-process.ts';
-import { readerCode, schemaCode } from './reader-code.ts';
+import { readerCode, contractCode } from './reader-code.ts';
 import { soakEvent } from './soak-event.ts';
 
 /**
@@ -13,7 +13,7 @@ import { soakEvent } from './soak-event.ts';
  */
 const setting = JSON.parse(process.argv[2] ?? '') as MemberSetting;
 const { subscribe } = await readerCode(setting.root);
-const { dataChangeEvent } = await schemaCode(setting.root);
+const { dataChangeEvent } = await contractCode(setting.root);
 
 const file = openSync(setting.file, 'a');
 const say = (level: string) => (fields: object, message: string) => {

@@ -1,16 +1,25 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type * as consumer from '@outbound/consumer';
-import type * as schemas from '@outbound/schemas';
+import type * as contract from '@outbound/contract';
 
 /** The consumer's package of a checkout, which need not be this one. @param root of its repository. */
 export async function readerCode(root: string): Promise<typeof consumer> {
   return (await imported(root, 'packages/consumer/src/index.ts')) as typeof consumer;
 }
 
-/** The package of event types of a checkout. @param root of its repository. */
-export async function schemaCode(root: string): Promise<typeof schemas> {
-  return (await imported(root, 'packages/schemas/src/index.ts')) as typeof schemas;
+/**
+ * The package that event types are declared with, of a checkout. One that is older than `packages/contract` has it in `packages/schemas`.
+ * @param root of its repository.
+ */
+export async function contractCode(root: string): Promise<typeof contract> {
+  const path = 'packages/contract/src/index.ts';
+  const isOlder = !existsSync(join(root, path));
+  return (await imported(
+    root,
+    isOlder ? 'packages/schemas/src/index.ts' : path,
+  )) as typeof contract;
 }
 
 async function imported(root: string, path: string): Promise<unknown> {

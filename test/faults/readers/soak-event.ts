@@ -1,4 +1,4 @@
-import type { dataChangeEvent as declare } from '@outbound/schemas';
+import type { dataChangeEvent as declare } from '@outbound/contract';
 import { z } from 'zod';
 
 /** Of every topic that a round reads. */

@@ -1,4 +1,4 @@
-import { changeRoute, defineEventType } from '@outbound/schemas';
+import { changeRoute, defineEventType } from '@outbound/contract';
 import { z } from 'zod';
 
 /** What the entity writer writes under the name of a product change, as readers of the soak read it. */

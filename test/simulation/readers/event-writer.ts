@@ -1,4 +1,4 @@
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import type { Chance } from '../chance.ts';
 import { beginningMs } from '../life.ts';
 import { itemChange } from '../workload.ts';

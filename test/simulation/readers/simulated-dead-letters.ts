@@ -1,4 +1,4 @@
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import {
   deadLetterHeader,
   type DeadLetterRecord,

@@ -9,7 +9,7 @@ import {
 } from '../../../packages/consumer/src/subscribe/topic-handling.ts';
 import { subscribeWith } from '../../../packages/consumer/src/subscribe/subscribe-with.ts';
 import { partitionKey, type KafkaReads } from '@outbound/kafka';
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 import type { Clock } from '@outbound/service-kit';
 import { itemChange } from '../workload.ts';
 import type { RunningReader } from './reader-host.ts';

@@ -1,4 +1,5 @@
-import { eventTypes as builtIn, loadEventTypes, type EventTypeRegistry } from '@outbound/schemas';
+import { loadEventTypes, type EventTypeRegistry } from '@outbound/contract';
+import { eventTypes as builtIn } from '@outbound/schemas';
 import type { CliContext } from '../context.ts';
 import { cliPrefix } from '../cli-settings.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';

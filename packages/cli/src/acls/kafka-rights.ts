@@ -4,7 +4,7 @@ import {
   declaredTopics,
   withTopicPrefix,
   type EventTypeRegistry,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 
 /** Who works with Kafka. */
 export type KafkaRole = 'relay' | 'provision' | 'operator' | 'consumer';

@@ -1,4 +1,5 @@
-import { storedAggregates, type StoredAggregate } from '@outbound/schemas';
+import type { StoredAggregate } from '@outbound/outbox';
+import { storedAggregates } from '@outbound/schemas';
 import { PgDialect } from 'drizzle-orm/pg-core';
 import { describe, expect, test } from 'vitest';
 import {

@@ -1,4 +1,4 @@
-import type { StoredAggregate } from '@outbound/schemas';
+import type { StoredAggregate } from '@outbound/outbox';
 import { and, getTableColumns, gt, isNull, sql, type SQL } from 'drizzle-orm';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import type { OperationFacts } from '../operations/operation.ts';

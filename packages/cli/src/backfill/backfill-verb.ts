@@ -1,5 +1,5 @@
-import { createDatabase, type Database } from '@outbound/outbox';
-import { storedAggregates, type StoredAggregate } from '@outbound/schemas';
+import { createDatabase, type Database, type StoredAggregate } from '@outbound/outbox';
+import { storedAggregates } from '@outbound/schemas';
 import { sql } from 'drizzle-orm';
 import type pg from 'pg';
 import type { CliContext } from '../context.ts';

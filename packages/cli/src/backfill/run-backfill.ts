@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from '@outbound/outbox';
-import type { StoredAggregate } from '@outbound/schemas';
+import type { Database, StoredAggregate } from '@outbound/outbox';
 import { asc } from 'drizzle-orm';
 import type { OperationFacts } from '../operations/operation.ts';
 import { emitSnapshots } from '../snapshots/emit-snapshots.ts';

@@ -1,4 +1,4 @@
-import type { ParkedState } from '@outbound/schemas';
+import type { ParkedState } from '@outbound/contract';
 import type { Clock } from '@outbound/service-kit';
 import { describe, expect, it } from 'vitest';
 import { awaitRelay, type WrittenKey } from './await-relay.ts';

@@ -1,4 +1,4 @@
-import { parkedKeyText } from '@outbound/schemas';
+import { parkedKeyText } from '@outbound/contract';
 import { systemClock, type Clock } from '@outbound/service-kit';
 import type { JournalledKey, WaitingKey } from './waiting-keys.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openKafkaRedrive, redriveTopic, type KafkaRedrive } from '@outbound/consumer';
-import { deadLetterTopics } from '@outbound/schemas';
+import { deadLetterTopics } from '@outbound/contract';
 import type { KafkaConnection } from '@outbound/service-kit';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';

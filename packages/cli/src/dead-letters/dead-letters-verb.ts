@@ -1,5 +1,6 @@
+import { deadLetterTopics, parkedKeyText } from '@outbound/contract';
 import { createDatabase } from '@outbound/outbox';
-import { deadLetterTopics, parkedKeyText, storedAggregates } from '@outbound/schemas';
+import { storedAggregates } from '@outbound/schemas';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
 import { openKafkaAdmin } from '../kafka/kafka-admin.ts';

@@ -1,6 +1,6 @@
 import { startPostgres } from '@outbound/local-stack';
-import { createDatabase } from '@outbound/outbox';
-import { categoryTable, storedAggregates, type StoredAggregate } from '@outbound/schemas';
+import { createDatabase, type StoredAggregate } from '@outbound/outbox';
+import { categoryTable, storedAggregates } from '@outbound/schemas';
 import { PipelineError } from '@outbound/service-kit';
 import pg from 'pg';
 import { uuidv7 } from 'uuidv7';

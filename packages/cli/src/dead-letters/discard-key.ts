@@ -1,5 +1,9 @@
-import { inTransaction, type Database, type Transaction } from '@outbound/outbox';
-import type { StoredAggregate } from '@outbound/schemas';
+import {
+  inTransaction,
+  type Database,
+  type Transaction,
+  type StoredAggregate,
+} from '@outbound/outbox';
 import { PipelineError } from '@outbound/service-kit';
 import { sql } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';

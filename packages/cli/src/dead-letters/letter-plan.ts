@@ -1,4 +1,4 @@
-import { discardRow, redriveRow, type OutboxRowText } from '@outbound/schemas';
+import { discardRow, redriveRow, type OutboxRowText } from '@outbound/contract';
 import type { WaitingKey } from './waiting-keys.ts';
 
 /** What a redrive will do to a key. */

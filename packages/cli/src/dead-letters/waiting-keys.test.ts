@@ -1,4 +1,4 @@
-import { deadLetterTopics } from '@outbound/schemas';
+import { deadLetterTopics } from '@outbound/contract';
 import { expect, it } from 'vitest';
 import { readJournal } from './waiting-keys.ts';
 

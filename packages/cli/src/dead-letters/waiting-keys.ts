@@ -8,7 +8,7 @@ import {
   type DeadLetter,
   type DeadLetterTopics,
   type ParkedState,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import type { KafkaRecord } from '@outbound/consumer';
 import type { KafkaConnection } from '@outbound/service-kit';
 import type { KafkaAdmin } from '../kafka/kafka-admin.ts';

@@ -1,4 +1,4 @@
-import type { OutboxRowText } from '@outbound/schemas';
+import type { OutboxRowText } from '@outbound/contract';
 import pg from 'pg';
 import type { RedrivePlan } from './letter-plan.ts';
 import { rowsAtOnce, writeOutboxRows } from './write-rows.ts';

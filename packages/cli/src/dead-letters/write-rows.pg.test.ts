@@ -1,5 +1,5 @@
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
-import { discardRow, redriveRow, type DeadLetter, type OutboxRowText } from '@outbound/schemas';
+import { discardRow, redriveRow, type DeadLetter, type OutboxRowText } from '@outbound/contract';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { migrateDatabase } from '../../../../services/catalog-api/src/migrations/migrate-database.ts';

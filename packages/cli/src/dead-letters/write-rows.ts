@@ -1,4 +1,4 @@
-import type { OutboxRowText } from '@outbound/schemas';
+import type { OutboxRowText } from '@outbound/contract';
 import type pg from 'pg';
 
 /** Rows of one transaction. */

@@ -1,5 +1,5 @@
 import { referenceChecks } from './reference-checks.ts';
-import { declaredTopics } from '@outbound/schemas';
+import { declaredTopics } from '@outbound/contract';
 import { walBudget } from '@outbound/service-kit';
 import type pg from 'pg';
 import { cliPrefix } from '../cli-settings.ts';

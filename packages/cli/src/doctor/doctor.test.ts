@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { declaredTopic, planTopics, stateRoute } from '@outbound/schemas';
+import { declaredTopic, planTopics, stateRoute } from '@outbound/contract';
 import { afterEach, describe, expect, test } from 'vitest';
 import { outbound } from '../test-support/outbound.ts';
 import { advertisedBrokers, splitAddress } from './advertised-brokers.ts';

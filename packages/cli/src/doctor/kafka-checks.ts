@@ -4,7 +4,7 @@ import {
   type ActualTopic,
   type DeclaredTopic,
   type TopicPlan,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { openKafkaAdmin, type KafkaAdmin } from '../kafka/kafka-admin.ts';
 import { advertisedBrokers, type Advertised } from './advertised-brokers.ts';

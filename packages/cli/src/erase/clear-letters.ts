@@ -1,5 +1,5 @@
 import { openRecordSender } from '@outbound/kafka';
-import { deadLetterOf, partitionOf } from '@outbound/schemas';
+import { deadLetterOf, partitionOf } from '@outbound/contract';
 import type { KafkaConnection } from '@outbound/service-kit';
 import type { KafkaRecord } from '@outbound/consumer';
 import type { KafkaAdmin } from '../kafka/kafka-admin.ts';

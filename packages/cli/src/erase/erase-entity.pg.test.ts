@@ -1,6 +1,6 @@
 import { startPostgres } from '@outbound/local-stack';
-import { createDatabase } from '@outbound/outbox';
-import { storedAggregates, type StoredAggregate } from '@outbound/schemas';
+import { createDatabase, type StoredAggregate } from '@outbound/outbox';
+import { storedAggregates } from '@outbound/schemas';
 import pg from 'pg';
 import { uuidv7 } from 'uuidv7';
 import { expect, test } from 'vitest';

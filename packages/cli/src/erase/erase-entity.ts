@@ -1,5 +1,5 @@
-import { inTransaction, type Database } from '@outbound/outbox';
-import type { OutboxRowText, Row, StoredAggregate } from '@outbound/schemas';
+import { inTransaction, type Database, type Row, type StoredAggregate } from '@outbound/outbox';
+import type { OutboxRowText } from '@outbound/contract';
 import { eq, getTableName, sql } from 'drizzle-orm';
 import { CliError, exitCodes } from '../exit-codes.ts';
 

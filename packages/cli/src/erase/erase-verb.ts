@@ -1,11 +1,6 @@
-import { createDatabase } from '@outbound/outbox';
-import {
-  deadLetterTopics,
-  parkedKeyText,
-  storedAggregates,
-  type Route,
-  type StoredAggregate,
-} from '@outbound/schemas';
+import { deadLetterTopics, parkedKeyText, type Route } from '@outbound/contract';
+import { createDatabase, type StoredAggregate } from '@outbound/outbox';
+import { storedAggregates } from '@outbound/schemas';
 import type pg from 'pg';
 import { uuidv7 } from 'uuidv7';
 import type { CliContext } from '../context.ts';

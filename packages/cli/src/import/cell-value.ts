@@ -1,4 +1,4 @@
-import { JsonNumber, parseJson, type JsonValue } from '@outbound/schemas';
+import { JsonNumber, parseJson, type JsonValue } from '@outbound/contract';
 
 /** How the text of a column becomes JSON. `json`: the cell is JSON text. */
 export type FieldKind = 'string' | 'number' | 'boolean' | 'json';

@@ -1,4 +1,4 @@
-import { parseJson } from '@outbound/schemas';
+import { parseJson } from '@outbound/contract';
 import type { LineError } from './import-row.ts';
 import type { ImportTarget } from './import-target.ts';
 import type { SendChunk } from './run-import.ts';

@@ -1,4 +1,4 @@
-import { stringifyJson } from '@outbound/schemas';
+import { stringifyJson } from '@outbound/contract';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { cellValue, fieldKinds, type FieldKind } from './cell-value.ts';
 import {

@@ -1,4 +1,4 @@
-import type { JsonValue } from '@outbound/schemas';
+import type { JsonValue } from '@outbound/contract';
 import { cellValue, type FieldKind } from './cell-value.ts';
 import type { TargetFields } from './import-target.ts';
 

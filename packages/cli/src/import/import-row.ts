@@ -1,4 +1,4 @@
-import { JsonTextError } from '@outbound/schemas';
+import { JsonTextError } from '@outbound/contract';
 import { RowFault } from './cell-value.ts';
 
 /** A row that is not imported, and why; one line of the error file. */

@@ -1,4 +1,5 @@
-import { categoryInput, documentSchemaOptions, productInput } from '@outbound/schemas';
+import { documentSchemaOptions } from '@outbound/contract';
+import { categoryInput, productInput } from '@outbound/schemas';
 import { z } from 'zod';
 import type { FieldKind } from './cell-value.ts';
 

@@ -1,4 +1,4 @@
-import { isJsonObject, parseJson, type JsonObject } from '@outbound/schemas';
+import { isJsonObject, parseJson, type JsonObject } from '@outbound/contract';
 import type { RowPlace } from './field-source.ts';
 import { maxRowChars, toRow, unreadable, type ImportRow } from './import-row.ts';
 

@@ -1,4 +1,4 @@
-import { parseJson, type JsonObject } from '@outbound/schemas';
+import { parseJson, type JsonObject } from '@outbound/contract';
 import { describe, expect, test } from 'vitest';
 import { planFields, type MapOptions } from './field-map.ts';
 import { importTargets, targetFields } from './import-target.ts';

@@ -1,4 +1,4 @@
-import { isJsonObject, stringifyJson, type JsonObject, type JsonValue } from '@outbound/schemas';
+import { isJsonObject, stringifyJson, type JsonObject, type JsonValue } from '@outbound/contract';
 import { requireKind, RowFault } from './cell-value.ts';
 import { constantValue, isBeside, needsColumns } from './field-source.ts';
 import type { FieldSource, RowPlace } from './field-source.ts';

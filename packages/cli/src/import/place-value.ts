@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonValue } from '@outbound/schemas';
+import { isJsonObject, type JsonValue } from '@outbound/contract';
 import { RowFault } from './cell-value.ts';
 
 /**

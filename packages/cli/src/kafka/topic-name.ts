@@ -1,4 +1,4 @@
-import type { EventTypeRegistry } from '@outbound/schemas';
+import type { EventTypeRegistry } from '@outbound/contract';
 
 /**
  * The topic that a person means: a declared topic or an event type by its plain name (the prefix is put before it; an

@@ -1,6 +1,7 @@
 import type { KafkaRecord } from '@outbound/consumer';
 import { keyBytes, keyText } from '@outbound/kafka';
-import { eventTypes, murmur2 } from '@outbound/schemas';
+import { murmur2 } from '@outbound/contract';
+import { eventTypes } from '@outbound/schemas';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
 import { openKafkaAdmin, type KafkaAdmin } from '../kafka/kafka-admin.ts';

@@ -1,4 +1,4 @@
-import type { JsonObject } from '@outbound/schemas';
+import type { JsonObject } from '@outbound/contract';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { fieldText } from '../records/record-value.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { schemaIdPrefix } from '@outbound/schemas';
+import { schemaIdPrefix } from '@outbound/contract';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EntityWriter } from '../../../../test/support/entity-writer.ts';

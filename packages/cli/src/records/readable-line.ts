@@ -1,6 +1,6 @@
 import type { KafkaRecord } from '@outbound/consumer';
 import { keyText } from '@outbound/kafka';
-import { recordHeader, stringifyJson, type JsonObject, type JsonValue } from '@outbound/schemas';
+import { recordHeader, stringifyJson, type JsonObject, type JsonValue } from '@outbound/contract';
 import type { Output } from '../console/output.ts';
 import { timestampText } from './record-json.ts';
 import { dataOpOf, entityOf, versionOf } from './record-value.ts';

@@ -1,5 +1,5 @@
 import type { KafkaRecord } from '@outbound/consumer';
-import { stringifyJson, type JsonValue } from '@outbound/schemas';
+import { stringifyJson, type JsonValue } from '@outbound/contract';
 import { utf8Text } from './safe-text.ts';
 
 /**

@@ -7,7 +7,7 @@ import {
   type JsonObject,
   withoutSchemaId,
   type JsonValue,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import type { KafkaRecord } from '@outbound/consumer';
 import { utf8Text } from './safe-text.ts';
 

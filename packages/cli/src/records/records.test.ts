@@ -1,4 +1,4 @@
-import { schemaIdPrefix, stringifyJson } from '@outbound/schemas';
+import { schemaIdPrefix, stringifyJson } from '@outbound/contract';
 import type { KafkaRecord } from '@outbound/consumer';
 import pc from 'picocolors';
 import { describe, expect, test } from 'vitest';

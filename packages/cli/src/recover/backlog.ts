@@ -1,4 +1,4 @@
-import { isEventSql, markHeaders, type EventTypeRegistry } from '@outbound/schemas';
+import { isEventSql, markHeaders, type EventTypeRegistry } from '@outbound/contract';
 import type pg from 'pg';
 import { readMoment, setBackMs, type Moment } from './clock-moment.ts';
 

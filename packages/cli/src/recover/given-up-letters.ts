@@ -1,4 +1,4 @@
-import { isEventSql, letterMarkOf, parkedKeyText, type DeadLetter } from '@outbound/schemas';
+import { isEventSql, letterMarkOf, parkedKeyText, type DeadLetter } from '@outbound/contract';
 import { isOurs, type RecoverySession } from './backlog.ts';
 
 /** An event whose dead letter was given up. */

@@ -1,4 +1,4 @@
-import { topics } from '@outbound/schemas';
+import { topics } from '@outbound/contract';
 import type pg from 'pg';
 import type { CliContext } from '../context.ts';
 import type { WaitingKey } from '../dead-letters/waiting-keys.ts';

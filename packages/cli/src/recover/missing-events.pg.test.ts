@@ -1,5 +1,6 @@
 import { startPostgres, type PostgresMajor, type PostgresServer } from '@outbound/local-stack';
-import { changeRoute, eventTypes, stateRoute, type EventType } from '@outbound/schemas';
+import { changeRoute, stateRoute, type EventType } from '@outbound/contract';
+import { eventTypes } from '@outbound/schemas';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrateDatabase } from '../../../../services/catalog-api/src/migrations/migrate-database.ts';

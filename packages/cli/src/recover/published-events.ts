@@ -1,5 +1,5 @@
 import { readTopics } from '@outbound/consumer';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import type { KafkaConnection } from '@outbound/service-kit';
 import type { KafkaAdmin } from '../kafka/kafka-admin.ts';
 

@@ -1,6 +1,7 @@
 import { emitSnapshots } from '../snapshots/emit-snapshots.ts';
-import type { Database } from '@outbound/outbox';
-import { storedAggregates, type EventTypeRegistry, type StoredAggregate } from '@outbound/schemas';
+import type { EventTypeRegistry } from '@outbound/contract';
+import type { Database, StoredAggregate } from '@outbound/outbox';
+import { storedAggregates } from '@outbound/schemas';
 import { and, asc, getTableName, gt, gte, sql } from 'drizzle-orm';
 import type pg from 'pg';
 

@@ -1,4 +1,4 @@
-import { deadLetterTopics, parkedKeyText, type OutboxRowText } from '@outbound/schemas';
+import { deadLetterTopics, parkedKeyText, type OutboxRowText } from '@outbound/contract';
 import { uuidv7 } from 'uuidv7';
 import { discardAllRow } from '../dead-letters/letter-plan.ts';
 import { writeOutboxRows } from '../dead-letters/write-rows.ts';

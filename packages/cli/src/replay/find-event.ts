@@ -1,4 +1,4 @@
-import { partitionOf, recordHeader } from '@outbound/schemas';
+import { partitionOf, recordHeader } from '@outbound/contract';
 import type { KafkaConnection } from '@outbound/service-kit';
 import type pg from 'pg';
 import { CliError, exitCodes } from '../exit-codes.ts';

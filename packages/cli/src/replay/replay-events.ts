@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openRecordSender } from '@outbound/kafka';
-import { eventTypes, partitionOf, withTopicPrefix } from '@outbound/schemas';
+import { partitionOf, withTopicPrefix } from '@outbound/contract';
+import { eventTypes } from '@outbound/schemas';
 import type pg from 'pg';
 import { paceText } from '../backfill/pace.ts';
 import type { CliContext } from '../context.ts';

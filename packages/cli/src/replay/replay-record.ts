@@ -1,4 +1,4 @@
-import { eventHeaders, recordHeader, type EventFacts, type EventType } from '@outbound/schemas';
+import { eventHeaders, recordHeader, type EventFacts, type EventType } from '@outbound/contract';
 
 /** A retained row of the outbox, as it is read for a replay. */
 export interface RetainedEvent extends EventFacts {

@@ -1,4 +1,4 @@
-import { isEventSql } from '@outbound/schemas';
+import { isEventSql } from '@outbound/contract';
 import type pg from 'pg';
 import type { EventFilter } from './event-filter.ts';
 import type { RetainedEvent } from './replay-record.ts';

@@ -2,13 +2,13 @@ import {
   brokenBy,
   changeRules,
   changeText,
-  eventTypes,
   judgeEventType,
   levelOf,
   readReleases,
   type EventTypeVerdict,
   type ReleasedSchema,
-} from '@outbound/schemas';
+} from '@outbound/contract';
+import { eventTypes } from '@outbound/schemas';
 import { Option, type Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';

@@ -1,10 +1,10 @@
 import {
-  eventTypes,
   RegistryError,
   registrySubjects,
   SchemaRegistry,
   withTopicPrefix,
-} from '@outbound/schemas';
+} from '@outbound/contract';
+import { eventTypes } from '@outbound/schemas';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { eventTypes, judgeEventType, releaseOf, releasePath } from '@outbound/schemas';
+import { judgeEventType, releaseOf, releasePath } from '@outbound/contract';
+import { eventTypes } from '@outbound/schemas';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';

@@ -1,11 +1,11 @@
 import {
   eventJsonSchema,
-  eventTypes,
   withTopicPrefix,
   type EventType,
   type EventTypeRegistry,
   type Route,
-} from '@outbound/schemas';
+} from '@outbound/contract';
+import { eventTypes } from '@outbound/schemas';
 import { Option } from 'commander';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';

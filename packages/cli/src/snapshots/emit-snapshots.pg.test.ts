@@ -1,6 +1,11 @@
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
-import { createDatabase, inTransaction, type Database } from '@outbound/outbox';
-import { categoryTable, storedAggregates, type StoredAggregate } from '@outbound/schemas';
+import {
+  createDatabase,
+  inTransaction,
+  type Database,
+  type StoredAggregate,
+} from '@outbound/outbox';
+import { categoryTable, storedAggregates } from '@outbound/schemas';
 import { eq } from 'drizzle-orm';
 import pg from 'pg';
 import { uuidv7 } from 'uuidv7';

@@ -1,5 +1,10 @@
-import { inTransaction, type Database, type Transaction } from '@outbound/outbox';
-import type { Row, StoredAggregate } from '@outbound/schemas';
+import {
+  inTransaction,
+  type Database,
+  type Transaction,
+  type Row,
+  type StoredAggregate,
+} from '@outbound/outbox';
 import { asc, inArray } from 'drizzle-orm';
 
 /** What was emitted for a list of ids. */

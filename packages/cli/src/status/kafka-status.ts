@@ -1,5 +1,5 @@
 import { readTopics } from '@outbound/consumer';
-import { topics, type EventTypeRegistry, type Route } from '@outbound/schemas';
+import { topics, type EventTypeRegistry, type Route } from '@outbound/contract';
 import type { KafkaConnection } from '@outbound/service-kit';
 import type { GroupOffset, KafkaAdmin } from '../kafka/kafka-admin.ts';
 import { topicLag, type PartitionRange } from './group-lag.ts';

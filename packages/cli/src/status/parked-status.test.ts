@@ -1,4 +1,4 @@
-import type { ParkedState } from '@outbound/schemas';
+import type { ParkedState } from '@outbound/contract';
 import { expect, test } from 'vitest';
 import { parkedStatus } from './parked-status.ts';
 

@@ -1,4 +1,4 @@
-import { deadLetterTopics, type ParkedState } from '@outbound/schemas';
+import { deadLetterTopics, type ParkedState } from '@outbound/contract';
 import { readJournal, type LetterSource } from '../dead-letters/waiting-keys.ts';
 import type { KafkaAdmin } from '../kafka/kafka-admin.ts';
 

@@ -1,5 +1,5 @@
 import { keyBytes } from '@outbound/kafka';
-import { partitionOf } from '@outbound/schemas';
+import { partitionOf } from '@outbound/contract';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import type { AdminPartition, PartitionOffset } from '../kafka/kafka-admin.ts';
 import { startOffset, type OffsetSpec } from './offset-spec.ts';

@@ -1,5 +1,5 @@
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
-import { partitionOf } from '@outbound/schemas';
+import { partitionOf } from '@outbound/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
 import { append, newTopic, plainClient } from '../kafka/test-support/kafka-topics.ts';

@@ -1,6 +1,6 @@
 import type { KafkaRecord } from '@outbound/consumer';
 import { keyText } from '@outbound/kafka';
-import { partitionOf } from '@outbound/schemas';
+import { partitionOf } from '@outbound/contract';
 import { describe, expect, test } from 'vitest';
 import { compileFormat } from './format.ts';
 import { parseOffsetSpec, startOffset } from './offset-spec.ts';

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { DataOp } from '@outbound/contract';
 import { createDatabase } from '@outbound/outbox';
-import { storedAggregates, type DataOp } from '@outbound/schemas';
+import { storedAggregates } from '@outbound/schemas';
 import { eq } from 'drizzle-orm';
 import type pg from 'pg';
 import type { OutboxFacts, SlotFacts, TracedRow } from './trace-report.ts';

@@ -1,5 +1,5 @@
 import type { KafkaRecord } from '@outbound/consumer';
-import { isJsonObject, partitionOf, recordHeader, type Route } from '@outbound/schemas';
+import { isJsonObject, partitionOf, recordHeader, type Route } from '@outbound/contract';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { CliError } from '../exit-codes.ts';
 import type { KafkaAdmin } from '../kafka/kafka-admin.ts';

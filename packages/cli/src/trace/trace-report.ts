@@ -1,4 +1,4 @@
-import type { DataOp, RouteForm } from '@outbound/schemas';
+import type { DataOp, RouteForm } from '@outbound/contract';
 
 /**
  * What is known of one entity or event, from the row to the groups that read it. What could not be asked is undefined,

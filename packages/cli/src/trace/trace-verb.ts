@@ -1,4 +1,5 @@
-import { eventTypes, storedAggregates, withTopicPrefix, type EventType } from '@outbound/schemas';
+import { withTopicPrefix, type EventType } from '@outbound/contract';
+import { eventTypes, storedAggregates } from '@outbound/schemas';
 import { PipelineError } from '@outbound/service-kit';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { JsonNumber } from '@outbound/schemas';
+import { JsonNumber } from '@outbound/contract';
 
 /** 64 bits of SHA-1, as two unsigned 32-bit numbers: tells contents apart by accident, not by malice. */
 export interface ContentHash {

@@ -1,4 +1,4 @@
-import { parseJson, schemaIdPrefix, stringifyJson } from '@outbound/schemas';
+import { parseJson, schemaIdPrefix, stringifyJson } from '@outbound/contract';
 import { expect, test } from 'vitest';
 import { canonicalJson, contentHash } from './content-hash.ts';
 import { readRecord } from './read-record.ts';

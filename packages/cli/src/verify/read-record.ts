@@ -3,7 +3,7 @@ import {
   parseAcceptedJson,
   withoutSchemaId,
   type JsonValue,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import { contentHash } from './content-hash.ts';
 import type { RecordState } from './entity-states.ts';
 

@@ -1,11 +1,7 @@
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
-import { createDatabase, type Database } from '@outbound/outbox';
-import {
-  categoryTable,
-  schemaIdPrefix,
-  storedAggregates,
-  type StoredAggregate,
-} from '@outbound/schemas';
+import { schemaIdPrefix } from '@outbound/contract';
+import { createDatabase, type Database, type StoredAggregate } from '@outbound/outbox';
+import { categoryTable, storedAggregates } from '@outbound/schemas';
 import pg from 'pg';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, expect, test } from 'vitest';

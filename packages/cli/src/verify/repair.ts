@@ -1,5 +1,5 @@
-import { inTransaction, type Database } from '@outbound/outbox';
-import { isJsonObject, type StoredAggregate } from '@outbound/schemas';
+import { inTransaction, type Database, type StoredAggregate } from '@outbound/outbox';
+import { isJsonObject } from '@outbound/contract';
 import { PipelineError } from '@outbound/service-kit';
 import { eq } from 'drizzle-orm';
 import { emitSnapshots } from '../snapshots/emit-snapshots.ts';

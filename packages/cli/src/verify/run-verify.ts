@@ -1,5 +1,5 @@
-import { createDatabase } from '@outbound/outbox';
-import { withTopicPrefix, type Route, type StoredAggregate } from '@outbound/schemas';
+import { createDatabase, type StoredAggregate } from '@outbound/outbox';
+import { withTopicPrefix, type Route } from '@outbound/contract';
 import type pg from 'pg';
 import type { CliContext } from '../context.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';

@@ -1,4 +1,4 @@
-import type { Row, StoredAggregate } from '@outbound/schemas';
+import type { Row, StoredAggregate } from '@outbound/outbox';
 import { asc, gt, inArray } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type pg from 'pg';

@@ -1,5 +1,5 @@
 import { keyText } from '@outbound/kafka';
-import { murmur2 } from '@outbound/schemas';
+import { murmur2 } from '@outbound/contract';
 import { CliError } from '../exit-codes.ts';
 import { EntityIndex } from './entity-index.ts';
 import { readRecord } from './read-record.ts';

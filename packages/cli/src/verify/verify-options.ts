@@ -1,4 +1,5 @@
-import { storedAggregates, type StoredAggregate } from '@outbound/schemas';
+import type { StoredAggregate } from '@outbound/outbox';
+import { storedAggregates } from '@outbound/schemas';
 import { CliError, exitCodes } from '../exit-codes.ts';
 
 /** The options as commander gives them. */

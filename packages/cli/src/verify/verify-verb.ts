@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createDatabase } from '@outbound/outbox';
-import { storedAggregates, type StoredAggregate } from '@outbound/schemas';
+import { createDatabase, type StoredAggregate } from '@outbound/outbox';
+import { storedAggregates } from '@outbound/schemas';
 import { startAdminServer } from '@outbound/service-kit';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { CliContext } from '../context.ts';

@@ -1,5 +1,5 @@
 import { keyBytes } from '@outbound/kafka';
-import { partitionOf } from '@outbound/schemas';
+import { partitionOf } from '@outbound/contract';
 import { expect, it } from 'vitest';
 import { carryingPartition } from './carrying-partition.ts';
 

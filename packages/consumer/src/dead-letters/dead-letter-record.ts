@@ -1,5 +1,5 @@
 import type { KafkaRecord, RecordHeader } from '@outbound/kafka';
-import { deadLetterHeader } from '@outbound/schemas';
+import { deadLetterHeader } from '@outbound/contract';
 import { errorForLog, PipelineError } from '@outbound/service-kit';
 
 export { deadLetterHeader };

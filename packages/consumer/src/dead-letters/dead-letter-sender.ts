@@ -1,5 +1,5 @@
 import { openRecordSender, type RecordSender } from '@outbound/kafka';
-import { partitionOf } from '@outbound/schemas';
+import { partitionOf } from '@outbound/contract';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { ConsumerError } from '../errors.ts';
 import type { DeadLetterRecord } from './dead-letter-record.ts';

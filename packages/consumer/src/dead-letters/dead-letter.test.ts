@@ -1,5 +1,5 @@
 import type { KafkaRecord, RecordHeader } from '@outbound/kafka';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { describe, expect, it } from 'vitest';
 import { deadLetterRecord } from './dead-letter-record.ts';
 import { deadLetterOf } from './dead-letter.ts';

@@ -1,5 +1,5 @@
 import { keyText, type KafkaRecord, type RecordHeader } from '@outbound/kafka';
-import { deadLetterHeader, recordHeader } from '@outbound/schemas';
+import { deadLetterHeader, recordHeader } from '@outbound/contract';
 import type { LetterQueue } from './redrive-journal.ts';
 
 /** A record of a dead-letter topic: what it was, and why it is there. */

@@ -6,7 +6,7 @@ import {
   openRecordSender,
   type KafkaRecord,
 } from '@outbound/kafka';
-import { partitionOf, recordHeader } from '@outbound/schemas';
+import { partitionOf, recordHeader, deadLetterHeader } from '@outbound/contract';
 import type { KafkaConnection } from '@outbound/service-kit';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
@@ -16,7 +16,6 @@ import {
   type NoteEvent,
   type TestGroups,
 } from '../../test-support/test-groups.ts';
-import { deadLetterHeader } from '@outbound/schemas';
 import { createMemoryParkedKeys } from './parked-keys.ts';
 
 let groups: TestGroups;

@@ -7,7 +7,7 @@ import {
   type KafkaRecord,
   type TopicFacts,
 } from '@outbound/kafka';
-import { partitionOf } from '@outbound/schemas';
+import { partitionOf } from '@outbound/contract';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { deadLetterOf } from './dead-letter.ts';
 import { createDeadLetterSender } from './dead-letter-sender.ts';

@@ -1,4 +1,4 @@
-import type { DataOp, EventType } from '@outbound/schemas';
+import type { DataOp, EventType } from '@outbound/contract';
 import type { z } from 'zod';
 
 /** Where a record stands, and what came with it besides its value. */

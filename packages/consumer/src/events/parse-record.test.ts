@@ -1,10 +1,5 @@
-import {
-  dataChangeEvent,
-  JsonNumber,
-  productChange,
-  recordHeader,
-  schemaIdPrefix,
-} from '@outbound/schemas';
+import { dataChangeEvent, JsonNumber, recordHeader, schemaIdPrefix } from '@outbound/contract';
+import { productChange } from '@outbound/schemas';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
 import { parseRecord } from './parse-record.ts';

@@ -9,7 +9,7 @@ import {
   type DataOp,
   type EventType,
   type JsonValue,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import { ConsumerError } from '../errors.ts';
 import type { ConsumedEvent, ValueEvent } from './consumed-event.ts';
 import { recordEid } from './place-id.ts';

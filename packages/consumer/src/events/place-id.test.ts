@@ -1,4 +1,4 @@
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { expect, it } from 'vitest';
 import { formerPlaceId, placeId, recordEid } from './place-id.ts';
 import { kafkaRecord } from './test-support/kafka-record.ts';

@@ -1,5 +1,5 @@
 import { keyText, type KafkaRecord } from '@outbound/kafka';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 
 type Place = Pick<KafkaRecord, 'topic' | 'partition' | 'offset' | 'timestampMs'>;
 

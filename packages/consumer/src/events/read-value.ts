@@ -1,4 +1,4 @@
-import { readingForm } from '@outbound/schemas';
+import { readingForm } from '@outbound/contract';
 import { z } from 'zod';
 
 const known = new WeakMap<z.ZodType, z.ZodType>();

@@ -1,4 +1,4 @@
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { expect, it } from 'vitest';
 import { note, noteValue } from '../../test-support/notes.ts';
 import { parseRecord } from '../events/parse-record.ts';

@@ -1,4 +1,4 @@
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 import type { KafkaLog } from '@outbound/service-kit';
 import type { StateStore } from '../stores/state-store.ts';
 import type { PartitionRange } from '../topic-reader/topic-record.ts';

@@ -1,4 +1,4 @@
-import { schemaIdPrefix } from '@outbound/schemas';
+import { schemaIdPrefix } from '@outbound/contract';
 import { describe, expect, it } from 'vitest';
 import { stateEntry } from './state-entry.ts';
 

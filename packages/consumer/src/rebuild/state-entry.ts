@@ -1,5 +1,5 @@
 import { keyText, partitionKey, type KafkaRecord } from '@outbound/kafka';
-import { recordHeader, withoutSchemaId } from '@outbound/schemas';
+import { recordHeader, withoutSchemaId } from '@outbound/contract';
 import { ConsumerError } from '../errors.ts';
 import type { StateEntry } from '../stores/state-store.ts';
 

@@ -17,7 +17,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { schemaIdPrefix } from '@outbound/schemas';
+import { schemaIdPrefix } from '@outbound/contract';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openFileStore } from './file-store.ts';
 import type { StateStore } from './state-store.ts';

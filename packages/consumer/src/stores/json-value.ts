@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { withoutSchemaId } from '@outbound/schemas';
+import { withoutSchemaId } from '@outbound/contract';
 import { ConsumerError } from '../errors.ts';
 import type { StateEntry } from './state-store.ts';
 

@@ -1,4 +1,4 @@
-import { schemaIdPrefix } from '@outbound/schemas';
+import { schemaIdPrefix } from '@outbound/contract';
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { describe, expect, it } from 'vitest';
 import { notesTopic, record, setUp } from '../../test-support/delivery-rig.ts';
 import type { NoteEvent } from '../../test-support/notes.ts';

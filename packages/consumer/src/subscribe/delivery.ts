@@ -1,5 +1,5 @@
 import { keyText, type KafkaRecord } from '@outbound/kafka';
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 import type { KafkaLog } from '@outbound/service-kit';
 import type { ConsumedEvent } from '../events/consumed-event.ts';
 import { parseRecord, type ParsedRecord } from '../events/parse-record.ts';

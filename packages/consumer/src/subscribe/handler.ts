@@ -1,4 +1,4 @@
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 import type { ConsumedEvent } from '../events/consumed-event.ts';
 
 /** What a handler is told beside the event. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader, deadLetterHeader } from '@outbound/contract';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
 import {
@@ -8,7 +8,6 @@ import {
   type NoteEvent,
   type TestGroups,
 } from '../../test-support/test-groups.ts';
-import { deadLetterHeader } from '@outbound/schemas';
 import { createMemoryParkedKeys } from '../dead-letters/parked-keys.ts';
 
 let groups: TestGroups;

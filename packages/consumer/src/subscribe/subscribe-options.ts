@@ -1,4 +1,4 @@
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import type { FailurePolicy } from './poison-desk.ts';
 import type { RetryPolicy } from './handler.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { dataChangeEvent, recordHeader } from '@outbound/schemas';
+import { dataChangeEvent, recordHeader } from '@outbound/contract';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { eventually } from '../../../../test/support/eventually.ts';

@@ -1,4 +1,4 @@
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 import { ConsumerError } from '../errors.ts';
 import { GroupSubscription } from './group-subscription.ts';
 import { requireTopics } from './require-topics.ts';

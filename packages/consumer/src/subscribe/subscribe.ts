@@ -1,5 +1,5 @@
 import { openKafkaReads } from '@outbound/kafka';
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 import { systemClock } from '@outbound/service-kit';
 import { createDeadLetterSender } from '../dead-letters/dead-letter-sender.ts';
 import { openKafkaRedrive } from '../dead-letters/kafka-redrive.ts';

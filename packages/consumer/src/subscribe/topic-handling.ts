@@ -1,4 +1,4 @@
-import type { EventType } from '@outbound/schemas';
+import type { EventType } from '@outbound/contract';
 import type { UnknownVersionPolicy } from '../events/parse-record.ts';
 import type { BatchLimits } from './batch-due.ts';
 import type { HandleBatch, HandleEvent } from './handler.ts';

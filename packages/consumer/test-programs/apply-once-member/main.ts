@@ -1,4 +1,4 @@
-import { defineEventType, changeRoute } from '@outbound/schemas';
+import { defineEventType, changeRoute } from '@outbound/contract';
 import { createLogger, runUntilSignal } from '@outbound/service-kit';
 import pg from 'pg';
 import { z } from 'zod';

@@ -1,4 +1,4 @@
-import type { StoredAggregate } from './stored-aggregate.ts';
+import type { StoredAggregate } from '@outbound/outbox';
 import { storedCategory } from './stored-category.ts';
 import { storedProduct } from './stored-product.ts';
 

@@ -1,7 +1,7 @@
 import type { Category } from '../category.ts';
 import { categoryChange } from '../events/category-change.ts';
 import { categoryTable } from '../tables/category.ts';
-import type { StoredAggregate } from './stored-aggregate.ts';
+import type { StoredAggregate } from '@outbound/outbox';
 
 /** Categories in their table. */
 export const storedCategory: StoredAggregate<typeof categoryTable.$inferSelect> = {

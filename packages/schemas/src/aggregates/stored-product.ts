@@ -2,7 +2,7 @@ import { productChange } from '../events/product-change.ts';
 import { amountFromText } from '../money.ts';
 import type { Product } from '../product.ts';
 import { productTable } from '../tables/product.ts';
-import type { StoredAggregate } from './stored-aggregate.ts';
+import type { StoredAggregate } from '@outbound/outbox';
 
 /** Products in their table. */
 export const storedProduct: StoredAggregate<typeof productTable.$inferSelect> = {

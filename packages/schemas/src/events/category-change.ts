@@ -1,5 +1,5 @@
 import { category } from '../category.ts';
-import { dataChangeEvent } from './data-change-event.ts';
+import { dataChangeEvent } from '@outbound/contract';
 
 /** Every change of a category. */
 export const categoryChange = dataChangeEvent({

@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { changeRoute, defineEventType, stateRoute } from '../event-type.ts';
-import { eventJsonSchema } from '../json-schema.ts';
-import { eventTypeRegistry, eventTypes, topics } from './event-types.ts';
+import {
+  changeRoute,
+  defineEventType,
+  stateRoute,
+  eventJsonSchema,
+  eventTypeRegistry,
+  topics,
+} from '@outbound/contract';
+import { eventTypes } from './event-types.ts';
 import { productChange } from './product-change.ts';
 
 const dayMs = 86_400_000;

@@ -1,5 +1,5 @@
 import { product } from '../product.ts';
-import { dataChangeEvent } from './data-change-event.ts';
+import { dataChangeEvent } from '@outbound/contract';
 
 /** Every change of a product. */
 export const productChange = dataChangeEvent({

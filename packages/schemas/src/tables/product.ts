@@ -10,7 +10,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { jsonObjectColumn } from './json-text.ts';
+import { jsonObjectColumn } from '@outbound/outbox';
 import { transactionId } from './transaction-id.ts';
 
 /** Time to the millisecond: what a JavaScript Date holds, so that row, answer and event say the same. */

@@ -1,5 +1,5 @@
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
-import type { Row, StoredAggregate } from '@outbound/schemas';
+import type { Row, StoredAggregate } from '@outbound/outbox';
 import type { z } from 'zod';
 
 /** A filter of the list: one column is one of some values. There is an index over column and id, among live rows. */

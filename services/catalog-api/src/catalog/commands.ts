@@ -1,4 +1,4 @@
-import type { Entity } from '@outbound/schemas';
+import type { Entity } from '@outbound/outbox';
 import { ApiError } from '../errors.ts';
 import type { Aggregate } from './aggregate.ts';
 import {

@@ -1,4 +1,5 @@
-import { storedForm, stringifyJson, type DataOp, type Entity, type Row } from '@outbound/schemas';
+import { storedForm, stringifyJson, type DataOp } from '@outbound/contract';
+import type { Entity, Row } from '@outbound/outbox';
 import type { z } from 'zod';
 import { ApiError } from '../errors.ts';
 import { toViolations } from '../violations.ts';

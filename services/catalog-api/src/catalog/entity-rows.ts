@@ -1,6 +1,5 @@
-import type { Row } from '@outbound/schemas';
+import type { Row, Transaction } from '@outbound/outbox';
 import { and, eq, isNull } from 'drizzle-orm';
-import type { Transaction } from '@outbound/outbox';
 import type { Aggregate } from './aggregate.ts';
 
 /** A row as the commands know it: the columns that every entity has, and its own. */

@@ -1,4 +1,5 @@
-import { stringifyJson, type Entity } from '@outbound/schemas';
+import { stringifyJson } from '@outbound/contract';
+import type { Entity } from '@outbound/outbox';
 
 const known = new WeakMap<Entity, string>();
 

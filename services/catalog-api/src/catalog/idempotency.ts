@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { stringifyJson } from '@outbound/contract';
 import { inTransaction, type StatementValues } from '@outbound/outbox';
-import { idempotencyKeyTable as keys, stringifyJson } from '@outbound/schemas';
+import { idempotencyKeyTable as keys } from '@outbound/schemas';
 import { and, eq, gt, gte, lte, sql } from 'drizzle-orm';
 import { ApiError } from '../errors.ts';
 import { keptValues } from './keep-answer.ts';

@@ -1,4 +1,4 @@
-import type { Row } from '@outbound/schemas';
+import type { Row } from '@outbound/outbox';
 import { asc, desc, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { foreignCursor } from './cursor.ts';

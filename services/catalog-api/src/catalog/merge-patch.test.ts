@@ -1,4 +1,4 @@
-import { parseJson, stringifyJson } from '@outbound/schemas';
+import { parseJson, stringifyJson } from '@outbound/contract';
 import { describe, expect, it } from 'vitest';
 import { mergePatch } from './merge-patch.ts';
 

@@ -1,4 +1,4 @@
-import { isJsonObject } from '@outbound/schemas';
+import { isJsonObject } from '@outbound/contract';
 
 /**
  * The target after the patch: null removes a member, objects merge, anything else replaces. Neither argument is changed.

@@ -1,4 +1,4 @@
-import type { EntityTable, Row } from '@outbound/schemas';
+import type { EntityTable, Row } from '@outbound/outbox';
 import { getTableColumns, getTableName, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { orderBy, type ListOrder, type Place } from './list-order.ts';

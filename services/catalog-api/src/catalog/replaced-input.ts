@@ -1,4 +1,4 @@
-import { isJsonObject, storedForm, stringifyJson } from '@outbound/schemas';
+import { isJsonObject, storedForm, stringifyJson } from '@outbound/contract';
 import type { z } from 'zod';
 
 /**

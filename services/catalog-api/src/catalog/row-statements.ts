@@ -1,5 +1,4 @@
-import { changeStatement, PreparedStatement, sqlType } from '@outbound/outbox';
-import type { Row } from '@outbound/schemas';
+import { changeStatement, PreparedStatement, sqlType, type Row } from '@outbound/outbox';
 import { getTableColumns, Param, sql, type SQL } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import type { Aggregate } from './aggregate.ts';

@@ -10,8 +10,10 @@ import {
   type Transaction,
   type TransactionOptions,
   type TransactionTimeouts,
+  type Entity,
+  type Row,
 } from '@outbound/outbox';
-import type { DataOp, Entity, Row } from '@outbound/schemas';
+import type { DataOp } from '@outbound/contract';
 import type { Aggregate } from './aggregate.ts';
 import { fromDatabaseError } from './database-errors.ts';
 import { selectLive } from './entity-rows.ts';

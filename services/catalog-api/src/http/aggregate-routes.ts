@@ -1,4 +1,5 @@
-import { stringifyJson, type Entity } from '@outbound/schemas';
+import { stringifyJson } from '@outbound/contract';
+import type { Entity } from '@outbound/outbox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Aggregate } from '../catalog/aggregate.ts';

@@ -3,7 +3,7 @@ import {
   type EventType,
   type EventTypeRegistry,
   type Route,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 
 const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #ddd;vertical-align:top}

@@ -1,4 +1,4 @@
-import { asyncApiDocument, stringifyJson, type EventTypeRegistry } from '@outbound/schemas';
+import { asyncApiDocument, stringifyJson, type EventTypeRegistry } from '@outbound/contract';
 import { publicScope } from '../auth/route-security.ts';
 import { asyncApiPage } from './asyncapi-page.ts';
 import type { Server } from './create-server.ts';

@@ -1,4 +1,4 @@
-import { stringifyJson } from '@outbound/schemas';
+import { stringifyJson } from '@outbound/contract';
 import type { BulkItem, ItemOutcome } from '../catalog/bulk/bulk-item.ts';
 import { entityTag } from '../catalog/entity-tag.ts';
 import type { Answer } from '../catalog/idempotency.ts';

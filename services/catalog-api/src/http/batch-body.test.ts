@@ -1,4 +1,4 @@
-import { parseJson, stringifyJson } from '@outbound/schemas';
+import { parseJson, stringifyJson } from '@outbound/contract';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chunksOf, readBatch, type BatchItem } from './batch-body.ts';

@@ -1,4 +1,4 @@
-import { parseJson, requestLimits, type JsonLimits } from '@outbound/schemas';
+import { parseJson, requestLimits, type JsonLimits } from '@outbound/contract';
 import { chunkSize } from '../catalog/bulk/write-chunk.ts';
 import { ApiError } from '../errors.ts';
 import { fairTurn } from './fair-turn.ts';

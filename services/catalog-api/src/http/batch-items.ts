@@ -1,4 +1,4 @@
-import { maxJsonDepth, maxJsonKeys, parseJson, type JsonLimits } from '@outbound/schemas';
+import { maxJsonDepth, maxJsonKeys, parseJson, type JsonLimits } from '@outbound/contract';
 import type { z } from 'zod';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import type { BulkItem, Target } from '../catalog/bulk/bulk-item.ts';

@@ -1,4 +1,4 @@
-import type { JsonLimits } from '@outbound/schemas';
+import type { JsonLimits } from '@outbound/contract';
 import type { FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
 import { readBatch } from './batch-body.ts';

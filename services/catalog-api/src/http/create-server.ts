@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
-import { stringifyJson } from '@outbound/schemas';
+import { stringifyJson } from '@outbound/contract';
 import type { Logger } from '@outbound/service-kit';
 import Fastify, {
   LogController,

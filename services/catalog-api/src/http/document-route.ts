@@ -1,4 +1,4 @@
-import { opened } from '@outbound/schemas';
+import { opened } from '@outbound/contract';
 import type { FastifySchema } from 'fastify';
 
 /** Headers of answers, by their names in the document. */

@@ -1,4 +1,4 @@
-import { eventJsonSchema, type EventType, type EventTypeRegistry } from '@outbound/schemas';
+import { eventJsonSchema, type EventType, type EventTypeRegistry } from '@outbound/contract';
 import { z } from 'zod';
 import { ApiError } from '../errors.ts';
 import type { Server } from './create-server.ts';

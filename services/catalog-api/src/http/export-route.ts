@@ -1,4 +1,4 @@
-import { stringifyJson } from '@outbound/schemas';
+import { stringifyJson } from '@outbound/contract';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import { openSnapshot, type Snapshot } from '../catalog/snapshot.ts';
 import { begun, sendStreamed, whenClosed } from '../streams/streamed-answer.ts';

@@ -1,4 +1,4 @@
-import type { Entity } from '@outbound/schemas';
+import type { Entity } from '@outbound/outbox';
 import { z } from 'zod';
 
 /**

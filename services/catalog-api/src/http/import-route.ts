@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseJson, stringifyJson } from '@outbound/schemas';
+import { parseJson, stringifyJson } from '@outbound/contract';
 import { backoffMs } from '@outbound/service-kit';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import type { BulkItem, ItemOutcome } from '../catalog/bulk/bulk-item.ts';

@@ -5,7 +5,7 @@ import {
   maxJsonKeys,
   parseJson,
   type JsonValue,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import { ApiError } from '../errors.ts';
 
 /**

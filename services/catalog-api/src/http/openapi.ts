@@ -1,6 +1,6 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import { documentSchemaOptions, stringifyJson } from '@outbound/schemas';
+import { documentSchemaOptions, stringifyJson } from '@outbound/contract';
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 import { publicScope, securityScheme } from '../auth/route-security.ts';
 import type { Server } from './create-server.ts';

@@ -1,4 +1,5 @@
-import { stringifyJson, type Row } from '@outbound/schemas';
+import { stringifyJson } from '@outbound/contract';
+import type { Row } from '@outbound/outbox';
 import type { PageRow } from '../catalog/page-rows.ts';
 import { fairTurn } from './fair-turn.ts';
 

@@ -1,4 +1,4 @@
-import { stringifyJson } from '@outbound/schemas';
+import { stringifyJson } from '@outbound/contract';
 import { z } from 'zod';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import { listVersions } from '../catalog/versions.ts';

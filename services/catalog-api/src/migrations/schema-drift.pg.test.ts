@@ -1,14 +1,11 @@
 import { startPostgres, type PostgresMajor, type PostgresServer } from '@outbound/local-stack';
+import { operationTable, outboxSealTable, outboxTable, relaySlotTable } from '@outbound/outbox';
 import {
   categoryTable,
   erasureTable,
   idempotencyKeyTable,
-  operationTable,
-  outboxSealTable,
-  outboxTable,
   productSearchTable,
   productTable,
-  relaySlotTable,
   searchProgressTable,
 } from '@outbound/schemas';
 import pg from 'pg';

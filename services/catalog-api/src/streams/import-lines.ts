@@ -1,4 +1,4 @@
-import { stringifyJson } from '@outbound/schemas';
+import { stringifyJson } from '@outbound/contract';
 import type { Answer } from '../catalog/idempotency.ts';
 import { ApiError } from '../errors.ts';
 import type { ImportChunk } from './import-chunks.ts';

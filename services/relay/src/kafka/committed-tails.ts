@@ -4,7 +4,7 @@ import {
   type TopicDirectory,
   type TopicPartition,
 } from '@outbound/kafka';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import type { KafkaLog } from '@outbound/service-kit';
 import { tailOf } from './source-tail.ts';
 import type { Tail } from './tail.ts';

@@ -20,7 +20,7 @@ import {
   type DeadLetterTopics,
   type DeclaredTopic,
   type EventType,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import { RelayError, toRelayError } from '../errors.ts';
 import { noLsn, type Lsn } from '../wal/lsn.ts';
 import { sourceFingerprint, type SourceIdentity } from '../wal/source-position.ts';

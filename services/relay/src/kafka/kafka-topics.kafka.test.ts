@@ -1,4 +1,4 @@
-import { declaredTopics } from '@outbound/schemas';
+import { declaredTopics } from '@outbound/contract';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';

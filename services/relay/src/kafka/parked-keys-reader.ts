@@ -1,5 +1,5 @@
 import { readPartition, type TopicDirectory } from '@outbound/kafka';
-import type { DeclaredTopic } from '@outbound/schemas';
+import type { DeclaredTopic } from '@outbound/contract';
 import { RelayError } from '../errors.ts';
 import { fenceBatches } from '../poison/fence-records.ts';
 import { isJournalMark, journalMark, whyMadeAnew } from '../poison/journal-mark.ts';

@@ -1,5 +1,5 @@
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
-import { deadLetterTopics } from '@outbound/schemas';
+import { deadLetterTopics } from '@outbound/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
 import { toRelayError } from '../errors.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Partitioners } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
-import { murmur2, partitionOf } from '@outbound/schemas';
+import { murmur2, partitionOf } from '@outbound/contract';
 
 describe('murmur2 (trap 3.1-9)', () => {
   it('gives the numbers of the Java client', () => {

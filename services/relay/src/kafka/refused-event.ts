@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { aloneInBatchBytes } from '@outbound/kafka';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { RelayError } from '../errors.ts';
 import type { OutboundRecord } from './outbound-record.ts';
 

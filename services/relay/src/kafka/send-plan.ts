@@ -1,5 +1,5 @@
 import { batchOverhead } from '@outbound/kafka';
-import { maxMessageBytes } from '@outbound/schemas';
+import { maxMessageBytes } from '@outbound/contract';
 import type { RelayError } from '../errors.ts';
 
 /** Bounds of one send. */

@@ -1,4 +1,4 @@
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { sourcePositionFromText } from '../wal/source-position.ts';
 import type { Tail } from './tail.ts';
 

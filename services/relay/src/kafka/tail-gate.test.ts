@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import { AckTracker, type TrackedTransaction } from '../ack/ack-tracker.ts';
 import type { Lsn } from '../wal/lsn.ts';
 import type { OutboundRecord } from './outbound-record.ts';

@@ -1,4 +1,4 @@
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import type { TrackedTransaction } from '../ack/ack-tracker.ts';
 import { maxLsn, noLsn, type Lsn } from '../wal/lsn.ts';
 import { comparePositions, type SourcePosition } from '../wal/source-position.ts';

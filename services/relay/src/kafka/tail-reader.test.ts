@@ -1,5 +1,5 @@
 import type { TopicDirectory } from '@outbound/kafka';
-import { recordHeader } from '@outbound/schemas';
+import { recordHeader } from '@outbound/contract';
 import type { KafkaLog } from '@outbound/service-kit';
 import { describe, expect, it } from 'vitest';
 import { lsnFromText } from '../wal/lsn.ts';

@@ -7,7 +7,7 @@ import {
   schemaIdPrefix,
   stateRoute,
   withoutSchemaId,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { OutboxEvent } from '../outbox/outbox-event.ts';

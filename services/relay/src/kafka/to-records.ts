@@ -5,7 +5,7 @@ import {
   partitionOf,
   recordHeader,
   type EventType,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import { RelayError } from '../errors.ts';
 import type { OutboxEvent } from '../outbox/outbox-event.ts';
 import { sourcePositionToText } from '../wal/source-position.ts';

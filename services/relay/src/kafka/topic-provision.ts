@@ -1,5 +1,5 @@
 import { Cluster, createTopics, TopicDirectory } from '@outbound/kafka';
-import { planTopics, type DeclaredTopic, type TopicPlan } from '@outbound/schemas';
+import { planTopics, type DeclaredTopic, type TopicPlan } from '@outbound/contract';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 import { toRelayError } from '../errors.ts';
 import { readTopics } from './topic-state.ts';

@@ -4,7 +4,7 @@ import {
   planTopics,
   stateRoute,
   type ActualTopic,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import { expect, it } from 'vitest';
 import { provisionReport } from './topic-report.ts';
 

@@ -1,4 +1,4 @@
-import type { DeclaredTopic } from '@outbound/schemas';
+import type { DeclaredTopic } from '@outbound/contract';
 import type { ProvisionedTopics } from './topic-provision.ts';
 
 /** What was done as a table for a terminal: one line per topic, one below it per field that differs, and per setting that was left out. */

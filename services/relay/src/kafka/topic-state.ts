@@ -1,5 +1,5 @@
 import { describeConfigs, type TopicDirectory } from '@outbound/kafka';
-import type { ActualTopic } from '@outbound/schemas';
+import type { ActualTopic } from '@outbound/contract';
 import type { KafkaLog } from '@outbound/service-kit';
 import { RelayError, toRelayError } from '../errors.ts';
 

@@ -3,7 +3,7 @@ import {
   schemaIdPrefix,
   type EventType,
   type SchemaRegistry,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import { RelayError } from '../errors.ts';
 
 /** What stands before the values of an event type on a topic: its schema's id in Confluent's wire format. */

@@ -1,4 +1,4 @@
-import type { DataOp } from '@outbound/schemas';
+import type { DataOp } from '@outbound/contract';
 import { RelayError } from '../errors.ts';
 import {
   outboxColumnFault,

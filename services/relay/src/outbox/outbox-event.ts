@@ -1,4 +1,4 @@
-import type { DataOp } from '@outbound/schemas';
+import type { DataOp } from '@outbound/contract';
 import type { SourcePosition } from '../wal/source-position.ts';
 
 /** One row of the outbox as it was committed. */

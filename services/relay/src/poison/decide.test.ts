@@ -1,4 +1,4 @@
-import type { ParkedEntry, ParkedState } from '@outbound/schemas';
+import type { ParkedEntry, ParkedState } from '@outbound/contract';
 import { describe, expect, it } from 'vitest';
 import { RelayError } from '../errors.ts';
 import { decide, type JudgedEvent } from './decide.ts';

@@ -1,4 +1,4 @@
-import type { LetterMark, ParkedEntry, ParkedState } from '@outbound/schemas';
+import type { LetterMark, ParkedEntry, ParkedState } from '@outbound/contract';
 import type { RelayError } from '../errors.ts';
 import type { Standing } from './parked-keys.ts';
 

@@ -1,4 +1,4 @@
-import type { DeclaredTopic } from '@outbound/schemas';
+import type { DeclaredTopic } from '@outbound/contract';
 import type { LaneBatch } from '../kafka/publisher.ts';
 import { noLsn } from '../wal/lsn.ts';
 

@@ -1,4 +1,4 @@
-import { parkedEntryFromText, parkedEntryHeader, recordHeader } from '@outbound/schemas';
+import { parkedEntryFromText, parkedEntryHeader, recordHeader } from '@outbound/contract';
 import { sourcePositionFromText } from '../wal/source-position.ts';
 import type { JournalRecord } from './parked-keys.ts';
 

@@ -1,4 +1,4 @@
-import { parkedKeyText, redriveRow, type DeadLetter, type OutboxRowText } from '@outbound/schemas';
+import { parkedKeyText, redriveRow, type DeadLetter, type OutboxRowText } from '@outbound/contract';
 import type { ParkedKey } from './parked-key.ts';
 
 interface Queue {

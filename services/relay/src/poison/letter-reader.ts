@@ -4,7 +4,7 @@ import {
   partitionOf,
   type DeadLetter,
   type DeadLetterTopics,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import type { KafkaConnection, KafkaLog } from '@outbound/service-kit';
 
 /** Hands over letters in the order of the topic, in bundles; their payloads live until the bundle is done with. */

@@ -1,4 +1,4 @@
-import type { ParkedState } from '@outbound/schemas';
+import type { ParkedState } from '@outbound/contract';
 
 /** A parked key, as the session knows it. */
 export interface ParkedKey {

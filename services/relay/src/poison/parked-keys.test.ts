@@ -1,4 +1,4 @@
-import type { ParkedEntry, ParkedState } from '@outbound/schemas';
+import type { ParkedEntry, ParkedState } from '@outbound/contract';
 import { describe, expect, it } from 'vitest';
 import type { Lsn } from '../wal/lsn.ts';
 import type { SourcePosition } from '../wal/source-position.ts';

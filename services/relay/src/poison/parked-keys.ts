@@ -1,4 +1,4 @@
-import { parkedKeyText, type ParkedEntry, type ParkedState } from '@outbound/schemas';
+import { parkedKeyText, type ParkedEntry, type ParkedState } from '@outbound/contract';
 import { noLsn, type Lsn } from '../wal/lsn.ts';
 import { comparePositions, type SourcePosition } from '../wal/source-position.ts';
 

@@ -1,4 +1,4 @@
-import { letterMarkOf, type DeadLetterTopics, type LetterMark } from '@outbound/schemas';
+import { letterMarkOf, type DeadLetterTopics, type LetterMark } from '@outbound/contract';
 import type { RelayError } from '../errors.ts';
 import type { OutboundRecord } from '../kafka/outbound-record.ts';
 import type { Lsn } from '../wal/lsn.ts';

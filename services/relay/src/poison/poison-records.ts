@@ -11,7 +11,7 @@ import {
   type DeadLetterTopics,
   type ParkedEntry,
   type ParkedState,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import type { OutboundRecord } from '../kafka/outbound-record.ts';
 import type { RawEvent } from '../outbox/raw-event.ts';
 

@@ -1,4 +1,4 @@
-import type { DeadLetter, OutboxRowText } from '@outbound/schemas';
+import type { DeadLetter, OutboxRowText } from '@outbound/contract';
 import { describe, expect, it } from 'vitest';
 import { RelayError } from '../errors.ts';
 import type { ParkedKey } from './parked-key.ts';

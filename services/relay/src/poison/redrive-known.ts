@@ -1,4 +1,4 @@
-import { parkedKeyText, type OutboxRowText } from '@outbound/schemas';
+import { parkedKeyText, type OutboxRowText } from '@outbound/contract';
 import type { RelayError } from '../errors.ts';
 import type { ReadLetters } from './letter-reader.ts';
 import { LetterQueue } from './letter-queue.ts';

@@ -1,4 +1,4 @@
-import { parkedKeyText } from '@outbound/schemas';
+import { parkedKeyText } from '@outbound/contract';
 import type { ParkedKey } from './parked-key.ts';
 
 interface Try {

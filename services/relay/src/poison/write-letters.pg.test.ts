@@ -1,5 +1,5 @@
 import { startPostgres } from '@outbound/local-stack';
-import type { OutboxRowText } from '@outbound/schemas';
+import type { OutboxRowText } from '@outbound/contract';
 import pg from 'pg';
 import { expect, test } from 'vitest';
 import { migrateDatabase } from '../../../catalog-api/src/migrations/migrate-database.ts';

@@ -1,4 +1,4 @@
-import type { OutboxRowText } from '@outbound/schemas';
+import type { OutboxRowText } from '@outbound/contract';
 import { RelayError } from '../errors.ts';
 import type { ConnectionSettings } from '../wal/connection-config.ts';
 import { Sentinel } from '../wal/sentinel.ts';

@@ -1,4 +1,4 @@
-import { partitionOf } from '@outbound/schemas';
+import { partitionOf } from '@outbound/contract';
 import { EntityWriter } from '../../../support/entity-writer.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { readTopics } from '../../../support/read-topics.ts';

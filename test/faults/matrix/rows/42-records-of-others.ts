@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readTopics, subscribe } from '@outbound/consumer';
-import { deadLetterHeader, recordHeader } from '@outbound/schemas';
+import { deadLetterHeader, recordHeader } from '@outbound/contract';
 import { quietLogger } from '@outbound/service-kit';
 import { Kafka, logLevel } from 'kafkajs';
 import { note, noteValue } from '../../../../packages/consumer/test-support/notes.ts';

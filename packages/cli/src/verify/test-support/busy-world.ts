@@ -1,5 +1,5 @@
 import { contentHash } from '../content-hash.ts';
-import { murmur2 } from '@outbound/schemas';
+import { murmur2 } from '@outbound/contract';
 import type { RowState } from '../entity-states.ts';
 import type { KeyedRow, VerifyPorts } from '../verify-ports.ts';
 import type { SeenRecord } from '../topic-view.ts';

@@ -1,4 +1,4 @@
-import type { Entity } from '@outbound/schemas';
+import type { Entity } from '@outbound/outbox';
 import type { z } from 'zod';
 import type { ApiError } from '../../errors.ts';
 import type { Aggregate } from '../aggregate.ts';

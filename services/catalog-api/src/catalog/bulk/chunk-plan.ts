@@ -1,5 +1,4 @@
-import type { OutboxRow } from '@outbound/outbox';
-import type { Entity } from '@outbound/schemas';
+import type { OutboxRow, Entity } from '@outbound/outbox';
 import { ApiError } from '../../errors.ts';
 import type { Aggregate } from '../aggregate.ts';
 import { fromDatabaseError, uniqueConflict } from '../database-errors.ts';

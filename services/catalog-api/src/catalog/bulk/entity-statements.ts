@@ -1,5 +1,4 @@
-import { arrayText, type Statement } from '@outbound/outbox';
-import type { EntityTable, Row } from '@outbound/schemas';
+import { arrayText, type Statement, type EntityTable, type Row } from '@outbound/outbox';
 import { getTableColumns, getTableName } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import type { EntityRow } from '../entity-rows.ts';

@@ -8,7 +8,7 @@ import {
   defineEventType,
   stateRoute,
   type EventType,
-} from '@outbound/schemas';
+} from '@outbound/contract';
 import { Kafka, logLevel, type KafkaMessage } from 'kafkajs';
 import { z } from 'zod';
 import { toRelayError } from '../../errors.ts';

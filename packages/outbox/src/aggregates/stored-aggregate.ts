@@ -1,5 +1,5 @@
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
-import type { EventType } from '../event-type.ts';
+import type { EventType } from '@outbound/contract';
 
 /** What every entity has on the wire, whatever else it has. */
 export interface Entity {

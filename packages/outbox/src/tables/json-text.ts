@@ -1,5 +1,10 @@
 import { customType } from 'drizzle-orm/pg-core';
-import { isJsonObject, parseAcceptedJson, stringifyJson, type JsonObject } from '../json.ts';
+import {
+  isJsonObject,
+  parseAcceptedJson,
+  stringifyJson,
+  type JsonObject,
+} from '@outbound/contract';
 
 /**
  * A Postgres `json` column (its text is stored verbatim; `jsonb` would rewrite numbers and order) that holds an object.
