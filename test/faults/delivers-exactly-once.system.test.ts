@@ -8,7 +8,7 @@ import { SqlLoad } from '../support/sql-load.ts';
 import { TestPipeline } from '../support/test-pipeline.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 
-/** CI runs a share; `EOS_KILLS=200 npx vitest run --project system test/faults/delivers-exactly-once` runs all. */
+/** CI runs a share; `EOS_KILLS=200 npx vitest run test/faults/delivers-exactly-once` runs all. */
 const kills = Number(process.env['EOS_KILLS'] ?? 4);
 
 /** What kcat, which is not ours, counts in a topic: records, and those whose event id was there before. */

@@ -7,6 +7,9 @@ import { SqlLoad } from '../support/sql-load.ts';
 import { TestPipeline } from '../support/test-pipeline.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 
+/** Two are CI's share: the second one meets a relay that has recovered. `POSTGRES_ROUNDS=20 npx vitest run test/faults/survives-postgres` runs as many. */
+const rounds = Number(process.env['POSTGRES_ROUNDS'] ?? 2);
+
 describe.each<PostgresMajor>([15, 18])('Postgres %i under load', (major) => {
   let stack: TestStack;
   beforeAll(async () => {
@@ -31,13 +34,13 @@ describe.each<PostgresMajor>([15, 18])('Postgres %i under load', (major) => {
   };
 
   it.each(Object.entries(faults))(
-    'and %s, three times: the relay comes back by itself, nothing is lost, the order stays',
+    `and %s, ${rounds} times: the relay comes back by itself, nothing is lost, the order stays`,
     async (_, fault) => {
       await using pipeline = await TestPipeline.create(stack);
       await EntityWriter.prepare(pipeline.sql);
       const relay = await pipeline.startRelay();
       const load = new SqlLoad(pipeline, { pauseMs: 2 });
-      for (let times = 2; times <= 4; times += 1) {
+      for (let times = 2; times < 2 + rounds; times += 1) {
         const before = load.count;
         await eventually(() => load.count > before + 100, { timeoutMs: 30_000 });
         await fault(pipeline);
@@ -46,10 +49,10 @@ describe.each<PostgresMajor>([15, 18])('Postgres %i under load', (major) => {
       }
       await load.stop();
       await pipeline.caughtUp();
-      const verdict = await judgePipeline(pipeline, { allowedDuplicates: 3 * 400 });
+      const verdict = await judgePipeline(pipeline, { allowedDuplicates: rounds * 400 });
       console.log(`events ${verdict.committed}, duplicates ${verdict.duplicates}`);
       expect(verdict.violations).toEqual([]);
-      expect(verdict.committed).toBeGreaterThan(300);
+      expect(verdict.committed).toBeGreaterThan(rounds * 100);
     },
   );
 });
