@@ -1,18 +1,9 @@
 import { apiFloors } from './api/api-table.ts';
+import type { Floor } from './floor.ts';
 import type { BenchResult } from './result.ts';
 import { againstPeer, eventsPerSecond, parsedPeer, turnsOf } from './reading/reading-table.ts';
 import type { ReadingRun } from './reading/run-reading.ts';
 import { median } from './statistics.ts';
-
-/** A bound that a release keeps to. */
-export interface Floor {
-  readonly name: string;
-  /** `above`: at least the bound. `below`: less than it. */
-  readonly side: 'above' | 'below';
-  readonly bound: number;
-  readonly measured: number;
-  readonly unit: string;
-}
 
 /** Records a second. */
 const rebuildBounds = { memory: 150_000, postgres: 40_000, file: 100_000 } as const;

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { generateTypes } from '../packages/catalog-client/src/generate-types.ts';
 import { consumerRemedies } from '@outbound/consumer';
 import { kafkaRemedies } from '@outbound/kafka';
-import { asyncApiDocument, eventJsonSchema } from '@outbound/contract';
+import { eventJsonSchema } from '@outbound/contract';
 import { createDatabase } from '@outbound/outbox';
-import { eventTypes } from '@outbound/schemas';
+import { catalogAsyncApi, eventTypes } from '@outbound/schemas';
 import {
   createMetricsRegistry,
   describeConfig,
@@ -66,7 +66,7 @@ export const generatedFiles: readonly GeneratedFile[] = [
   })),
   {
     path: 'packages/schemas/generated/asyncapi.json',
-    content: () => json(asyncApiDocument(eventTypes, apiVersion)),
+    content: () => json(catalogAsyncApi(eventTypes, apiVersion)),
   },
   { path: 'services/catalog-api/generated/openapi.json', content: openApi },
   {

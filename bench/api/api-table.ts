@@ -1,4 +1,4 @@
-import type { Floor } from '../floors.ts';
+import type { Floor } from '../floor.ts';
 import type { ApiRow, ApiRun } from './run-api.ts';
 
 /** The run as Markdown. */

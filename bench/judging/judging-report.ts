@@ -1,4 +1,5 @@
-import { floorLine, isMet, type Floor } from '../floors.ts';
+import type { Floor } from '../floor.ts';
+import { floorLine, isMet } from '../floors.ts';
 import { isSound, type Judgement } from '../judge.ts';
 import { quantile } from '../statistics.ts';
 import type { ProcessFigures } from './fleet.ts';

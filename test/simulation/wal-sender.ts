@@ -1,10 +1,11 @@
 import { noLsn, type Lsn } from '../../services/relay/src/wal/lsn.ts';
 import type { SenderActivity } from '../../services/relay/src/wal/sender-life.ts';
 import type { StandbyStatus } from '../../services/relay/src/wal/standby-status.ts';
+import type { Chance } from './chance.ts';
 import type { Life } from './life.ts';
 import { messagesPerRead } from './memory-ledger.ts';
-import type { SimulatedPostgres } from './simulated-postgres.ts';
-import type { LoggedTransaction, OutboxRow } from './wal-log.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { LoggedTransaction, OutboxRow, WalLog } from './wal-log.ts';
 
 /** A message on its way from the server; it becomes bytes where it is read. */
 export type ServerMessage =
@@ -12,6 +13,18 @@ export type ServerMessage =
   | { readonly kind: 'outbox-relation' | 'foreign-relation' | 'foreign-row' }
   | { readonly kind: 'row'; readonly row: OutboxRow }
   | { readonly kind: 'keepalive'; readonly walEnd: Lsn; readonly replyRequested: boolean };
+
+/** What a sender needs of the server that it runs in. */
+export interface SendingServer {
+  readonly scheduler: Scheduler;
+  readonly chance: Chance;
+  readonly log: WalLog;
+  readonly confirmedLsn: Lsn;
+  readonly onRowsSent: (sender: WalSender) => void;
+  confirm(lsn: Lsn): void;
+  /** The slot is free again. */
+  released(sender: WalSender): void;
+}
 
 /** The relay's end of a replication connection, as the network sees it. */
 export interface WalReceiver {
@@ -29,7 +42,7 @@ const windowMessages = 48;
 
 /** The server's end of a replication connection. */
 export class WalSender {
-  readonly #postgres: SimulatedPostgres;
+  readonly #postgres: SendingServer;
   readonly #receiver: WalReceiver;
   #next: number;
   #pending: ServerMessage[] = [];
@@ -51,7 +64,7 @@ export class WalSender {
   /** What the slot had confirmed when it was taken. */
   readonly startLsn: Lsn;
 
-  constructor(postgres: SimulatedPostgres, receiver: WalReceiver) {
+  constructor(postgres: SendingServer, receiver: WalReceiver) {
     this.#postgres = postgres;
     this.#receiver = receiver;
     this.startLsn = postgres.confirmedLsn;

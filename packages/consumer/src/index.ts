@@ -18,13 +18,9 @@ export { inboxHousekeeping } from './inbox/inbox-housekeeping.ts';
 export { createMemoryInbox, type MemoryInbox } from './inbox/memory-inbox.ts';
 export type { ApplyOutcome, SeenEvent } from './inbox/seen-event.ts';
 export { partitionKey, type KafkaRecord } from '@outbound/kafka';
-export {
-  readTopics,
-  readTopicsWith,
-  type ReadOptions,
-  type ReadSummary,
-  type ReadTopicsOptions,
-} from './topic-reader/read-topics.ts';
+export type { ReadOptions } from './topic-reader/read-options.ts';
+export type { ReadSummary } from './topic-reader/read-summary.ts';
+export { readTopics, readTopicsWith, type ReadTopicsOptions } from './topic-reader/read-topics.ts';
 export type { ReadPorts } from './topic-reader/topic-reading.ts';
 export type { OvertakenRange, PartitionRange } from './topic-reader/topic-record.ts';
 export { deadLetterHeader } from '@outbound/contract';
@@ -80,7 +76,8 @@ export type { RebuildProgress } from './rebuild/rebuild-progress.ts';
 export type { ResumePlan } from './rebuild/resume-plan.ts';
 export { openFileStore } from './stores/file-store.ts';
 export { createMemoryStore, type MemoryStore, type StoredState } from './stores/memory-store.ts';
-export { openPostgresStore, type StorePool } from './stores/postgres-store.ts';
+export { openPostgresStore } from './stores/postgres-store.ts';
+export type { StorePool } from './stores/store-pool.ts';
 export type {
   StateBatch,
   StateEntry,

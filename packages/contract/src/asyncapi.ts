@@ -1,5 +1,4 @@
-import type { EventTypeRegistry } from './events/event-types.ts';
-import { topics } from './events/event-types.ts';
+import { topics, type EventTypeRegistry } from './events/event-types.ts';
 import type { EventType, Route } from './event-type.ts';
 import { eventJsonSchema } from './json-schema.ts';
 import { recordHeader } from './record-headers.ts';
@@ -50,14 +49,22 @@ const headers = {
   },
 } as const;
 
+/** Who publishes these events, for the reader of the document. Source: AsyncAPI 3, Info Object. */
+export interface AsyncApiInfo {
+  readonly title: string;
+  /** Of the document; each message says the version of its own event type. */
+  readonly version: string;
+  readonly description: string;
+  readonly contact: { readonly name: string; readonly url: string };
+}
+
 /**
- * The AsyncAPI 3 document of all topics: a channel for each route with its Kafka settings, a message for each event type, and a
- * tombstone where a route makes one.
- * @param version of the document; the newest of the event types has its own in each message.
+ * The AsyncAPI 3 document of all topics: a channel for each route with its Kafka settings, a message for each event type,
+ * and a tombstone where a route makes one.
  */
 export function asyncApiDocument(
   eventTypes: EventTypeRegistry,
-  version: string,
+  info: AsyncApiInfo,
 ): Record<string, unknown> {
   const channels: Record<string, unknown> = {};
   const operations: Record<string, unknown> = {};
@@ -78,12 +85,7 @@ export function asyncApiDocument(
   }
   return {
     asyncapi: '3.0.0',
-    info: {
-      title: 'Catalog events',
-      version,
-      description: 'Every committed change of the catalog, in order per entity, at least once.',
-      contact: { name: 'Owners of the catalog', url: 'https://catalog.example.com/contact' },
-    },
+    info,
     defaultContentType: 'application/json',
     channels,
     operations,

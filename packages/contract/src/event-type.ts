@@ -35,7 +35,7 @@ export interface EventType<Value extends z.ZodType = z.ZodType> {
     | 'external-public';
   /** Semantic version of the schema; `metadata.version` on the wire. Not the entity's version. */
   readonly version: string;
-  /** `data_type` on the wire and the outbox column `aggregatetype`, for example `catalog.product`. */
+  /** `data_type` on the wire and the outbox column `aggregatetype`, for example `shop.order`. */
   readonly dataType: string;
   /** Schema of the record's whole value, metadata included. */
   readonly value: Value;

@@ -45,20 +45,13 @@ export {
 export { eventTypeRegistry, topics, type EventTypeRegistry } from './events/event-types.ts';
 export { EventTypesError, loadEventTypes } from './declared/load-event-types.ts';
 export { withTopicPrefix } from './events/topic-prefix.ts';
-export {
-  isJsonObject,
-  JsonNumber,
-  parseAcceptedJson,
-  parseJson,
-  stringifyJson,
-  type JsonObject,
-  type JsonValue,
-} from './json.ts';
+export { isJsonObject, parseAcceptedJson, parseJson, stringifyJson } from './json.ts';
+export { JsonNumber, type JsonObject, type JsonValue } from './json-value.ts';
 export { JsonTextError, stringFault, type JsonTextErrorCode } from './json-text-error.ts';
 export { readingForm, storedForm } from './reading-form.ts';
 export { maxJsonDepth, maxJsonKeys, requestLimits, type JsonLimits } from './json-text.ts';
 export { documentSchemaOptions, eventJsonSchema, toDocumentSchema } from './json-schema.ts';
-export { asyncApiDocument } from './asyncapi.ts';
+export { asyncApiDocument, type AsyncApiInfo } from './asyncapi.ts';
 export {
   brokenBy,
   changeRules,

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseOrdinaryJson } from './json-fast.ts';
 import { JsonTextError } from './json-text-error.ts';
-import { JsonNumber, parseAnyJson } from './json.ts';
+import { JsonNumber } from './json-value.ts';
+import { parseAnyJson } from './json.ts';
 
 /** What a parser says of a text: the value and the class of each thing in it, or why not. */
 function outcome(parse: () => unknown): unknown {

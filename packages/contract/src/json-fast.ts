@@ -1,4 +1,4 @@
-import type { JsonValue } from './json.ts';
+import type { JsonValue } from './json-value.ts';
 import { LosslessNumber } from 'lossless-json';
 import { stringFault } from './json-text-error.ts';
 import type { JsonLimits } from './json-text.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { JsonTextError } from './json-text-error.ts';
-import { isJsonObject, JsonNumber, parseJson, stringifyJson } from './json.ts';
+import { JsonNumber } from './json-value.ts';
+import { isJsonObject, parseJson, stringifyJson } from './json.ts';
 
 const failure = (action: () => unknown) => {
   try {

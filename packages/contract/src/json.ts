@@ -1,21 +1,8 @@
-import { LosslessNumber, parse } from 'lossless-json';
+import { parse } from 'lossless-json';
 import { parseOrdinaryJson } from './json-fast.ts';
+import { JsonNumber, type JsonObject, type JsonValue } from './json-value.ts';
 import { acceptedLimits, checkJsonText, requestLimits, type JsonLimits } from './json-text.ts';
 import { JsonTextError, jsonPointer, stringFault } from './json-text-error.ts';
-
-/**
- * A JSON number whose text JavaScript would not print the same (`1.50`, `12345678901234567890`, `1e2`), kept as that text in `value`.
- * Do not compute with it; write it back with `stringifyJson`.
- */
-export const JsonNumber = LosslessNumber;
-export type JsonNumber = LosslessNumber;
-
-/** A JSON value as `parseJson` gives it: nothing in it has lost a digit. */
-export type JsonValue =
-  null | boolean | number | string | JsonNumber | readonly JsonValue[] | JsonObject;
-export interface JsonObject {
-  readonly [key: string]: JsonValue | undefined;
-}
 
 /**
  * Reads JSON without losing anything: a number that `String(Number(text))` would not print as it stands is kept as a `JsonNumber`, so that

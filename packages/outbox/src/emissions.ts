@@ -1,8 +1,21 @@
+import type { EventType } from '@outbound/contract';
 import { PipelineError } from '@outbound/service-kit';
 import type { Transaction } from './database.ts';
-import type { Emit } from './in-transaction.ts';
-import { insertOutboxRow, insertOutboxRows, outboxRow, type OutboxRow } from './outbox-row.ts';
+import {
+  insertOutboxRow,
+  insertOutboxRows,
+  outboxRow,
+  type EventToEmit,
+  type OutboxRow,
+} from './outbox-row.ts';
 import type { Query } from './query.ts';
+
+/**
+ * Puts an event into the outbox, in the transaction that makes the change, and gives its id (`eid`).
+ * **Order**: call it while the transaction holds the entity's row lock, with the version counted under it: then commit order is version order (I3).
+ * @throws PipelineError EVENT_INVALID, EVENT_TOO_LARGE; the transaction is rolled back with it, even if the caller catches it.
+ */
+export type Emit = (eventType: EventType, event: EventToEmit) => Promise<string>;
 
 /** What `emitRows` of an open transaction is. */
 export type EmitRows = (rows: readonly OutboxRow[]) => Promise<void>;

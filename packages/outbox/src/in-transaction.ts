@@ -1,20 +1,11 @@
-import type { EventType } from '@outbound/contract';
 import { PipelineError } from '@outbound/service-kit';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Database, Transaction } from './database.ts';
-import { Emissions, type EmitRows } from './emissions.ts';
-import type { EventToEmit } from './outbox-row.ts';
+import { Emissions, type Emit, type EmitRows } from './emissions.ts';
 import { retryConflicts } from './outcomes.ts';
 import { queryOf, type Query } from './query.ts';
 import { hasLostStatement } from './sql-states.ts';
 import { watchClient } from './watched-client.ts';
-
-/**
- * Puts an event into the outbox, in the transaction that makes the change, and gives its id (`eid`).
- * **Order**: call it while the transaction holds the entity's row lock, with the version counted under it: then commit order is version order (I3).
- * @throws PipelineError EVENT_INVALID, EVENT_TOO_LARGE; the transaction is rolled back with it, even if the caller catches it.
- */
-export type Emit = (eventType: EventType, event: EventToEmit) => Promise<string>;
 
 /** What a unit of work is given; neither outlives it. */
 export interface OpenTransaction {

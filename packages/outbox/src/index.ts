@@ -2,7 +2,6 @@ export { changeInOne, changeStatement } from './change-in-one.ts';
 export { createDatabase, type Database, type Transaction } from './database.ts';
 export {
   inTransaction,
-  type Emit,
   type OpenTransaction,
   type TransactionOptions,
   type TransactionTimeouts,
@@ -10,7 +9,7 @@ export {
 export { arrayText } from './array-text.ts';
 export { sqlType } from './sql-type.ts';
 export type { Query, Statement } from './query.ts';
-export type { EmitRows } from './emissions.ts';
+export type { Emit, EmitRows } from './emissions.ts';
 export { outboxRow, type EventToEmit, type OutboxRow } from './outbox-row.ts';
 export { readStatement } from './run-statement.ts';
 export {

@@ -30,3 +30,4 @@ export { productSearchTable } from './tables/product-search.ts';
 export { erasureTable } from './tables/erasure.ts';
 export { searchProgressTable } from './tables/search-progress.ts';
 export { eventTypes } from './events/event-types.ts';
+export { catalogAsyncApi } from './asyncapi.ts';

@@ -3,7 +3,7 @@ import {
   loadEventTypes as loadModule,
   type EventTypeRegistry,
 } from '@outbound/contract';
-import { eventTypes as builtIn } from '@outbound/schemas';
+import { eventTypes as builtIn } from '@outbound/schemas/event-types';
 import { RelayError } from './errors.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Chance } from '../chance.ts';
 import { Life } from '../life.ts';
 import type { Scheduler } from '../scheduler.ts';
-import type { ReaderControl } from './reader-operator.ts';
+import type { ReaderControl } from './reader-control.ts';
 
 /** A reader's core that runs in a process. */
 export interface RunningReader {

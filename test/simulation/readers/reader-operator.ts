@@ -1,5 +1,5 @@
-import type { TopicPartition } from '@outbound/kafka';
 import type { Chance } from '../chance.ts';
+import type { ReaderControl } from './reader-control.ts';
 import type { ReaderHost } from './reader-host.ts';
 import type { ReadersChecker } from './readers-checker.ts';
 import type { SimulatedCluster } from './simulated-cluster.ts';
@@ -8,14 +8,6 @@ import type { SimulatedPartition } from './simulated-topic.ts';
 /** What people and programs ask of a subscription that runs. */
 export const operatorActs = ['seek back', 'seek forward', 'pause partition'] as const;
 export type OperatorAct = (typeof operatorActs)[number];
-
-/** What a running reader may be asked. */
-export interface ReaderControl {
-  partitions(): readonly TopicPartition[];
-  seek(partition: TopicPartition, offset: bigint): Promise<void>;
-  pause(partitions: readonly TopicPartition[]): void;
-  resume(partitions: readonly TopicPartition[]): void;
-}
 
 /** Asks running readers to seek and to pause at random, and has the checker watch. */
 export class ReaderOperator {

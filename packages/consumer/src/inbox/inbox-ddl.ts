@@ -12,7 +12,7 @@ export interface InboxTables {
  *
  * **Tables of before**, which knew no `data_type`, get it: their rows keep an empty one, because nobody knows of which kind of entity they speak. Such a row says that the very event in
  * it (`eid`) was seen, and no more: an older event of the key may be another entity's, so it has its effect, perhaps for the second time, before the newer ones do. None is lost. Whoever
- * knows the kind says so, once and while no member runs: `update inbox_version set data_type = 'catalog.product' where consumer = 'billing' and data_type = ''`.
+ * knows the kind says so, once and while no member runs: `update inbox_version set data_type = 'shop.order' where consumer = 'billing' and data_type = ''`.
  * **Order**: stop members of the older version before; they find no key to insert by, and fail without an effect. The primary keys are built anew under a lock, in seconds for millions of rows.
  */
 export function inboxDdl(tables: InboxTables = {}): string {

@@ -1,6 +1,7 @@
 import { openKafkaReads } from '@outbound/kafka';
 import { systemClock, type KafkaConnection, type KafkaLog } from '@outbound/service-kit';
-import { readTopicsWith, type ReadSummary } from '../topic-reader/read-topics.ts';
+import type { ReadSummary } from '../topic-reader/read-summary.ts';
+import { readTopicsWith } from '../topic-reader/read-topics.ts';
 import type { ReadPorts } from '../topic-reader/topic-reading.ts';
 import type { RebuildWithOptions } from './rebuild-options.ts';
 import { rebuildOver } from './rebuild-over.ts';

@@ -1,6 +1,6 @@
 import type { Clock, KafkaLog } from '@outbound/service-kit';
 import type { StateStore, StorePositions } from '../stores/state-store.ts';
-import type { ReadSummary } from '../topic-reader/read-topics.ts';
+import type { ReadSummary } from '../topic-reader/read-summary.ts';
 import type { KafkaRecord } from '@outbound/kafka';
 import type { KnownTopic } from '../topic-reader/topic-ranges.ts';
 import type { OvertakenRange, PartitionRange } from '../topic-reader/topic-record.ts';

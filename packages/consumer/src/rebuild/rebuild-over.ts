@@ -1,6 +1,6 @@
 import type { Clock } from '@outbound/service-kit';
 import { ConsumerError } from '../errors.ts';
-import type { ReadSummary } from '../topic-reader/read-topics.ts';
+import type { ReadSummary } from '../topic-reader/read-summary.ts';
 import type { ReadTopic } from './read-topic.ts';
 import { DeletionsMissed, RebuildAttempt } from './rebuild-attempt.ts';
 import type { RebuildWithOptions } from './rebuild-options.ts';

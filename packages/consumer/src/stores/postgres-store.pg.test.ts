@@ -2,7 +2,8 @@ import { schemaIdPrefix } from '@outbound/contract';
 import { startPostgres, type PostgresServer } from '@outbound/local-stack';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { openPostgresStore, type StorePool } from './postgres-store.ts';
+import { openPostgresStore } from './postgres-store.ts';
+import type { StorePool } from './store-pool.ts';
 import type { StateEntry, StatePosition } from './state-store.ts';
 import { stateTableDdl } from './state-tables.ts';
 

@@ -12,10 +12,8 @@ import {
 } from './state-tables.ts';
 import { StateEpochs } from './state-epochs.ts';
 import type { StateBatch, StatePosition, StateStore } from './state-store.ts';
+import type { StorePool } from './store-pool.ts';
 import { refusedEntry, writeStates, type StateWriting } from './write-states.ts';
-
-/** What the store needs of a pool of `pg`; two connections do. */
-export type StorePool = Pick<pg.Pool, 'connect' | 'query'>;
 
 /**
  * A state in a Postgres table, `table (key, version, value)`, with its positions in `table_position`, written in the

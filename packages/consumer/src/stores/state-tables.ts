@@ -1,5 +1,5 @@
 import { ConsumerError } from '../errors.ts';
-import type { StorePool } from './postgres-store.ts';
+import type { StorePool } from './store-pool.ts';
 
 /** Both tables of a store by their full names, ready to stand in statements. */
 export interface StateTables {

@@ -1,7 +1,8 @@
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
-import { readTopics, type ReadOptions } from './read-topics.ts';
+import type { ReadOptions } from './read-options.ts';
+import { readTopics } from './read-topics.ts';
 import { append, connectionTo, newTopic, plainClient } from './test-support/test-topics.ts';
 
 let kafka: KafkaCluster;

@@ -4,7 +4,8 @@ import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { ConfigResourceTypes, Partitioners, type Producer } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
-import { readTopics, type ReadOptions } from './read-topics.ts';
+import type { ReadOptions } from './read-options.ts';
+import { readTopics } from './read-topics.ts';
 import { append, connectionTo, newTopic, plainClient } from './test-support/test-topics.ts';
 
 let kafka: KafkaCluster;

@@ -2,7 +2,8 @@ import type { KafkaRecord } from '@outbound/kafka';
 import { startKafka, type KafkaCluster } from '@outbound/local-stack';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/eventually.ts';
-import { readTopics, type ReadSummary, type ReadTopicsOptions } from './read-topics.ts';
+import type { ReadSummary } from './read-summary.ts';
+import { readTopics, type ReadTopicsOptions } from './read-topics.ts';
 import {
   append,
   connectionTo,

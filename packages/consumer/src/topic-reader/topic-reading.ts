@@ -10,7 +10,8 @@ import {
 import type { Clock, KafkaLog } from '@outbound/service-kit';
 import { ConsumerError } from '../errors.ts';
 import { isCaughtUp, isGood, openLane, recordsBelow, type Lane } from './lane.ts';
-import type { ReadOptions, ReadSummary } from './read-topics.ts';
+import type { ReadOptions } from './read-options.ts';
+import type { ReadSummary } from './read-summary.ts';
 import { lostEnd, refusal, topicVerdict } from './reading-verdicts.ts';
 import { silence } from './silence.ts';
 import { StepQueue } from './step-queue.ts';

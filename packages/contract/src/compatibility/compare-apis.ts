@@ -7,7 +7,7 @@ import { canonical, isObject, type SchemaObject } from './schema-node.ts';
 export interface ApiChange {
   /** MAJOR: callers of the released one are broken. */
   readonly level: Level;
-  /** Where and what, in one line: `patch /products/{id}: …`. */
+  /** Where and what, in one line: `patch /orders/{id}: …`. */
   readonly text: string;
 }
 

@@ -22,7 +22,7 @@ export function bumped(version: string, level: Level): string {
   return level === 'MINOR' ? `${major}.${minor + 1}.0` : `${major}.${minor}.${patch + 1}`;
 }
 
-/** Major version of the contract, by the event type's name: 2 of `catalog.product-change.v2`, 1 where it says none. Source: Zalando rule 213. */
+/** Major version of the contract, by the event type's name: 2 of `shop.order-change.v2`, 1 where it says none. Source: Zalando rule 213. */
 export function majorOfName(name: string): number {
   return Number(/\.v(\d+)$/.exec(name)?.[1] ?? 1);
 }

@@ -34,7 +34,7 @@ export type DataChangeEventType<Data extends z.ZodType = z.ZodType> = EventType<
  * @throws Error naming the field, if the declaration breaks a rule.
  */
 export function dataChangeEvent<Data extends z.ZodType>(declared: {
-  /** `catalog.product`. */
+  /** `shop.order`. */
   readonly dataType: string;
   /** Semantic version of the schema. */
   readonly version: string;

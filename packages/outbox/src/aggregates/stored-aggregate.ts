@@ -27,7 +27,7 @@ export type Row = Readonly<Record<string, unknown>>;
  * A method and not a function property, so that a list of different aggregates has a type.
  */
 export interface StoredAggregate<EntityRow = Row> {
-  /** Singular, as people say it: `product`. */
+  /** Singular, as people say it: `order`. */
   readonly name: string;
   readonly table: EntityTable;
   readonly eventType: EventType;

@@ -8,7 +8,7 @@ import { eventually } from '../../../../test/support/eventually.ts';
 import { createApi } from '../api.ts';
 import { apiConfig } from '../config.ts';
 import { createApiMetrics } from '../metrics.ts';
-import type { Server } from '../http/create-server.ts';
+import type { Server } from '../http/server.ts';
 import { expectProblem } from '../test-support/expect-problem.ts';
 import { parseRaw, send, sendRaw, type Reply } from '../test-support/http-client.ts';
 import {

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { Server } from '../http/create-server.ts';
+import type { Server } from '../http/server.ts';
 import { readBearerToken } from './bearer-token.ts';
 import type { Principal } from './principal.ts';
 import { scopeMissing } from './refusals.ts';

@@ -1,5 +1,5 @@
 import type { RouteOptions } from 'fastify';
-import type { Server } from '../http/create-server.ts';
+import type { Server } from '../http/server.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

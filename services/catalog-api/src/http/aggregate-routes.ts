@@ -1,6 +1,6 @@
 import { stringifyJson } from '@outbound/contract';
 import type { Entity } from '@outbound/outbox';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import {
@@ -19,13 +19,9 @@ import {
   requireAnyCondition,
   requireIfMatch,
 } from '../catalog/preconditions.ts';
-import type { CommandContext } from '../catalog/unit-of-work.ts';
-import type { AnswersInFlight } from './answers-in-flight.ts';
-import type { Server } from './create-server.ts';
+import type { Server } from './server.ts';
 import { assertChosenId, readEntityId } from './entity-id.ts';
 import { registerBatchRoutes } from './batch-route.ts';
-import type { SnapshotSource } from '../catalog/snapshot.ts';
-import type { Streams } from '../streams/streams.ts';
 import { registerExportRoute } from './export-route.ts';
 import { registerImportRoutes } from './import-route.ts';
 import { repeatedHeader } from './idempotency-key.ts';
@@ -35,6 +31,7 @@ import { readReturnPreference, type ReturnPreference } from './prefer.ts';
 import { fieldsParameter, pickFields } from './fields.ts';
 import { registerListRoute } from './list-route.ts';
 import { absolute } from './page-links.ts';
+import type { RouteServices } from './route-services.ts';
 import { registerVersionsRoute } from './versions-route.ts';
 import {
   answers,
@@ -48,20 +45,6 @@ import {
   readHeaders,
   withoutBody,
 } from './request-schemas.ts';
-
-/** What routes need of the service around them. */
-export interface RouteServices {
-  readonly publicUrl: string | undefined;
-  readonly batchBodyLimitBytes: number;
-  /** Most bytes of a page, but for its last entity. */
-  readonly pageBytes: number;
-  readonly answersInFlight: AnswersInFlight;
-  readonly streams: Streams;
-  /** Where exports read. */
-  readonly snapshots: SnapshotSource;
-  /** The surroundings of a command for this request. */
-  readonly contextOf: (request: FastifyRequest) => CommandContext;
-}
 
 /** Most keys of a body that replaces: patch by patch an entity may have grown beyond the keys of any one request, and whoever reads it can send it back. Its bytes are bounded. */
 const maxReplacedKeys = 16_384;

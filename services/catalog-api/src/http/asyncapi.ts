@@ -1,7 +1,8 @@
-import { asyncApiDocument, stringifyJson, type EventTypeRegistry } from '@outbound/contract';
+import { stringifyJson, type EventTypeRegistry } from '@outbound/contract';
+import { catalogAsyncApi } from '@outbound/schemas';
 import { publicScope } from '../auth/route-security.ts';
 import { asyncApiPage } from './asyncapi-page.ts';
-import type { Server } from './create-server.ts';
+import type { Server } from './server.ts';
 
 /**
  * Serves what this service publishes: the AsyncAPI document at `/asyncapi.json` for machines, and at `/asyncapi` a page for people that needs nothing from
@@ -12,7 +13,7 @@ export function registerAsyncApi(
   eventTypes: EventTypeRegistry,
   version: string,
 ): void {
-  const document = Buffer.from(stringifyJson(asyncApiDocument(eventTypes, version)));
+  const document = Buffer.from(stringifyJson(catalogAsyncApi(eventTypes, version)));
   const config = { scope: publicScope };
   const page = asyncApiPage(eventTypes, version);
   app.get('/asyncapi.json', { config, schema: { hide: true } }, (_, reply) =>

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
 import { readBatch } from './batch-body.ts';
 import type { StreamKind } from '../streams/stream-places.ts';
-import type { Server } from './create-server.ts';
+import type { Server } from './server.ts';
 import { requestHash } from './idempotency-key.ts';
 import { readBodyText, readJson } from './json-body.ts';
 import {

@@ -2,7 +2,7 @@ import type { Logger } from '@outbound/service-kit';
 import type { FastifyRequest } from 'fastify';
 import { AnswersInFlight, type AnswerLimits } from './answers-in-flight.ts';
 import { BodiesInFlight } from './bodies-in-flight.ts';
-import type { Server } from './create-server.ts';
+import type { Server } from './server.ts';
 
 /** Whose answers are counted together: the principal's, or where nobody is asked who he is, those of an address. */
 export function callerOf(request: FastifyRequest): string {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Server } from './create-server.ts';
+import type { Server } from './server.ts';
 
 /** Most requests of one connection that wait behind the one that is being answered. */
 export const maxWaitingRequests = 64;

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { stringifyJson } from '@outbound/contract';
 import type { Logger } from '@outbound/service-kit';
 import Fastify, {
   LogController,
   type FastifyBaseLogger,
-  type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify';
@@ -28,16 +27,8 @@ import { isFlowId } from './flow-id.ts';
 import { asApiError } from './framework-errors.ts';
 import { refuseUnknownPath, watchMethods } from './method-not-allowed.ts';
 import { problemHeaders, problemKinds, toProblem } from './problem.ts';
+import type { Server } from './server.ts';
 import { Streams, type StreamSettings } from '../streams/streams.ts';
-
-/** The server with our schemas: what a route registers itself on. */
-export type Server = FastifyInstance<
-  HttpServer,
-  IncomingMessage,
-  ServerResponse,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
 
 /** Longest request target. */
 export const maxUrlBytes = 8 * 1_024;

@@ -1,7 +1,7 @@
 import { eventJsonSchema, type EventType, type EventTypeRegistry } from '@outbound/contract';
 import { z } from 'zod';
 import { ApiError } from '../errors.ts';
-import type { Server } from './create-server.ts';
+import type { Server } from './server.ts';
 import { answers } from './request-schemas.ts';
 
 const declaration = z

@@ -1,8 +1,8 @@
 import type { Aggregate } from '../catalog/aggregate.ts';
 import { listEntities } from '../catalog/list.ts';
-import type { RouteServices } from './aggregate-routes.ts';
+import type { RouteServices } from './route-services.ts';
 import { callerOf } from './bound-memory.ts';
-import type { Server } from './create-server.ts';
+import type { Server } from './server.ts';
 import { pickFields } from './fields.ts';
 import { listQuery, readListQuery } from './list-query.ts';
 import { jsonMediaType } from './media-type.ts';

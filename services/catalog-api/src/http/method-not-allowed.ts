@@ -1,7 +1,7 @@
 import type { FastifyRequest, RouteOptions } from 'fastify';
 import { publicScope } from '../auth/route-security.ts';
 import { ApiError } from '../errors.ts';
-import type { Server } from './create-server.ts';
+import type { Server } from './server.ts';
 
 /** Methods that are routed; any other that Node's parser knows is answered 501. */
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'];

@@ -3,7 +3,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import { documentSchemaOptions, stringifyJson } from '@outbound/contract';
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 import { publicScope, securityScheme } from '../auth/route-security.ts';
-import type { Server } from './create-server.ts';
+import type { Server } from './server.ts';
 import { docsPage } from './docs-page.ts';
 import { documentRoute } from './document-route.ts';
 

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
 import { publicScope } from '../auth/route-security.ts';
-import type { Server } from '../http/create-server.ts';
+import type { Server } from '../http/server.ts';
 import { FairGate } from './fair-gate.ts';
 import { RateLimiter } from './rate-limiter.ts';
 

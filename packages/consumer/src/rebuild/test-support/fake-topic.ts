@@ -1,5 +1,5 @@
 import { ConsumerError } from '../../errors.ts';
-import type { ReadSummary } from '../../topic-reader/read-topics.ts';
+import type { ReadSummary } from '../../topic-reader/read-summary.ts';
 import type { KafkaRecord } from '@outbound/kafka';
 import type { PartitionRange } from '../../topic-reader/topic-record.ts';
 import type { ReadTopic } from '../read-topic.ts';
