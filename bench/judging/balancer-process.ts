@@ -15,8 +15,31 @@ export type BalancerNews =
 const pauseMs = 100;
 const balancer = new Balancer();
 let members: readonly Member[] = [];
-process.on('message', (news: readonly Member[]) => (members = news));
+const looks = new Map<string, readonly Look[]>();
+let last = '';
+
+process.on('message', (news: readonly Member[]) => {
+  const before = members;
+  members = news;
+  tell();
+  for (const member of news)
+    if (!before.some(({ name }) => name === member.name))
+      watch(member).catch((error: unknown) => {
+        console.error(error);
+        process.exit(1);
+      });
+});
 process.once('disconnect', () => process.exit(0));
+
+/** Asks one member until it is gone; a member that is slow to say how it is must not keep the others from being asked. */
+async function watch(member: Member): Promise<void> {
+  const { name } = member;
+  while (members.some((each) => each.name === name)) {
+    looks.set(name, [...(looks.get(name) ?? []), await look(member)].slice(-4));
+    tell();
+    await delay(pauseMs);
+  }
+}
 
 async function look({ adminPort }: Member): Promise<Look> {
   try {
@@ -29,21 +52,18 @@ async function look({ adminPort }: Member): Promise<Look> {
   }
 }
 
-process.send?.({ port: await balancer.listen() } satisfies BalancerNews);
-let last = '';
-const looks = new Map<string, readonly Look[]>();
-for (;;) {
-  const backends: readonly Backend[] = await Promise.all(
-    members.map(async (member) => {
-      const lately = [...(looks.get(member.name) ?? []), await look(member)].slice(-4);
-      looks.set(member.name, lately);
-      return { ...member, isReady: isReadyAfter(lately) };
-    }),
-  );
+/** Says who is ready to the balancer, and to the parent if that has changed. */
+function tell(): void {
+  const backends: readonly Backend[] = members.map((member) => ({
+    ...member,
+    isReady: isReadyAfter(looks.get(member.name) ?? []),
+  }));
   balancer.backends = backends;
-  const ready = backends.filter((each) => each.isReady).map(({ name }) => name);
+  const ready = backends.filter(({ isReady }) => isReady).map(({ name }) => name);
   const news: BalancerNews = { ready, refused: balancer.refused };
-  if (JSON.stringify(news) !== last) process.send?.(news);
+  if (JSON.stringify(news) === last) return;
+  process.send?.(news);
   last = JSON.stringify(news);
-  await delay(pauseMs);
 }
+
+process.send?.({ port: await balancer.listen() } satisfies BalancerNews);

@@ -75,8 +75,7 @@ export async function bulkLoad({
     onResponse: (status, body) => {
       counts.answered += 1;
       notes.status(status);
-      if (status >= 500)
-        notes.trouble('5xx', `autocannon, ${kind}: ${status} ${body.slice(0, 200)}`);
+      if (status >= 500) notes.serverError(`autocannon, ${kind}`, status, body);
       const states = status < 300 ? statesIn(body) : [];
       if (status < 300 && states.length === 0)
         notes.trouble('wrong', `autocannon, ${kind}: ${status} without an entity`);

@@ -13,6 +13,13 @@ export interface ProcessFigures {
   readonly hasFailed: boolean;
 }
 
+/** A moment of a rolling restart. */
+export interface RestartStep {
+  /** `a is asked to stop`. */
+  readonly what: string;
+  readonly atMs: number;
+}
+
 interface Running {
   readonly member: Member;
   readonly process: ServiceProcess;
@@ -61,14 +68,25 @@ export class Fleet {
     this.#announce(this.#members.map((each) => each.member));
   }
 
-  /** Stops each in turn, as a supervisor would, and goes on when the one that takes its place is ready. @param untilReady resolves when the balancer sends it connections. */
-  async roll(untilReady: (name: string) => Promise<void>): Promise<void> {
+  /**
+   * Stops each in turn, as a supervisor would, and goes on when the one that takes its place is ready.
+   * @param untilReady resolves when the balancer sends it connections.
+   * @returns what happened when, in order.
+   */
+  async roll(untilReady: (name: string) => Promise<void>): Promise<readonly RestartStep[]> {
+    const steps: RestartStep[] = [];
+    const step = (what: string) => steps.push({ what, atMs: Date.now() });
     for (const running of this.#members) {
       const { name } = running.member;
+      step(`${name} is asked to stop`);
       await this.#end(running);
+      step(`${name} is gone`);
       await this.add(`${name}'`);
+      step(`${name}' listens`);
       await untilReady(`${name}'`);
+      step(`${name}' is ready`);
     }
+    return steps;
   }
 
   /** Looks at memory and loops until `signal`; lets go of the log lines, which are many. */

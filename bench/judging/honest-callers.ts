@@ -129,7 +129,7 @@ export class HonestCallers {
     const { status, text } = reply;
     this.#notes.status(status);
     if (status < 500) this.#notes.latency(kind, ms);
-    else this.#notes.trouble('5xx', `${method} ${path}: ${status} ${text.slice(0, 200)}`);
+    else this.#notes.serverError(`${method} ${path}`, status, text);
   }
 
   async #read(send: (question: Question) => Promise<Reply>): Promise<void> {

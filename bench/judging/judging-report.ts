@@ -1,16 +1,17 @@
 import type { Floor } from '../floor.ts';
 import { floorLine, isMet } from '../floors.ts';
-import { isSound, type Judgement } from '../judge.ts';
+import type { Judgement } from '../judge.ts';
 import { quantile } from '../statistics.ts';
-import type { ProcessFigures } from './fleet.ts';
+import type { ProcessFigures, RestartStep } from './fleet.ts';
 import type { WrongAnswers } from './judge-answers.ts';
-import type { Phase, Told } from './told.ts';
+import { phases, type Phase, type Told, type Trouble } from './told.ts';
 
 /** A time in which processes were restarted, ms since 1970. */
 export interface RestartWindow {
   readonly phase: Phase;
   readonly fromMs: number;
   readonly toMs: number;
+  readonly steps: readonly RestartStep[];
 }
 
 /** Everything that was found. */
@@ -19,6 +20,8 @@ export interface JudgingRun {
   readonly hostile: Told;
   readonly restarts: readonly RestartWindow[];
   readonly processes: readonly ProcessFigures[];
+  /** Connections that met no process that was ready. */
+  readonly refused: number;
   readonly answers: WrongAnswers;
   readonly judgement: Judgement;
 }
@@ -44,6 +47,29 @@ export function latenciesOf(
   }
   kinds.set(openLoopKind, all);
   return kinds;
+}
+
+/** When a trouble came: its phase, and within a restart what had happened last. */
+export function momentOf({ phase, atMs }: Trouble, restarts: readonly RestartWindow[]): string {
+  const window = restarts.find(({ fromMs, toMs }) => atMs >= fromMs && atMs <= toMs);
+  if (window === undefined) return `${phase}, outside of restarts`;
+  const step = window.steps.findLast((each) => each.atMs <= atMs);
+  return `${phase}, restart: ${step?.what ?? 'begins'}`;
+}
+
+/** What honest callers should not have met, by kind and moment. Empty if there was nothing. */
+function troubleTable({ honest, restarts }: JudgingRun): readonly string[] {
+  const counts = new Map<string, number>();
+  const inOrder = honest.troubles.toSorted(
+    (a, b) => phases.indexOf(a.phase) - phases.indexOf(b.phase) || a.atMs - b.atMs,
+  );
+  for (const trouble of inOrder) {
+    const row = `${trouble.problem ?? trouble.kind} | ${momentOf(trouble, restarts)}`;
+    counts.set(row, (counts.get(row) ?? 0) + 1);
+  }
+  if (counts.size === 0) return [];
+  const rows = [...counts].map(([row, count]) => `| ${row} | ${count} |`);
+  return ['', '| honest callers met | when | times |', '|---|---|---|', ...rows, ''];
 }
 
 /** The table of times, statuses and processes. */
@@ -88,16 +114,17 @@ export function judgingTable(run: JudgingRun): string {
       ({ name, peakBytes, longestBlock: { wallMs, cpuMs }, hasFailed }) =>
         `API ${name}: peak ${mebibytes(peakBytes).toFixed(0)} MiB, longest block of the loop ${cpuMs.toFixed(0)} ms of processor time (${wallMs.toFixed(0)} ms of the wall)${hasFailed ? ', FAILED' : ''}`,
     ),
+    ...troubleTable(run),
     ...examplesOf(run),
     ...run.answers.examples,
     ...run.judgement.other,
   ].join('\n');
 }
 
-/** One line for each bound, and whether what may never happen did not happen: speed has no part in that. */
+/** One line for each bound, then what has none, then the verdict: passed if every bound is met. */
 export function judgingVerdicts(run: JudgingRun): {
   readonly lines: readonly string[];
-  readonly isSound: boolean;
+  readonly hasPassed: boolean;
 } {
   const { honest, restarts, processes, judgement } = run;
   const none = (name: string, measured: number): Floor => ({
@@ -116,7 +143,8 @@ export function judgingVerdicts(run: JudgingRun): {
   const inRestart = of5xx.filter(({ atMs }) =>
     restarts.some(({ fromMs, toMs }) => atMs >= fromMs && atMs <= toMs),
   ).length;
-  const truths: readonly Floor[] = [
+  const floors: readonly Floor[] = [
+    ...p99Floors(honest),
     none('wrong answers', wrong),
     none('broken answers to honest callers', broken),
     none('events lost', judgement.lost),
@@ -125,11 +153,8 @@ export function judgingVerdicts(run: JudgingRun): {
     none('records altered', judgement.altered),
     none('other findings of the history checker', judgement.other.length),
     none('processes that failed', processes.filter(({ hasFailed }) => hasFailed).length),
-  ];
-  const floors: readonly Floor[] = [
-    ...p99Floors(honest),
-    ...truths,
     none('requests of honest callers without an answer', noAnswer),
+    none('connections that met no process that was ready', run.refused),
     none(`5xx to honest callers in ${restarts.length} rolling restarts`, inRestart),
     {
       name: 'peak memory of a process of the API',
@@ -139,12 +164,19 @@ export function judgingVerdicts(run: JudgingRun): {
       unit: 'MiB',
     },
   ];
+  const missed = floors.filter((floor) => !isMet(floor));
+  const longest = Math.max(...processes.map(({ longestBlock }) => longestBlock.cpuMs));
   return {
     lines: [
       ...floors.map(floorLine),
       `found    5xx to honest callers outside of restarts: ${of5xx.length - inRestart}`,
+      `found    longest block of a loop: ${longest.toFixed(0)} ms of processor time`,
+      '',
+      missed.length === 0
+        ? 'PASSED: every bound is met'
+        : `FAILED: ${missed.length} of ${floors.length} bounds are not met (${missed.map(({ name }) => name).join('; ')})`,
     ],
-    isSound: isSound(judgement) && truths.every(isMet),
+    hasPassed: missed.length === 0,
   };
 }
 

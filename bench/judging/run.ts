@@ -32,8 +32,8 @@ import type { Phase, Told } from './told.ts';
 
 /**
  * `npm run bench:judging -- [--minutes N] [--rate N] [--hostile N] [--seed S]`: two processes of the API behind one address, honest callers for half of the time alone and for half of it beside hostile ones, a rolling
- * restart in each half, everything real; then every answer is compared with the rows, the events and the topics. Prints a table and a verdict for each bound. Exit code 1 for a wrong answer or a lost event, not
- * for speed.
+ * restart in each half, everything real; then every answer is compared with the rows, the events and the topics. Prints tables, whether each bound is met, and one verdict. Exit code 1 if any bound is not
+ * met.
  */
 const { values } = parseArgs({
   options: {
@@ -50,6 +50,8 @@ if (!(halfMs > 0) || !(ratePerSecond >= 3))
 const products = 2_000;
 const warmUpMs = Math.min(5_000, halfMs);
 const honestCallers = 8;
+/** Longest time until the last answers are there: where the machine is full, an open loop has many under way. */
+const drainMs = 600_000;
 const say = (what: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${what}`);
 
 const children: ChildProcess[] = [];
@@ -145,8 +147,8 @@ try {
     await delay(halfMs / 4);
     say('rolling restart');
     const fromMs = Date.now();
-    await fleet.roll(untilReady);
-    restarts.push({ phase, fromMs, toMs: Date.now() });
+    const steps = await fleet.roll(untilReady);
+    restarts.push({ phase, fromMs, toMs: Date.now(), steps });
     say('all processes are new');
     await over;
   };
@@ -208,8 +210,8 @@ try {
   await half('with');
   order({ stop: true });
   orderHostile({ stop: true });
-  const { told, bulk } = await heard(() => honest);
-  const toldHostile = await heard(() => hostile);
+  const { told, bulk } = await heard(() => honest, drainMs);
+  const toldHostile = await heard(() => hostile, drainMs);
   watching.abort();
   await watch;
   const processes = await fleet.close();
@@ -222,6 +224,7 @@ try {
     hostile: toldHostile,
     restarts,
     processes,
+    refused,
     answers: judgeAnswers(
       {
         writes: [hot, ...told.writes, ...toldHostile.writes],
@@ -239,7 +242,7 @@ try {
       }),
     ),
   };
-  const { lines, isSound } = judgingVerdicts(run);
+  const { lines, hasPassed } = judgingVerdicts(run);
   const { commit, cores, cpuModel, node } = await describeMachine('.');
   console.log(`# ${values.minutes} min, ${ratePerSecond} requests/s in an open loop beside autocannon at ${ratePerSecond * 2} reads/s and ${Math.ceil(ratePerSecond / 3)} creates/s, hostile callers × ${values.hostile}, seed ${values.seed}
 
@@ -252,11 +255,11 @@ autocannon: ${Object.entries(bulk)
       ([kind, { sent, answered, errors }]) =>
         `${sent} ${kind} sent, ${answered} answered, ${errors} errors of connections`,
     )
-    .join('; ')}; connections that no process took: ${refused}
+    .join('; ')}
 judged: ${run.judgement.committed} events, ${run.judgement.records} records, ${told.writes.length} honest and ${toldHostile.writes.length} hostile changes, ${told.shown.length} states that reads have shown
 
 ${lines.join('\n')}`);
-  process.exitCode = isSound ? 0 : 1;
+  process.exitCode = hasPassed ? 0 : 1;
 } finally {
   for (const child of children) if (child.connected) child.disconnect();
   await rm(folder, { recursive: true, force: true });

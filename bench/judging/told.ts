@@ -11,6 +11,22 @@ export interface Trouble {
   /** `wrong`: an answer that cannot be true. */
   readonly kind: '5xx' | 'no answer' | 'broken' | 'wrong';
   readonly what: string;
+  /** Of a 5xx, what it was: status, kind of problem and first sentence of its detail. */
+  readonly problem?: string;
+}
+
+/** A 5xx in a few words, the same for all of a kind: `503 overloaded: Too many requests wait for the database`. */
+export function problemOf(status: number, text: string): string {
+  let said: { readonly type?: unknown; readonly detail?: unknown };
+  try {
+    said = JSON.parse(text) as typeof said;
+  } catch {
+    return `${status}, not a problem`;
+  }
+  const [type, detail] = [said.type, said.detail].map((each) =>
+    typeof each === 'string' ? each : '',
+  );
+  return `${status} ${type?.split('/').at(-1)}: ${detail?.split(/\.(\s|$)/)[0]}`;
 }
 
 /** What one process of callers was told, as it is sent to the judge. */
@@ -22,7 +38,7 @@ export interface Told {
   readonly latencies: Readonly<Record<string, readonly number[]>>;
   /** Answers by `phase: status`; `closed idle`, `no answer` and `broken` among them. */
   readonly statuses: Readonly<Record<string, number>>;
-  /** The first thousand. */
+  /** The first ten thousand. */
   readonly troubles: readonly Trouble[];
 }
 
@@ -49,8 +65,18 @@ export class Notes {
   }
 
   trouble(kind: Trouble['kind'], what: string): void {
-    if (this.#troubles.length < 1_000)
-      this.#troubles.push({ atMs: Date.now(), phase: this.phase, kind, what });
+    this.#keep({ kind, what });
+  }
+
+  /** An answer of 500 or more. @param what was asked. */
+  serverError(what: string, status: number, text: string): void {
+    const problem = problemOf(status, text);
+    this.#keep({ kind: '5xx', what: `${what}: ${status} ${text.slice(0, 200)}`, problem });
+  }
+
+  #keep(trouble: Omit<Trouble, 'atMs' | 'phase'>): void {
+    if (this.#troubles.length < 10_000)
+      this.#troubles.push({ atMs: Date.now(), phase: this.phase, ...trouble });
   }
 
   get told(): Told {
