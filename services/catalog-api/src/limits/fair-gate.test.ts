@@ -51,6 +51,27 @@ describe('the gate', () => {
     expect(gate.runningCount).toBe(0);
   });
 
+  it('has room in a line that one caller has filled: the last of those who have the most in it gives way', async () => {
+    const gate = gateOf({ capacity: 1, perCaller: 1, maxWaiting: 4 });
+    const admitted: string[] = [];
+    const leave = gate.enter('first') as () => void;
+    const [greedy, later, last] = ['greedy', 'greedy', 'greedy'].map((name) => gate.enter(name));
+    const other = gate.enter('other');
+    const modest = entering(gate, 'modest', admitted);
+    await expect(last).rejects.toMatchObject({ code: 'OVERLOADED' });
+    const another = entering(gate, 'another', admitted);
+    await expect(later).rejects.toMatchObject({ code: 'OVERLOADED' });
+    // Who would have as many as anybody is refused himself.
+    expect(() => gate.enter('too late')).toThrow(
+      expect.objectContaining({ code: 'OVERLOADED' }) as Error,
+    );
+    expect(gate.waitingCount).toBe(4);
+    leave();
+    for (const next of [greedy, other, modest, another]) (await next)?.();
+    expect(admitted).toEqual(['modest', 'another']);
+    expect([gate.waitingCount, gate.runningCount]).toEqual([0, 0]);
+  });
+
   it('admits everybody in the end, never more than it may, and forgets nobody’s place', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -2,6 +2,8 @@ import { ApiError } from '../errors.ts';
 
 interface Waiter {
   readonly admit: () => void;
+  /** Takes it out of the line. */
+  readonly refuse: () => void;
   /** Counts up over all callers: who has waited longest has the lowest. */
   readonly turn: number;
 }
@@ -17,7 +19,7 @@ export interface FairGateOptions {
   readonly capacity: number;
   /** Most of one caller. Below `capacity`, so that whatever one does, others find a place. */
   readonly perCaller: number;
-  /** Most requests that wait, of all callers. */
+  /** Most requests that wait, of all callers. Who comes beyond it is refused, or takes the place of the last one of a caller who has more in the line than he. */
   readonly maxWaiting: number;
   /** Longest wait. */
   readonly waitMs: number;
@@ -49,7 +51,7 @@ export class FairGate {
 
   /**
    * Resolves when the caller's request may run, with what must be called once it has; at once, without a promise, where there is a place.
-   * @throws ApiError OVERLOADED when the line is full or the wait too long.
+   * @throws ApiError OVERLOADED when the line is full, the wait too long, or the place in a full line went to a caller with fewer.
    */
   enter(name: string): (() => void) | Promise<() => void> {
     const { capacity, perCaller, maxWaiting, waitMs } = this.#options;
@@ -58,7 +60,7 @@ export class FairGate {
       this.#callers.set(name, caller);
       return this.#start(name, caller);
     }
-    if (this.#waiting >= maxWaiting) throw overloaded();
+    if (this.#waiting >= maxWaiting && !this.#makeRoomFor(caller)) throw overloaded();
     this.#callers.set(name, caller);
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
@@ -67,16 +69,28 @@ export class FairGate {
           clearTimeout(timer);
           resolve(this.#start(name, caller));
         },
+        refuse: () => {
+          clearTimeout(timer);
+          caller.waiting.splice(caller.waiting.indexOf(waiter), 1);
+          this.#waiting -= 1;
+          this.#forget(name, caller);
+          reject(overloaded());
+        },
       };
-      const timer = setTimeout(() => {
-        caller.waiting.splice(caller.waiting.indexOf(waiter), 1);
-        this.#waiting -= 1;
-        this.#forget(name, caller);
-        reject(overloaded());
-      }, waitMs);
+      const timer = setTimeout(waiter.refuse, waitMs);
       caller.waiting.push(waiter);
       this.#waiting += 1;
     });
+  }
+
+  /** @returns whether somebody with more in the line than this caller would have gave way. */
+  #makeRoomFor(newcomer: Caller): boolean {
+    let largest = newcomer;
+    for (const caller of this.#callers.values())
+      if (caller.waiting.length > largest.waiting.length) largest = caller;
+    if (largest.waiting.length <= newcomer.waiting.length + 1) return false;
+    largest.waiting.at(-1)?.refuse();
+    return true;
   }
 
   #start(name: string, caller: Caller): () => void {
