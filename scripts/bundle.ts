@@ -1,3 +1,5 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { basename } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
 /** What is bundled: workspaces with their entry points. */
@@ -25,18 +27,30 @@ export const npmStaysOutside: Plugin = {
  */
 export async function bundle(workspaces: readonly BundledWorkspace[]): Promise<void> {
   for (const workspace of workspaces) {
-    await build({
+    const { metafile } = await build({
       entryPoints: bundled[workspace].map((entry) => `${workspace}/${entry}`),
       outdir: `${workspace}/dist`,
       bundle: true,
+      // What is imported when it is needed stays a file of its own, read when it is needed.
+      splitting: true,
       platform: 'node',
       target: 'node20',
       format: 'esm',
       sourcemap: true,
+      metafile: true,
       logLevel: 'warning',
       plugins: [npmStaysOutside],
     });
+    removeOthers(
+      `${workspace}/dist`,
+      new Set(Object.keys(metafile.outputs).map((file) => basename(file))),
+    );
   }
+}
+
+/** Parts of earlier builds have other names; they go once the new ones are there, so that no start meets a gap. */
+function removeOthers(folder: string, built: ReadonlySet<string>): void {
+  for (const name of readdirSync(folder)) if (!built.has(name)) rmSync(`${folder}/${name}`);
 }
 
 export const isBundled = (workspace: string): workspace is BundledWorkspace =>

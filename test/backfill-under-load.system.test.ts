@@ -5,7 +5,6 @@ import { categoryTable, storedCategory } from '@outbound/schemas';
 import { eq } from 'drizzle-orm';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { addBackfill } from '../packages/cli/src/backfill/backfill-verb.ts';
 import { outbound } from '../packages/cli/src/test-support/outbound.ts';
 import { eventually } from './support/eventually.ts';
 import { judgePipeline } from './support/judge-pipeline.ts';
@@ -114,7 +113,6 @@ test('a table that never had events fills its topics while writers go on, over a
 
   const resumed = await outbound(['--json', 'backfill', 'category', '--resume', '--yes'], {
     env,
-    verbs: [addBackfill],
   });
   expect(resumed, resumed.err).toMatchObject({ code: 0 });
   const counts = resumed.json()[0] as { snapshots: number; deletions: number; elapsedMs: number };

@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import { readTopics } from '@outbound/consumer';
 import { eventTypes } from '@outbound/schemas';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { addDeadLetters } from '../packages/cli/src/dead-letters/dead-letters-verb.ts';
-import { addStatus } from '../packages/cli/src/status/status-verb.ts';
 import { outbound } from '../packages/cli/src/test-support/outbound.ts';
 import { EntityWriter } from './support/entity-writer.ts';
 import { eventually } from './support/eventually.ts';
@@ -65,7 +63,6 @@ async function deadLetters(...argv: readonly string[]) {
       OUTBOUND_TOPIC_PREFIX: pipeline.topicPrefix,
       OUTBOUND_SLOT: pipeline.slot,
     },
-    verbs: [addDeadLetters, addStatus],
   });
 }
 

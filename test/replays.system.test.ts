@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newTopic } from '../packages/cli/src/kafka/test-support/kafka-topics.ts';
-import { addReplay } from '../packages/cli/src/replay/replay-verb.ts';
 import { outbound } from '../packages/cli/src/test-support/outbound.ts';
 import { EntityWriter } from './support/entity-writer.ts';
 import { eventually } from './support/eventually.ts';
@@ -42,7 +41,6 @@ async function replay(...argv: readonly string[]) {
       OUTBOUND_TOPIC_PREFIX: pipeline.topicPrefix,
       OUTBOUND_SLOT: pipeline.slot,
     },
-    verbs: [addReplay],
   });
 }
 

@@ -12,7 +12,7 @@ import {
 import { eventTypes } from '@outbound/schemas';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../packages/cli/src/run-cli.ts';
-import { addSchemas } from '../packages/cli/src/schemas/schemas-verb.ts';
+import { verbs } from '../packages/cli/src/verbs.ts';
 import { schemaChangeCases } from '../packages/contract/src/compatibility/test-support/schema-change-cases.ts';
 import { startSchemaRegistry, type RegistryProcess } from './support/schema-registry.ts';
 import { EntityWriter } from './support/entity-writer.ts';
@@ -94,7 +94,7 @@ describe('a schema registry', () => {
           signal: new AbortController().signal,
           version: '0',
         },
-        [addSchemas],
+        verbs,
       );
     expect(await publish('--dry-run')).toBe(0);
     expect(outputs.pop()).toContain('"id":null');

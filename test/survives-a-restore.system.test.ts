@@ -3,7 +3,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { addRecover } from '../packages/cli/src/recover/recover-verb.ts';
 import { outbound } from '../packages/cli/src/test-support/outbound.ts';
 import { verbs } from '../packages/cli/src/verbs.ts';
 import { eventually } from './support/eventually.ts';
@@ -121,7 +120,6 @@ describe.each([18, 15] as const)('a data directory that was brought back, Postgr
     const ids = await created(pipeline, 20);
     const recovered = await outbound(['--json', 'recover', '--force', '--yes'], {
       env: env(),
-      verbs: [addRecover],
     });
     expect(recovered, recovered.err).toMatchObject({ code: 0 });
     expect(recovered.json()[0]).toMatchObject({ emitted: 20 });

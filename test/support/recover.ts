@@ -1,4 +1,3 @@
-import { addRecover } from '../../packages/cli/src/recover/recover-verb.ts';
 import { outbound } from '../../packages/cli/src/test-support/outbound.ts';
 import type { TestPipeline } from './test-pipeline.ts';
 import { urlAs } from './test-stack.ts';
@@ -29,7 +28,6 @@ export async function recover(
       OUTBOUND_SLOT: pipeline.slot,
       ...env,
     },
-    verbs: [addRecover],
   });
   return { ...run, answer: () => run.json()[0] as RecoverAnswer };
 }

@@ -1,11 +1,12 @@
-import { kafkaSettings, postgresUrlSetting, walBudgetSettings } from '@outbound/service-kit';
+import {
+  kafkaSettings,
+  postgresUrlSetting,
+  readConfig,
+  walBudgetSettings,
+  type Environment,
+} from '@outbound/service-kit';
 import { z } from 'zod';
-
-/** Prefix of every setting of the command line in the environment. */
-export const cliPrefix = 'OUTBOUND_';
-
-/** Variables with the prefix that belong to the local stack. */
-export const foreignPrefixes = ['OUTBOUND_STACK', 'OUTBOUND_DATA_DIR'] as const;
+import { cliPrefix, foreignPrefixes } from './cli-prefix.ts';
 
 /**
  * `fetch` takes no URL with a login, and neither the API nor the admin port wants one there; so what would be a secret
@@ -73,3 +74,7 @@ export const cliSchema = z.object({
 });
 
 export type CliSettings = Readonly<z.output<typeof cliSchema>>;
+
+/** The settings that the environment has. @throws PipelineError CONFIG_INVALID with everything that is wrong in it. */
+export const readCliSettings = (env: Environment): CliSettings =>
+  readConfig(cliPrefix, cliSchema, env, { otherPrefixes: foreignPrefixes });

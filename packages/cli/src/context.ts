@@ -12,7 +12,8 @@ import {
   type KafkaConnection,
 } from '@outbound/service-kit';
 import pg from 'pg';
-import { cliPrefix, type CliSettings } from './cli-settings.ts';
+import { cliPrefix } from './cli-prefix.ts';
+import type { CliSettings } from './cli-settings.ts';
 import { confirm } from './console/confirm.ts';
 import type { Output } from './console/output.ts';
 import { CliError, exitCodes } from './exit-codes.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import type { Environment } from '@outbound/service-kit';
-import { cliPrefix, foreignPrefixes } from './cli-settings.ts';
+import { cliPrefix, foreignPrefixes } from './cli-prefix.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 
 /**

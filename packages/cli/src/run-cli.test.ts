@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CliError, exitCodes } from './exit-codes.ts';
 import { outbound } from './test-support/outbound.ts';
-import type { AddVerb } from './verb.ts';
+import type { AddVerb, ListedVerb } from './verb.ts';
+import { verbs as allVerbs } from './verbs.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -15,10 +17,9 @@ beforeEach(async () => {
 afterEach(async () => rm(folder, { recursive: true, force: true }));
 
 /** A verb that shows what it was given. */
-const show: AddVerb = (program, bind) =>
-  program
-    .command('show [what]')
-    .description('shows settings')
+const show: AddVerb = (verb, bind) =>
+  verb
+    .argument('[what]')
     .option('--fail')
     .action(
       bind((context, what: string | undefined, { fail }: { fail?: boolean }) => {
@@ -32,7 +33,13 @@ const show: AddVerb = (program, bind) =>
         return Promise.resolve(exitCodes.done);
       }),
     );
-const verbs = [show];
+const listed = (name: string, verb: AddVerb, usage = ''): ListedVerb => ({
+  name,
+  usage,
+  description: `${name}s settings`,
+  load: () => Promise.resolve(verb),
+});
+const verbs = [listed('show', show, '[what]')];
 
 describe('the command line', () => {
   test('--help goes to standard output and names verbs, settings and exit codes', async () => {
@@ -128,15 +135,17 @@ describe('the command line', () => {
 
   test('what is interrupted ends with 130 and says nothing', async () => {
     const stop = new AbortController();
-    const waiting: AddVerb = (program, bind) =>
-      program.command('wait').action(
+    const waiting: AddVerb = (verb, bind) =>
+      verb.action(
         bind(({ signal }) => {
           stop.abort();
           signal.throwIfAborted();
           return Promise.resolve(exitCodes.done);
         }),
       );
-    expect(await outbound(['wait'], { verbs: [waiting], signal: stop.signal })).toMatchObject({
+    expect(
+      await outbound(['wait'], { verbs: [listed('wait', waiting)], signal: stop.signal }),
+    ).toMatchObject({
       code: 130,
       err: '',
     });
@@ -144,30 +153,60 @@ describe('the command line', () => {
 
   test('what a verb opened is closed however it ends, the last thing first', async () => {
     const closed: string[] = [];
-    const opening: AddVerb = (program, bind) =>
-      program.command('open').action(
+    const opening: AddVerb = (verb, bind) =>
+      verb.action(
         bind((context) => {
           for (const name of ['first', 'second'])
             context.onClose(() => Promise.resolve(closed.push(name)));
           throw new CliError('NOT_TODAY', 'no');
         }),
       );
-    expect((await outbound(['open'], { verbs: [opening] })).code).toBe(1);
+    expect((await outbound(['open'], { verbs: [listed('open', opening)] })).code).toBe(1);
     expect(closed).toEqual(['second', 'first']);
   });
 
   test('a missing setting is named with its option', async () => {
-    const asking: AddVerb = (program, bind) =>
-      program.command('ask').action(
+    const asking: AddVerb = (verb, bind) =>
+      verb.action(
         bind((context) => {
           context.kafka();
           return Promise.resolve(exitCodes.done);
         }),
       );
-    expect(await outbound(['ask'], { verbs: [asking] })).toMatchObject({
+    expect(await outbound(['ask'], { verbs: [listed('ask', asking)] })).toMatchObject({
       code: 2,
       err: 'outbound: SETTING_MISSING: OUTBOUND_KAFKA_BROKERS is not set: set it, or say --brokers (outbound --help)\n',
     });
+  });
+});
+
+describe('the list of verbs', () => {
+  test('says of each verb what its module declares', async () => {
+    for (const { name, usage, load } of allVerbs) {
+      const declared = new Command(name);
+      (await load())(declared, () => () => Promise.resolve());
+      expect({ name, usage: declared.usage().replace('[options]', '').trim() }).toEqual({
+        name,
+        usage,
+      });
+    }
+  }, 120_000);
+
+  test('loads the verb that is asked for, and no other', async () => {
+    const loaded: string[] = [];
+    const done: AddVerb = (verb, bind) => verb.action(bind(() => Promise.resolve(exitCodes.done)));
+    const lazily = ['one', 'two'].map((name) => ({
+      ...listed(name, done),
+      load: () => {
+        loaded.push(name);
+        return Promise.resolve(done);
+      },
+    }));
+    expect((await outbound(['--help'], { verbs: lazily })).out).toContain('ones settings');
+    expect((await outbound(['tow'], { verbs: lazily })).err).toContain('two');
+    expect(loaded).toEqual([]);
+    expect((await outbound(['--slot', 'x', 'two'], { verbs: lazily })).code).toBe(0);
+    expect(loaded).toEqual(['two']);
   });
 });
 
@@ -255,14 +294,15 @@ describe('as a process', () => {
     await writeFile(
       entry,
       `import { verbs } from ${JSON.stringify(join(import.meta.dirname, 'verbs.ts'))};
-       verbs.push((program, bind) => program.command('count').action(bind(async ({ output, signal }) => {
+       const count = (verb, bind) => verb.action(bind(async ({ output, signal }) => {
          for (let count = 0; !signal.aborted; count++) {
            output.answer(count, String(count));
            await new Promise((resolve) => setImmediate(resolve));
          }
          signal.throwIfAborted();
          return 0;
-       })));
+       }));
+       verbs.push({ name: 'count', usage: '', description: 'counts', load: async () => count });
        await import(${JSON.stringify(main)});`,
     );
     return spawn(process.execPath, ['--import', 'tsx', entry, 'count'], {

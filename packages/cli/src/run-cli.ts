@@ -1,14 +1,13 @@
 import { existsSync } from 'node:fs';
-import { readConfig, type Environment } from '@outbound/service-kit';
+import type { Environment } from '@outbound/service-kit';
 import { Command, CommanderError, Option } from 'commander';
-import { cliPrefix, cliSchema, foreignPrefixes } from './cli-settings.ts';
+import { cliPrefix } from './cli-prefix.ts';
 import { Output, type TextStream } from './console/output.ts';
-import { CliContext } from './context.ts';
 import { hasSettings, overFile, readEnvFile } from './env-file.ts';
 import { CliError, exitCodes, type ExitCode } from './exit-codes.ts';
 import { safeText } from './records/safe-text.ts';
 import { toldError } from './told-error.ts';
-import type { AddVerb, Bind } from './verb.ts';
+import type { Bind, ListedVerb } from './verb.ts';
 
 type GlobalOptions = Readonly<Record<string, string | boolean | undefined>>;
 
@@ -40,7 +39,7 @@ export interface CliHost {
  * `code` and
  * `message` with --json), never a stack; `OUTBOUND_*` settings that do not exist are refused.
  */
-export async function runCli(host: CliHost, verbs: readonly AddVerb[]): Promise<ExitCode> {
+export async function runCli(host: CliHost, verbs: readonly ListedVerb[]): Promise<ExitCode> {
   let exitCode: ExitCode = exitCodes.done;
   // Looked for by hand, because a command line that cannot be parsed has to be answered in the same form.
   const isJson = host.argv.slice(0, endOfOptions(host.argv)).includes('--json');
@@ -56,8 +55,13 @@ export async function runCli(host: CliHost, verbs: readonly AddVerb[]): Promise<
         noColor: Boolean(host.env['NO_COLOR']),
       });
       const env = settingsEnvironment(host, options, output);
+      // Loaded here, because what a verb stands on takes most of the time that a start takes.
+      const [{ readCliSettings }, { CliContext }] = await Promise.all([
+        import('./cli-settings.ts'),
+        import('./context.ts'),
+      ]);
       const context = new CliContext({
-        settings: readConfig(cliPrefix, cliSchema, env, { otherPrefixes: foreignPrefixes }),
+        settings: readCliSettings(env),
         output,
         signal: host.signal,
         env,
@@ -68,7 +72,7 @@ export async function runCli(host: CliHost, verbs: readonly AddVerb[]): Promise<
         await context.close();
       }
     };
-  for (const add of verbs) add(program, bind);
+  await addVerbs(program, { verbs, bind, isWanted: (name) => host.argv.includes(name) });
   try {
     await program.parseAsync([...host.argv], { from: 'user' });
     return exitCode;
@@ -118,6 +122,25 @@ export function createProgram(
       .join(', ')}.`,
   );
   return program;
+}
+
+/**
+ * Adds every verb to the program in the order of the list. One that is not wanted is listed only: it has its name,
+ * arguments and description, and runs nothing.
+ */
+export async function addVerbs(
+  program: Command,
+  parts: {
+    readonly verbs: readonly ListedVerb[];
+    readonly bind: Bind;
+    readonly isWanted: (name: string) => boolean;
+  },
+): Promise<void> {
+  for (const { name, usage, description, load } of parts.verbs) {
+    const verb = program.command(name).description(description);
+    if (parts.isWanted(name)) (await load())(verb, parts.bind);
+    else verb.usage(usage);
+  }
 }
 
 /** Where `--` stands, or the end: what comes after it is no option. */

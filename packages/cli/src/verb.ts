@@ -13,5 +13,15 @@ export type Bind = <Arguments extends readonly unknown[]>(
   run: RunVerb<Arguments>,
 ) => (...parameters: Arguments) => Promise<void>;
 
-/** Adds one verb to the program: its name, arguments, options and help, and what it runs. */
-export type AddVerb = (program: Command, bind: Bind) => void;
+/** Gives a verb its arguments, options and help, and what it runs; its name and description are in the list of verbs. */
+export type AddVerb = (verb: Command, bind: Bind) => void;
+
+/** A verb as the help lists it, without what it runs. */
+export interface ListedVerb {
+  readonly name: string;
+  /** Its arguments as commander writes them, without `[options]`; a test holds it to what the verb declares. */
+  readonly usage: string;
+  readonly description: string;
+  /** Its module, with everything that the verb needs to run. */
+  readonly load: () => Promise<AddVerb>;
+}

@@ -1,7 +1,7 @@
 import { loadEventTypes, type EventTypeRegistry } from '@outbound/contract';
 import { eventTypes as builtIn } from '@outbound/schemas';
 import type { CliContext } from '../context.ts';
-import { cliPrefix } from '../cli-settings.ts';
+import { cliPrefix } from '../cli-prefix.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { AddVerb } from '../verb.ts';
 import { aclArguments, aclsScript, defaultPrincipals } from './acls-script.ts';
@@ -20,12 +20,8 @@ interface Options {
 const collect = (text: string, before: readonly string[] = []) => [...before, text];
 
 /** `outbound acls`: the rights in Kafka that the declared event types need, as a script for Kafka's own tool. Asks nobody. */
-export const addAcls: AddVerb = (program, bind) => {
-  program
-    .command('acls')
-    .description(
-      'print the least rights in Kafka of relay, provision, operator and a consumer, as a script for kafka-acls.sh',
-    )
+export const addAcls: AddVerb = (verb, bind) => {
+  verb
     .option('--relay <principal>', 'who the relay is', defaultPrincipals.relay)
     .option('--provision <principal>', 'who makes topics', defaultPrincipals.provision)
     .option('--operator <principal>', 'who uses this command line', defaultPrincipals.operator)

@@ -41,12 +41,8 @@ const noteEveryMs = 2000;
 /**
  * `outbound backfill AGGREGATE`: emits what the entities are now, through the outbox, while everything else goes on.
  */
-export const addBackfill: AddVerb = (program, bind) => {
-  program
-    .command('backfill')
-    .description(
-      'emit the current state of entities again (S events; D for deleted rows), through the outbox and under the row lock, while writers go on',
-    )
+export const addBackfill: AddVerb = (verb, bind) => {
+  verb
     .argument('<aggregate>', [...storedAggregates.keys()].join(', '))
     .option('--from-id <id>', 'from this id on')
     .option('--to-id <id>', 'up to this id')

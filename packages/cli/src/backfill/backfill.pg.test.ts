@@ -4,7 +4,6 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { migrateDatabase } from '../../../../services/catalog-api/src/migrations/migrate-database.ts';
 import { eventually } from '../../../../test/support/eventually.ts';
 import { outbound } from '../test-support/outbound.ts';
-import { addBackfill } from './backfill-verb.ts';
 
 let server: PostgresServer;
 let admin: pg.Pool;
@@ -34,7 +33,6 @@ beforeEach(async () => {
 const run = (argv: readonly string[], signal?: AbortSignal) =>
   outbound(['--json', 'backfill', ...argv], {
     env,
-    verbs: [addBackfill],
     ...(signal ? { signal } : {}),
   });
 const emitted = async () => {

@@ -34,12 +34,7 @@ interface Options extends LetterFilter {
  * `outbound dead-letters list|show|redrive|discard`: what the relay could not publish, or with `--topic` what consumers
  * could not handle, and the way back.
  */
-export const addDeadLetters: AddVerb = (program, bind) => {
-  const verb = program
-    .command('dead-letters')
-    .description(
-      'what the relay could not publish, or a consumer not handle (--topic): see it, send it again in order, or give it up',
-    );
+export const addDeadLetters: AddVerb = (verb, bind) => {
   const filtered = (name: string, description: string) =>
     verb
       .command(name)

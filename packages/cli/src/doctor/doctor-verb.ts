@@ -2,7 +2,7 @@ import { referenceChecks } from './reference-checks.ts';
 import { declaredTopics } from '@outbound/contract';
 import { walBudget } from '@outbound/service-kit';
 import type pg from 'pg';
-import { cliPrefix } from '../cli-settings.ts';
+import { cliPrefix } from '../cli-prefix.ts';
 import type { CliContext } from '../context.ts';
 import { exitCodes, type ExitCode } from '../exit-codes.ts';
 import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
@@ -21,12 +21,8 @@ import { judgeMigrations, migrationFiles, type Migration } from './migration-che
 import { judgeRetainedLog } from './wal-check.ts';
 
 /** `outbound doctor`: everything that commonly is not as it should be, each with its cure. */
-export const addDoctor: AddVerb = (program, bind) => {
-  program
-    .command('doctor')
-    .description(
-      'look at the machine, Postgres, Kafka, the API and the relay, and say how to cure what is wrong (exit code 3 if there is a fault)',
-    )
+export const addDoctor: AddVerb = (verb, bind) => {
+  verb
     .option('--migrations <directory>', 'SQL files to compare the database with', 'migrations')
     .action(bind((context, { migrations }: { migrations: string }) => doctor(context, migrations)));
 };

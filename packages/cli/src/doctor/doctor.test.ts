@@ -7,7 +7,7 @@ import { declaredTopic, planTopics, stateRoute } from '@outbound/contract';
 import { afterEach, describe, expect, test } from 'vitest';
 import { outbound } from '../test-support/outbound.ts';
 import { advertisedBrokers, splitAddress } from './advertised-brokers.ts';
-import { addDoctor, judgeHistory, judgeHttp } from './doctor-verb.ts';
+import { judgeHistory, judgeHttp } from './doctor-verb.ts';
 import { judgeAdvertised, judgeBootstrap, judgeTopics } from './kafka-checks.ts';
 import { judgeJava, judgeNode, judgePorts } from './machine-checks.ts';
 import { judgeMigrations, migrationFiles } from './migration-checks.ts';
@@ -74,9 +74,7 @@ describe('Kafka', () => {
   test('that answers and sends its clients nowhere is the classic fault, with its cure', async () => {
     // .invalid never resolves (RFC 2606).
     const address = await fakeBroker('kafka.invalid', 9092);
-    const { code, json } = await outbound(['doctor', '--json', '--brokers', address], {
-      verbs: [addDoctor],
-    });
+    const { code, json } = await outbound(['doctor', '--json', '--brokers', address], {});
     expect(code).toBe(3);
     const [{ findings }] = json() as [{ findings: { check: string }[] }];
     expect(findings).toContainEqual({
@@ -171,7 +169,7 @@ describe('the machine', () => {
 });
 
 test('without settings nothing is called good that was not looked at', async () => {
-  const { code, json } = await outbound(['doctor', '--json'], { verbs: [addDoctor] });
+  const { code, json } = await outbound(['doctor', '--json']);
   expect(code).toBe(0);
   const [{ unknown, findings }] = json() as [{ unknown: number; findings: unknown[] }];
   expect(unknown).toBe(4);
@@ -184,16 +182,13 @@ test('without settings nothing is called good that was not looked at', async () 
 });
 
 test('a server that is not there is a fault with its cure, and its password is not shown', async () => {
-  const { code, out } = await outbound(
-    [
-      'doctor',
-      '--database-url',
-      'postgres://me:hidden@127.0.0.1:1/catalog',
-      '--api-url',
-      'http://127.0.0.1:2',
-    ],
-    { verbs: [addDoctor] },
-  );
+  const { code, out } = await outbound([
+    'doctor',
+    '--database-url',
+    'postgres://me:hidden@127.0.0.1:1/catalog',
+    '--api-url',
+    'http://127.0.0.1:2',
+  ]);
   expect(code).toBe(3);
   expect(out).toMatch(/FAULT +postgres: the database does not answer .*ECONNREFUSED/);
   expect(out).toMatch(

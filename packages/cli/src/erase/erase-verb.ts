@@ -39,12 +39,8 @@ interface Job {
 }
 
 /** `outbound erase AGGREGATE ID`: an entity's data is gone from wherever the pipeline has it, or says when it will be. */
-export const addErase: AddVerb = (program, bind) => {
-  program
-    .command('erase')
-    .description(
-      "erase an entity's data: from its row (id and version stay), the outbox, kept answers and dead letters now, from the topics by their deadlines; the deletion is published like every change",
-    )
+export const addErase: AddVerb = (verb, bind) => {
+  verb
     .argument('<aggregate>', [...storedAggregates.keys()].join(', '))
     .argument('<id>', 'its id')
     .option(

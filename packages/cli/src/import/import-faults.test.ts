@@ -8,7 +8,6 @@ import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { outbound } from '../test-support/outbound.ts';
-import { addImport } from './import-verb.ts';
 
 let folder: string;
 let server: Server;
@@ -41,7 +40,7 @@ async function importing(name: string, content: string | Buffer) {
   const file = join(folder, name);
   await writeFile(file, content);
   const argv = ['import', file, '--into', 'products', '--batch', '4', '--parallel', '1'];
-  const ended = await outbound(argv, { verbs: [addImport], env: { OUTBOUND_API_URL: url } });
+  const ended = await outbound(argv, { env: { OUTBOUND_API_URL: url } });
   return { file, ...ended };
 }
 const rows = (count: number, cell: (row: number) => string = String) =>

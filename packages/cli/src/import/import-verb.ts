@@ -48,13 +48,9 @@ const maxChunkChars = 2_000_000;
 const plainIntervalMs = 10_000;
 
 /** `outbound import FILE --into products`: rows of a file through the API's batch route, every row once. */
-export const addImport: AddVerb = (program, bind) => {
-  program
-    .command('import <file>')
-    .description(
-      'create entities from a CSV or NDJSON file through the API; a run that broke off goes on with --resume, ' +
-        'and a repeated one creates nothing twice',
-    )
+export const addImport: AddVerb = (verb, bind) => {
+  verb
+    .argument('<file>')
     .addOption(
       new Option('--into <what>', 'what the rows become')
         .choices([...importTargets.keys()])

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { outbound } from '../test-support/outbound.ts';
-import { addImport } from './import-verb.ts';
 
 interface Call {
   readonly path: string;
@@ -77,7 +76,6 @@ afterEach(async () => {
 
 const run = (args: readonly string[] = [], signal?: AbortSignal, url = apiUrl) =>
   outbound(['import', file, '--into', 'products', '--batch', '4', '--parallel', '1', ...args], {
-    verbs: [addImport],
     env: { OUTBOUND_API_URL: url },
     ...(signal && { signal }),
   });
@@ -316,7 +314,6 @@ describe('an import', () => {
 
   test('shows progress on a terminal, over one line', async () => {
     const { err } = await outbound(['import', file, '--into', 'products', '--api-url', apiUrl], {
-      verbs: [addImport],
       isTTY: true,
     });
     expect(err.endsWith('10 rows · 10 created · 0 refused · 100 %\r\u001b[K')).toBe(true);
@@ -329,7 +326,7 @@ test('a member of NDJSON that becomes nothing is a refused row, and its name is 
   const importIt = (...more: string[]) =>
     outbound(
       ['import', ndjson, '--into', 'products', '--map', 'name=title', '--dry-run', ...more],
-      { verbs: [addImport], env: {} },
+      { env: {} },
     );
   expect(await importIt()).toMatchObject({
     code: 3,

@@ -28,10 +28,8 @@ interface Reading {
 }
 
 /** `outbound latest TOPIC [KEY…]`: the current value of each key of a compacted topic. */
-export const addLatest: AddVerb = (program, bind) => {
-  program
-    .command('latest')
-    .description('show the current value of each key of a compacted topic')
+export const addLatest: AddVerb = (verb, bind) => {
+  verb
     .argument('<topic>', 'a compacted topic')
     .argument('[keys...]', 'only these keys; only their partitions are read')
     .option('--deleted', 'the deleted keys instead, as long as their tombstones are kept')

@@ -23,10 +23,8 @@ interface Options extends TargetOptions {
 }
 
 /** `outbound rebuild TOPIC --into …`: the latest state of each key of a compacted topic, put somewhere. */
-export const addRebuild: AddVerb = (program, bind) => {
-  program
-    .command('rebuild')
-    .description('build the state of a compacted topic in a table, a file or memory')
+export const addRebuild: AddVerb = (verb, bind) => {
+  verb
     .argument('<topic>', 'a compacted topic')
     .addOption(
       new Option('--into <target>', 'where the state goes; memory only measures')

@@ -51,12 +51,8 @@ interface Options {
  * A compacted topic: what comes again for an entity ends with its newest version, so its last record is the newest
  * (I4).
  */
-export const addRecover: AddVerb = (program, bind) => {
-  program
-    .command('recover')
-    .description(
-      'after a lost or dropped slot: a new slot, and everything that is committed and not in Kafka is published by the next relay, in order',
-    )
+export const addRecover: AddVerb = (verb, bind) => {
+  verb
     .option('--force', 'also if the slot looks sound or was never recorded')
     .option(
       '--failover',

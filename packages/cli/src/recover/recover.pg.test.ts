@@ -10,7 +10,6 @@ import {
   prepareBacklog,
   type Backlog,
 } from './backlog.ts';
-import { addRecover } from './recover-verb.ts';
 import { storedHere } from './uncovered.ts';
 import { eventually } from '../../../../test/support/eventually.ts';
 import { outbound } from '../test-support/outbound.ts';
@@ -287,7 +286,6 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
   const runVerb = (...options: readonly string[]) =>
     outbound(['--json', 'recover', '--yes', ...options], {
       env: { OUTBOUND_DATABASE_URL: operatorUrl, OUTBOUND_SLOT: slot },
-      verbs: [addRecover],
     });
 
   test('the slot can follow a failover, from Postgres 17 on; of one that was left without, only that is made good', async () => {

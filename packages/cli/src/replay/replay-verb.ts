@@ -4,10 +4,7 @@ import { replayEvents, type ReplayEventsOptions } from './replay-events.ts';
 import { replayGroup, type ReplayGroupOptions } from './replay-group.ts';
 
 /** `outbound replay group` and `outbound replay events`: what was delivered is delivered again. */
-export const addReplay: AddVerb = (program, bind) => {
-  const replay = program
-    .command('replay')
-    .description('deliver again: set a consumer group back, or publish retained events once more');
+export const addReplay: AddVerb = (replay, bind) => {
   replay
     .command('group')
     .description('set where a stopped consumer group goes on in a topic; shows what comes again')

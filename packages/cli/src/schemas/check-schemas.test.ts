@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { runCli } from '../run-cli.ts';
-import { addSchemas } from './schemas-verb.ts';
+import { verbs } from '../verbs.ts';
 
 const folders: string[] = [];
 afterEach(async () => {
@@ -33,7 +33,7 @@ async function outbound(...argv: string[]): Promise<{ code: number; out: string;
       signal: new AbortController().signal,
       version: '0',
     },
-    [addSchemas],
+    verbs,
   );
   return { code, ...said };
 }

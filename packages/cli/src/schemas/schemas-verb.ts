@@ -19,10 +19,7 @@ import { addSchemasRelease } from './release-schemas.ts';
  * `outbound schemas list`, `schemas show NAME`: the event types that this version declares, as their consumers see
  * them.
  */
-export const addSchemas: AddVerb = (program, bind) => {
-  const schemas = program
-    .command('schemas')
-    .description('show the event types: their versions, topics and schemas');
+export const addSchemas: AddVerb = (schemas, bind) => {
   schemas
     .command('list', { isDefault: true })
     .description('every event type with its version and topics')

@@ -11,12 +11,8 @@ import { StatusReader, type Status } from './status.ts';
 const defaultWatchSeconds = 2;
 
 /** `outbound status`: what goes on between Postgres and Kafka, in one look. */
-export const addStatus: AddVerb = (program, bind) => {
-  program
-    .command('status')
-    .description(
-      'show the slot, the outbox, the relay, the topics and how far each consumer group is; what cannot be asked is shown as unknown, and ends it with 5',
-    )
+export const addStatus: AddVerb = (verb, bind) => {
+  verb
     .option(
       '-w, --watch [seconds]',
       `look again every so often (${defaultWatchSeconds} s), until Ctrl-C`,

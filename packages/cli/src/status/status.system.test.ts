@@ -7,7 +7,7 @@ import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
 import { recorded } from '../operations/operation.ts';
 import { runCli } from '../run-cli.ts';
 import { outbound } from '../test-support/outbound.ts';
-import { addStatus } from './status-verb.ts';
+import { verbs } from '../verbs.ts';
 
 let stack: TestStack;
 let pipeline: TestPipeline;
@@ -188,7 +188,7 @@ test('watching looks again until it is stopped, which is no failure', async () =
       signal: stop.signal,
       version: '0',
     },
-    [addStatus],
+    verbs,
   );
   expect({ code, looks }).toEqual({ code: 0, looks: 3 });
 });

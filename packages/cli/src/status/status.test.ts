@@ -5,7 +5,7 @@ import { inParallel } from './in-parallel.ts';
 import { parseMetrics, quantile } from './metrics-text.ts';
 import { learn } from './part.ts';
 import { relayStatus } from './relay-status.ts';
-import { addStatus, statusJson } from './status-verb.ts';
+import { statusJson } from './status-verb.ts';
 import { statusText } from './status-text.ts';
 import type { Status } from './status.ts';
 
@@ -162,11 +162,11 @@ test('nothing that is unknown looks like nothing', () => {
 });
 
 test('without any setting it says which it needs', async () => {
-  expect(await outbound(['status'], { verbs: [addStatus] })).toMatchObject({
+  expect(await outbound(['status'])).toMatchObject({
     code: 2,
     err: expect.stringContaining('SETTING_MISSING: nothing says where to look') as string,
   });
-  expect((await outbound(['status', '--watch', '0'], { verbs: [addStatus] })).code).toBe(2);
+  expect((await outbound(['status', '--watch', '0'])).code).toBe(2);
 });
 
 test('many questions are out a few at a time, and their answers keep their order', async () => {

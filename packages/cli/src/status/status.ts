@@ -1,5 +1,5 @@
 import { walBudget } from '@outbound/service-kit';
-import { cliPrefix } from '../cli-settings.ts';
+import { cliPrefix } from '../cli-prefix.ts';
 import type { CliContext } from '../context.ts';
 import { openKafkaAdmin, type KafkaAdmin } from '../kafka/kafka-admin.ts';
 import { readKafkaStatus, type KafkaStatus } from './kafka-status.ts';

@@ -26,10 +26,8 @@ interface Options {
 }
 
 /** `outbound tail TOPIC`: the records of a topic as they come, with kcat's manners. */
-export const addTail: AddVerb = (program, bind) => {
-  program
-    .command('tail')
-    .description('show the records of a topic as they come (ends with Ctrl-C, exit code 0)')
+export const addTail: AddVerb = (verb, bind) => {
+  verb
     .argument('<topic>', 'a topic, or an event type for its topic with every change')
     .option(
       '-k, --key <key>',

@@ -1,7 +1,7 @@
 import type { Environment } from '@outbound/service-kit';
 import type { ExitCode } from '../exit-codes.ts';
 import { runCli } from '../run-cli.ts';
-import type { AddVerb } from '../verb.ts';
+import type { ListedVerb } from '../verb.ts';
 import { verbs as allVerbs } from '../verbs.ts';
 
 /** How one run of the command line ended. */
@@ -26,7 +26,7 @@ export async function outbound(
     onAnswer = () => undefined,
   }: {
     readonly env?: Environment;
-    readonly verbs?: readonly AddVerb[];
+    readonly verbs?: readonly ListedVerb[];
     readonly signal?: AbortSignal;
     readonly isTTY?: boolean;
     readonly localEnvFile?: string;

@@ -12,12 +12,8 @@ interface Options {
 }
 
 /** `outbound token`: an access token of the development issuer, alone on standard output. */
-export const addToken: AddVerb = (program, bind) => {
-  program
-    .command('token')
-    .description(
-      "print an access token of the development issuer, for the API of npm start; its keys are made at first use. A production's API does not take it",
-    )
+export const addToken: AddVerb = (verb, bind) => {
+  verb
     .option('--subject <name>', 'who the caller is', 'developer')
     .option(
       '--scope <scope>',

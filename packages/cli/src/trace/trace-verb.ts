@@ -17,12 +17,8 @@ import { verdictOf, type Verdict } from './verdict.ts';
 const relayReportsMs = 6000;
 
 /** `outbound trace ID`: an entity or event from its row to the groups that have read it. */
-export const addTrace: AddVerb = (program, bind) => {
-  program
-    .command('trace')
-    .description(
-      'where is my event? From the row and the outbox through the slot to each topic and the groups that have read it',
-    )
+export const addTrace: AddVerb = (verb, bind) => {
+  verb
     .argument('<id>', 'an entity id (its newest event is followed) or an event id')
     .option('-n, --limit <n>', 'how many events of an entity are shown', wholeNumber, 10)
     .addHelpText(

@@ -19,12 +19,8 @@ import { verifyRequest, type VerifyOptions, type VerifyRequest } from './verify-
 import { verdictText, verdictToJson } from './verify-report.ts';
 
 /** `outbound verify [AGGREGATE…]`: inbound equals outbound, entity by entity, while traffic goes on. */
-export const addVerify: AddVerb = (program, bind) => {
-  program
-    .command('verify')
-    .description(
-      'prove that the compacted topics say what the tables say, entity by entity (version and content), while traffic goes on',
-    )
+export const addVerify: AddVerb = (verb, bind) => {
+  verb
     .argument('[aggregate...]', `${[...storedAggregates.keys()].join(', ')}; all by default`)
     .option('--repair', 'emit what puts the topic right (S and D events through the outbox)')
     .option('-y, --yes', 'repair without asking')
