@@ -48,6 +48,7 @@ export {
   type SlotHealth,
   type SlotHealthRow,
 } from './slot/slot-health.ts';
+export { sourceFingerprint, type FingerprintedSource } from './slot/source-fingerprint.ts';
 export { TransactionAge } from './slot/transaction-age.ts';
 export { walBudget, walBudgetSettings, type WalBudget } from './slot/wal-budget.ts';
 export { WalGrowth, type GrowthRate } from './slot/wal-growth.ts';

@@ -26,16 +26,12 @@ export interface WaitingKey {
   readonly aggregateType: string;
   readonly aggregateId: string;
   readonly state: ParkedState;
-  /** Where in the log the last decision about it was made, as `source_lsn` has it. */
-  readonly place: string;
   readonly letters: readonly DeadLetter[];
 }
 
 /** How a key stands by the journal. */
 export interface JournalledKey {
   readonly state: ParkedState;
-  /** As `WaitingKey` has it. */
-  readonly place: string;
   /** That decision: a letter came again, and still could not be published. */
   readonly isKept: boolean;
 }
@@ -48,15 +44,22 @@ export interface LetterSource {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Whether a decision counts that was made at that place in the log, as `source_lsn` has it; of those that do, the last one of a key says how it stands.
+ */
+export type CountsAt = (place: string) => boolean;
+
 /** The parked keys, by `parkedKeyText`. @throws CliError KAFKA_UNAVAILABLE; what the signal says, if it is aborted */
-export async function readJournal(source: LetterSource): Promise<Map<string, JournalledKey>> {
+export async function readJournal(
+  source: LetterSource,
+  counts: CountsAt = () => true,
+): Promise<Map<string, JournalledKey>> {
   const keys = new Map<string, JournalledKey>();
   await readWhole(source, source.topics.parkedKeys.topic, ({ headers }) => {
     const entry = parkedEntryFromText(headers[parkedEntryHeader] ?? '');
-    if (!entry) return;
+    if (!entry || !counts(headers[recordHeader.sourceLsn] ?? '')) return;
     const key = parkedKeyText(entry.aggregateType, entry.aggregateId);
-    const place = headers[recordHeader.sourceLsn] ?? '';
-    if (entry.after) keys.set(key, { state: entry.after, place, isKept: entry.kind === 'kept' });
+    if (entry.after) keys.set(key, { state: entry.after, isKept: entry.kind === 'kept' });
     else keys.delete(key);
   });
   return keys;
@@ -68,6 +71,8 @@ export interface LetterReading {
   readonly withoutPayloads?: boolean;
   /** Told of every letter that is in the topic, also of those that do not wait. */
   readonly onLetter?: (letter: DeadLetter) => void;
+  /** All do, by default. */
+  readonly counts?: CountsAt;
 }
 
 /**
@@ -78,9 +83,9 @@ export interface LetterReading {
 export async function readWaitingKeys(
   source: LetterSource,
   filter: LetterFilter,
-  { withoutPayloads = false, onLetter }: LetterReading = {},
+  { withoutPayloads = false, onLetter, counts }: LetterReading = {},
 ): Promise<readonly WaitingKey[]> {
-  const keys = await readJournal(source);
+  const keys = await readJournal(source, counts);
   const letters = new Map<string, DeadLetter[]>();
   await readWhole(source, source.topics.deadLetters.topic, ({ headers, value }) => {
     const letter = deadLetterOf(headers, withoutPayloads ? null : value);
@@ -94,13 +99,12 @@ export async function readWaitingKeys(
     if (known) known.push(kept);
     else letters.set(key, [kept]);
   });
-  return Array.from(keys).flatMap(([key, { state, place }]): WaitingKey[] => {
+  return Array.from(keys).flatMap(([key, { state }]): WaitingKey[] => {
     const [aggregateType = '', aggregateId = ''] = JSON.parse(key) as string[];
     const waiting = {
       aggregateType,
       aggregateId,
       state,
-      place,
       letters: waitingLetters(state, letters.get(key) ?? []),
     };
     return isMeant(waiting, filter) ? [waiting] : [];

@@ -1,7 +1,8 @@
 import { topics } from '@outbound/contract';
+import { sourceFingerprint } from '@outbound/service-kit';
 import type pg from 'pg';
 import type { CliContext } from '../context.ts';
-import type { WaitingKey } from '../dead-letters/waiting-keys.ts';
+import type { CountsAt, WaitingKey } from '../dead-letters/waiting-keys.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { openKafkaAdmin } from '../kafka/kafka-admin.ts';
 import { countBacklog, noteSeen, prepareBacklog, type Backlog } from './backlog.ts';
@@ -44,9 +45,9 @@ export async function look(context: CliContext, session: pg.PoolClient): Promise
     { connection, admin, signal: context.signal },
     context.settings,
     await readDiscards(session),
+    await decisionsOfThisLog(session, context.settings.slot),
   );
-  const end = await session.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
-  const waiting = ofThisLog(letters.waiting, end.rows[0]?.lsn ?? '');
+  const { waiting } = letters;
   await noteWaiting(session, waiting);
   await noteGivenUp(session, letters.givenUp);
   stopIfAsked(context);
@@ -60,6 +61,15 @@ export async function look(context: CliContext, session: pg.PoolClient): Promise
     return { aggregate, since: new Date(sinceMs) };
   });
   return { backlog, uncovered, recordCount: published.recordCount, waiting };
+}
+
+/** Asked while no relay reads the slot, so nothing is decided behind this end. */
+async function decisionsOfThisLog(session: pg.PoolClient, slot: string): Promise<CountsAt> {
+  const { rows } = await session.query<{ server: string; database: string; end: string }>(
+    'select system_identifier::text as server, current_database()::text as database, pg_current_wal_lsn()::text as end from pg_control_system()',
+  );
+  const { server = '', database = '', end = '' } = rows[0] ?? {};
+  return ofThisLog(sourceFingerprint({ systemIdentifier: server, database, slot }), end);
 }
 
 function stopIfAsked({ signal }: CliContext): void {

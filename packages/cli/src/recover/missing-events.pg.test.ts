@@ -127,7 +127,6 @@ describe.each<PostgresMajor>([18, 15])('what a recovery finds missing on Postgre
     const waitingKey: WaitingKey = {
       aggregateType: state,
       aggregateId: `key-${key}`,
-      place: '0/1:0@00000000',
       state: {
         ...{ since: '0/1:0', count, done: 0, code: 'EVENT_REFUSED' },
         ...{ type: changes, at: '', ...ends },

@@ -4,6 +4,7 @@ import { discardAllRow } from '../dead-letters/letter-plan.ts';
 import { writeOutboxRows } from '../dead-letters/write-rows.ts';
 import {
   readWaitingKeys,
+  type CountsAt,
   type LetterSource,
   type WaitingKey,
 } from '../dead-letters/waiting-keys.ts';
@@ -29,6 +30,7 @@ export async function readLetters(
   },
   { topicPrefix }: { readonly topicPrefix: string },
   discards: Discards,
+  counts: CountsAt,
 ): Promise<LettersSeen> {
   const topics = deadLetterTopics(topicPrefix);
   const there = new Set(await source.admin.topics());
@@ -40,6 +42,7 @@ export async function readLetters(
     {},
     {
       withoutPayloads: true,
+      counts,
       onLetter: (letter) => {
         const given = givenUpBy(discards, letter);
         if (given) givenUp.push(given);
@@ -50,16 +53,21 @@ export async function readLetters(
 }
 
 /**
- * Those whose last decision is in the log as it is now. What was decided beyond its end is of a history that a restore has undone: the relay takes such
- * a decision back when it comes there, so it does not vouch for an event. Pure.
- * @param endLsn where the log ends.
+ * Which decisions of the journal the next relay goes on from, so that what waits by them is not missing. What was decided about this very source
+ * beyond the end of its log is of a history that a restore has undone: the relay takes it back when it comes there, so it does not vouch for an event, and
+ * the key stands as it did before. What another source has decided (a dump was restored on another server) stands before everything that is read here,
+ * whatever its positions are. Pure.
+ * @param fingerprint of the source that is recovered.
+ * @param endLsn where its log ends; a text that is no position has nothing before it.
  */
-export function ofThisLog(keys: readonly WaitingKey[], endLsn: string): readonly WaitingKey[] {
+export function ofThisLog(fingerprint: string, endLsn: string): CountsAt {
   const end = lsnNumber(endLsn);
-  return keys.filter(({ place }) => {
-    const at = lsnNumber(place.split(':')[0] ?? '');
+  return (place) => {
+    const [position = '', source] = place.split('@');
+    if (source !== fingerprint) return true;
+    const at = lsnNumber(position.split(':')[0] ?? '');
     return at !== undefined && end !== undefined && at < end;
-  });
+  };
 }
 
 /** `16/B374D848` as a number; undefined if it is none. */

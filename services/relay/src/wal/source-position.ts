@@ -1,5 +1,7 @@
-import { createHash } from 'node:crypto';
+import type { FingerprintedSource } from '@outbound/service-kit';
 import { lsnFromText, lsnToText, type Lsn } from './lsn.ts';
+
+export { sourceFingerprint } from '@outbound/service-kit';
 
 /**
  * Where an event stands in the log: the start of its transaction's commit record, and its index among the
@@ -15,25 +17,8 @@ export interface SourcePosition {
  * Which log is read, and by whom. Positions of two sources never compare; those of one source may be of two histories, if a server was
  * promoted or brought back to an earlier state.
  */
-export interface SourceIdentity {
-  readonly systemIdentifier: string;
+export interface SourceIdentity extends FingerprintedSource {
   readonly timeline: number;
-  readonly database: string;
-  readonly slot: string;
-}
-
-/**
- * Eight hexadecimal digits that tell one source from another in a record header. The timeline is left out: a promoted server has the log
- * of the one before it up to the switch, and need not publish again what was published from there. Nor would it
- * tell histories apart: a storage snapshot that was brought back has the same one, and two promotions may end on one number.
- * Whether a position is of the present history is proven by its event (`kafka/tail-gate.ts`).
- */
-export function sourceFingerprint(identity: SourceIdentity): string {
-  const { systemIdentifier, database, slot } = identity;
-  return createHash('sha256')
-    .update(JSON.stringify([systemIdentifier, database, slot]))
-    .digest('hex')
-    .slice(0, 8);
 }
 
 /** **Shape**: `16/B374D848:3@9f86d081` (commit position, index, source). The value of the header `source_lsn`. */
