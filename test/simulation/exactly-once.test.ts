@@ -74,6 +74,7 @@ const plantedBugs: readonly PlantedBug[] = [
             },
             commit: () => Promise.resolve({ isLastOfEpoch: false }),
             retire: () => Promise.resolve(),
+            wasAbortedByTime: () => transactions.wasAbortedByTime(),
           },
         });
       },
@@ -93,6 +94,7 @@ const plantedBugs: readonly PlantedBug[] = [
               return { isLastOfEpoch: false };
             },
             retire: (partitions, ms) => transactions.retire(partitions, ms),
+            wasAbortedByTime: () => transactions.wasAbortedByTime(),
           },
         }),
     },

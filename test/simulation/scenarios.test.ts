@@ -180,6 +180,7 @@ describe('a coordinator of transactions that leaves every commit without an answ
                 return { isLastOfEpoch: true };
               },
               retire: (partitions, ms) => transactions.retire(partitions, ms),
+              wasAbortedByTime: () => transactions.wasAbortedByTime(),
             },
           }),
       }),

@@ -22,6 +22,8 @@ interface Owner {
   transaction: Transaction | undefined;
   /** The epoch whose commit was the last thing that was asked and carried out. */
   committedEpoch: number;
+  /** The epoch was raised by an abort, and given to nobody. */
+  isAborted: boolean;
 }
 
 const transactionTimeoutMs = 30_000;
@@ -67,13 +69,16 @@ export class SimulatedCoordinator {
     if (!owner) {
       const identity = { producerId: this.#nextProducerId, producerEpoch: this.epochs.first };
       this.#nextProducerId += 1n;
-      this.#owners.set(transactionalId, { identity, transaction: undefined, committedEpoch: -1 });
+      this.#owners.set(transactionalId, {
+        ...{ identity, transaction: undefined, committedEpoch: -1, isAborted: false },
+      });
       return this.#opened(identity);
     }
     if (owner.transaction?.state === 'open') this.#abort(owner);
     if (owner.transaction) return undefined;
     if (owner.identity.producerEpoch < this.epochs.last) raise(owner);
     else this.#replace(owner);
+    owner.isAborted = false;
     return this.#opened(owner.identity);
   }
 
@@ -130,6 +135,16 @@ export class SimulatedCoordinator {
     else if (!owner.transaction && owner.identity.producerEpoch === producerEpoch) raise(owner);
   }
 
+  /** As `Transactions.wasAbortedByTime`. */
+  wasAborted(transactionalId: string, { producerId, producerEpoch }: ProducerIdentity): boolean {
+    const owner = this.#owners.get(transactionalId);
+    return (
+      owner?.isAborted === true &&
+      owner.identity.producerId === producerId &&
+      owner.identity.producerEpoch > producerEpoch
+    );
+  }
+
   /** Where a partition keeps what a batch of that producer's transaction adds to it; undefined if it is not over that partition, or no longer. */
   hiddenOf(
     transactionalId: string,
@@ -160,6 +175,7 @@ export class SimulatedCoordinator {
 
   #abort(owner: Owner): void {
     if (!owner.transaction) return;
+    owner.isAborted = true;
     raise(owner);
     if (this.abortRaises > 1 && owner.identity.producerEpoch < this.epochs.last) raise(owner);
     this.#end(owner, owner.transaction, 'aborts');

@@ -154,6 +154,7 @@ export class SimulatedPublisher implements Publisher {
           return end;
         },
         retire: (partitions, ms) => transactions.retire(producer, lanesOf(partitions), ms),
+        wasAbortedByTime: () => transactions.wasAbortedByTime(producer),
       },
       onWaiting,
       clock: life.clock,

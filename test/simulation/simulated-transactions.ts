@@ -71,6 +71,14 @@ export class SimulatedTransactions {
     ]);
   }
 
+  async wasAbortedByTime(producer: ProducerIdentity): Promise<boolean> {
+    const { coordinator } = this.#options.kafka;
+    const id = this.#transactionalId;
+    return askCoordinator(this.#options, () => coordinator.wasAborted(id, producer)).catch(
+      () => false,
+    );
+  }
+
   async #retire(producer: ProducerIdentity, lanes: readonly string[]): Promise<void> {
     const { coordinator } = this.#options.kafka;
     const id = this.#transactionalId;

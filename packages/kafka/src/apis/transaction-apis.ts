@@ -90,6 +90,8 @@ export interface TransactionFacts {
   readonly errorCode: number;
   /** In Kafka's words, such as `PrepareAbort`. */
   readonly state: string;
+  /** The producer that was given out last, or whose epoch the coordinator has raised by itself. */
+  readonly producer: ProducerIdentity;
   /** Those that it is over; while it is being ended, those that have not taken its end yet. */
   readonly partitions: readonly TopicPartition[];
 }
@@ -121,8 +123,7 @@ export const describeTransactionsApi: OwnApi<
       const state = cursor.compactNullableString() ?? '';
       cursor.int32(); // its timeout
       cursor.int64(); // when it began
-      cursor.int64(); // producer id
-      cursor.int16(); // and epoch
+      const producer = { producerId: cursor.int64(), producerEpoch: cursor.int16() };
       const partitions = cursor
         .compactArray(() => {
           const topic = cursor.compactNullableString() ?? '';
@@ -132,7 +133,7 @@ export const describeTransactionsApi: OwnApi<
         })
         .flat();
       cursor.skipTags();
-      return { errorCode, state, partitions };
+      return { errorCode, state, producer, partitions };
     });
     return { throttleMs, transactions };
   },

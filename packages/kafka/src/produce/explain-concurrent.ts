@@ -1,9 +1,8 @@
-import { describeTransactionsApi } from '../apis/transaction-apis.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { KafkaError } from '../kafka-error.ts';
 import { concurrentTransactions } from '../kafka-errors.ts';
 import { partitionKey } from '../ports/partition.ts';
-import { transactionCoordinatorOf } from './producer-identity.ts';
+import { transactionFacts } from './transaction-facts.ts';
 
 /** Partitions that a sentence names. */
 const named = 5;
@@ -20,7 +19,7 @@ export async function explainConcurrent(
 ): Promise<KafkaError> {
   if (error.kafkaCode !== concurrentTransactions) return error;
   const facts = await transactionFacts(cluster, transactionalId).catch(() => undefined);
-  if (!facts || facts.errorCode !== 0 || facts.partitions.length === 0) return error;
+  if (!facts || facts.partitions.length === 0) return error;
   const { state, partitions } = facts;
   const more = partitions.length > named ? ` and ${partitions.length - named} more` : '';
   const list = partitions.slice(0, named).map(partitionKey).join(', ') + more;
@@ -30,10 +29,4 @@ export async function explainConcurrent(
     `${error.message}: the one before is still being ended (${state}), and ${list} ${have} not taken its end: ${they} no leader, or too few replicas in sync`,
     { cause: error, kafkaCode: concurrentTransactions },
   );
-}
-
-async function transactionFacts(cluster: Cluster, transactionalId: string) {
-  const link = cluster.link(await transactionCoordinatorOf(cluster, transactionalId));
-  const { transactions } = await link.request(describeTransactionsApi, { transactionalId });
-  return transactions[0];
 }

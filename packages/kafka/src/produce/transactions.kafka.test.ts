@@ -9,7 +9,10 @@ const invalidProducerEpoch = 47;
 let kafka: KafkaCluster;
 let stranger: Stranger;
 beforeAll(async () => {
-  kafka = await startKafka({ brokers: 1 });
+  kafka = await startKafka({
+    brokers: 1,
+    settings: { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200' },
+  });
   stranger = new Stranger(kafka.bootstrap);
 });
 afterAll(async () => {
@@ -69,6 +72,24 @@ it('ends an open transaction by taking its own epoch away, so that readers go on
   expect(await eventually(() => read())).toEqual({ keys: [], isWhole: true });
   expect(await one.write('late')).toEqual({ code: invalidProducerEpoch });
   expect(await read()).toEqual({ keys: [], isWhole: true });
+});
+
+it('tells an epoch that the coordinator took away by time from one that a newer producer fenced', async () => {
+  const { producer, read, at } = await rig();
+  const one = await producer(1000);
+  await one.transactions.add([at]);
+  expect(await one.write('never')).toEqual({ code: 0 });
+  expect(await one.transactions.wasAbortedByTime()).toBe(false);
+  await eventually(async () => (await read().catch(() => undefined))?.isWhole, {
+    timeoutMs: 30_000,
+  });
+  await expect(one.transactions.commit()).rejects.toMatchObject({ code: 'KAFKA_FENCED' });
+  expect(await one.write('late')).toEqual({ code: invalidProducerEpoch });
+  expect(await one.transactions.wasAbortedByTime()).toBe(true);
+  const newer = await producer();
+  expect(await one.transactions.wasAbortedByTime()).toBe(false);
+  await newer.transactions.add([at]);
+  expect(await one.transactions.wasAbortedByTime()).toBe(false);
 });
 
 it('asks the coordinator which partitions a transaction is still over', async () => {

@@ -11,6 +11,7 @@ import { concurrentTransactions, errorFromCode, operationNotAttempted } from '..
 import type { TopicPartition } from '../ports/partition.ts';
 import { explainConcurrent } from './explain-concurrent.ts';
 import { transactionCoordinatorOf, type ProducerIdentity } from './producer-identity.ts';
+import { isAbortedByTime, transactionFacts } from './transaction-facts.ts';
 
 export interface TransactionsOptions {
   readonly cluster: Cluster;
@@ -62,8 +63,8 @@ export class Transactions {
    * Resolves when batches of the transaction may be sent to these partitions; begins it, if none is open. **Order**: before the
    * first batch of a partition, in each transaction anew: what a partition takes without it would never be ended. Not after a
    * commit that was `isLastOfEpoch`.
-   * @throws KafkaError KAFKA_FENCED if a newer epoch exists, or the coordinator has aborted the transaction by its time;
-   * KAFKA_PRODUCER_LOST; KAFKA_FORBIDDEN; KAFKA_UNAVAILABLE after `withinMs`.
+   * @throws KafkaError KAFKA_FENCED if a newer epoch exists, or the coordinator has aborted the transaction by its time (`wasAbortedByTime` tells
+   * which); KAFKA_PRODUCER_LOST; KAFKA_FORBIDDEN; KAFKA_UNAVAILABLE after `withinMs`.
    */
   async add(partitions: readonly TopicPartition[], onWaiting?: OnWaiting): Promise<void> {
     await this.#ask((link) => this.#added(link, partitions), onWaiting);
@@ -100,6 +101,16 @@ export class Transactions {
       delay(ms, undefined, { signal: waited.signal, ref: false }).catch(() => undefined),
     ]);
     waited.abort();
+  }
+
+  /**
+   * After KAFKA_FENCED, of a question or of a batch: whether the coordinator itself took the epoch away, since the transaction took longer than its time, and no newer
+   * producer is known. False where nobody tells, as brokers before 3.0. Never rejects.
+   */
+  async wasAbortedByTime(): Promise<boolean> {
+    const { cluster, transactionalId, identity } = this.#options;
+    const facts = await transactionFacts(cluster, transactionalId).catch(() => undefined);
+    return facts !== undefined && isAbortedByTime(facts, identity);
   }
 
   async #retire(partitions: readonly TopicPartition[]): Promise<void> {

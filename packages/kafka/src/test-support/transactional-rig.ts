@@ -26,8 +26,8 @@ export async function transactionalRig(bootstrap: readonly string[], topic: stri
   const leader = directory.leaderOf(topic, 0);
   return {
     at,
-    producer: async () => {
-      const identity = await fence(cluster, transactionalId, 30_000);
+    producer: async (timeoutMs?: number) => {
+      const identity = await fence(cluster, transactionalId, 30_000, timeoutMs);
       const transactions = new Transactions({
         ...{ cluster, transactionalId, identity, withinMs: 10_000 },
         signal: new AbortController().signal,

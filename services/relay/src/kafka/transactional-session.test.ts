@@ -24,11 +24,13 @@ function rig({
   add = () => Promise.resolve(),
   commit = () => Promise.resolve({ isLastOfEpoch: false }),
   storeWithinMs = 60_000,
+  wasAbortedByTime = false,
 }: {
   answer?: (batches: readonly LaneBatch[], time: number) => readonly LaneAnswer[];
   add?: (onWaiting: OnWaiting) => Promise<void>;
   commit?: (onWaiting: OnWaiting) => Promise<Committed>;
   storeWithinMs?: number;
+  wasAbortedByTime?: boolean;
 } = {}) {
   const told: string[] = [];
   const lanes = (batches: readonly { topic: string; partition: number }[]) =>
@@ -64,6 +66,7 @@ function rig({
         told.push(`retire ${lanes(partitions)}`);
         return Promise.resolve();
       },
+      wasAbortedByTime: () => Promise.resolve(wasAbortedByTime),
     },
     onWaiting: ({ code, message }, attempt, stuck) =>
       waits.push(`${code} ${message}, ${attempt}: ${stuck.join(' ')}`),
@@ -183,6 +186,29 @@ describe('TransactionalSession', () => {
     });
     await expect(session.send([batch(0)])).rejects.toMatchObject({ code: 'SINK_FENCED' });
   });
+
+  it.each(['commit', 'send'] as const)(
+    'says that a transaction took too long, and not that a newer relay is there, where the coordinator took the epoch away (%s)',
+    async (where) => {
+      const fenced = new RelayError('SINK_FENCED', 'INVALID_PRODUCER_EPOCH');
+      const { session } = rig({
+        wasAbortedByTime: true,
+        ...(where === 'commit'
+          ? { commit: () => Promise.reject(fenced) }
+          : {
+              answer: () => {
+                throw fenced;
+              },
+            }),
+      });
+      await expect(session.send([batch(0)])).rejects.toMatchObject({
+        code: 'SINK_SESSION_BROKEN',
+        message: expect.stringMatching(/open for too long.*no newer relay/) as string,
+      });
+      // For good: its batches are in a transaction that was aborted.
+      await expect(session.send([batch(1)])).rejects.toMatchObject({ code: 'SINK_SESSION_BROKEN' });
+    },
+  );
 
   it('tells those who wait when it is closed', async () => {
     const { session, told } = rig({

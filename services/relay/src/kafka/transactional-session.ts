@@ -8,7 +8,7 @@ import type { Tail } from './tail.ts';
 export interface TransactionalSessionParts {
   /** Sends batches of the transaction. */
   readonly session: PublisherSession;
-  readonly transactions: Pick<Transactions, 'add' | 'commit' | 'retire'>;
+  readonly transactions: Pick<Transactions, 'add' | 'commit' | 'retire' | 'wasAbortedByTime'>;
   /**
    * Told each time that the transaction under way has to wait, and why, with its lanes that take nothing meanwhile: without it nothing would be known of that before the session
    * ends (I11). Must not throw.
@@ -108,12 +108,23 @@ export class TransactionalSession implements PublisherSession {
             batches.flatMap((batch) => answers.get(laneKey(batch.topic, batch.partition)) ?? []),
           );
       } catch (thrown) {
-        this.#broken = broken(toRelayError(thrown));
+        this.#broken = await this.#whyBroken(toRelayError(thrown));
         for (const { reject } of [...members, ...this.#waiting.splice(0)]) reject(this.#broken);
       }
     }
     // In the same turn as the last look: what is sent from now on starts anew.
     this.#isRunning = false;
+  }
+
+  /** Fenced by a newer relay, or by the coordinator, which takes the epoch of a transaction away that took too long: the answers are the same. */
+  async #whyBroken(error: RelayError): Promise<RelayError> {
+    if (error.code !== 'SINK_FENCED' || !(await this.#parts.transactions.wasAbortedByTime()))
+      return broken(error);
+    return new RelayError(
+      'SINK_SESSION_BROKEN',
+      `Kafka aborted a transaction that was open for too long, and no newer relay is known: this one or its way to Kafka stood still (${error.message})`,
+      { cause: error },
+    );
   }
 
   async #transaction(batches: readonly LaneBatch[]): Promise<ReadonlyMap<string, LaneAnswer>> {
