@@ -64,6 +64,7 @@ export { fence, newProducer, type ProducerIdentity } from './produce/producer-id
 export {
   firstReservedEpoch,
   takeProducer,
+  type FenceMemory,
   type ProducerQuestions,
 } from './produce/take-producer.ts';
 export {

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { KafkaError } from '../kafka-error.ts';
 import type { ProducerIdentity } from './producer-identity.ts';
-import { firstQuietEpoch, firstReservedEpoch, takeProducer } from './take-producer.ts';
+import {
+  firstQuietEpoch,
+  firstReservedEpoch,
+  takeProducer,
+  type FenceMemory,
+} from './take-producer.ts';
 
 const lastEpoch = 32_766;
 
@@ -87,5 +93,44 @@ describe('a producer to write with', () => {
     });
     // The first was under an epoch behind which others may write.
     expect(near.begun).toEqual([firstReservedEpoch - 2, firstReservedEpoch, 0]);
+  });
+
+  it('has another id only behind a fence, however often a broker refuses to add partitions', async () => {
+    const kafka = coordinator(firstReservedEpoch);
+    const refused = new KafkaError('KAFKA_UNAVAILABLE', 'refused');
+    const memory: FenceMemory = {};
+    const unfenced: ProducerIdentity[] = [];
+    const questions = { ...kafka, onUnfenced: (each: ProducerIdentity) => unfenced.push(each) };
+    const inVain = { ...questions, addEverywhere: () => Promise.reject(refused) };
+    for (let opening = 0; opening < 300; opening += 1)
+      await expect(takeProducer(inVain, { ...plain, memory })).rejects.toBe(refused);
+    expect(kafka.taken).toBe(1);
+    expect(await takeProducer(questions, { ...plain, memory })).toEqual({
+      producerId: 8n,
+      producerEpoch: 0,
+    });
+    expect(kafka.begun).toEqual([firstReservedEpoch]);
+    expect(unfenced).toEqual([]);
+    expect(memory.unfenced).toBeUndefined();
+  });
+
+  it('asks for an epoch where somebody else has taken one since', async () => {
+    const kafka = coordinator(firstReservedEpoch + 1);
+    const memory = { unfenced: { producerId: 7n, producerEpoch: firstReservedEpoch } };
+    const addEverywhere = (producer: ProducerIdentity): Promise<void> =>
+      producer.producerEpoch === firstReservedEpoch
+        ? Promise.reject(new KafkaError('KAFKA_FENCED', 'a newer one'))
+        : kafka.addEverywhere(producer);
+    const questions = { take: kafka.take, addEverywhere };
+    expect(await takeProducer(questions, { ...plain, memory })).toMatchObject({ producerId: 8n });
+    expect(kafka.begun).toEqual([firstReservedEpoch + 1]);
+  });
+
+  it('says which id has ended and may not be refused, where no epoch was left for it', async () => {
+    const kafka = coordinator(firstQuietEpoch);
+    const unfenced: ProducerIdentity[] = [];
+    const questions = { ...kafka, onUnfenced: (each: ProducerIdentity) => unfenced.push(each) };
+    await takeProducer(questions, plain);
+    expect(unfenced).toEqual([{ producerId: 7n, producerEpoch: lastEpoch }]);
   });
 });

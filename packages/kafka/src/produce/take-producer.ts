@@ -1,3 +1,4 @@
+import { KafkaError } from '../kafka-error.ts';
 import type { ProducerIdentity } from './producer-identity.ts';
 
 /**
@@ -38,7 +39,18 @@ export interface ProducerQuestions {
   readonly take: () => Promise<ProducerIdentity>;
   /** Begins an empty transaction of this producer over every partition that may be written to. */
   readonly addEverywhere: (producer: ProducerIdentity) => Promise<void>;
+  /** Is told of a producer whose id has ended, and it is not known that every partition refuses it. Must not throw. */
+  readonly onUnfenced?: (producer: ProducerIdentity) => void;
 }
+
+/** What one opening leaves to the next one of the same transactional id, in one process. */
+export interface FenceMemory {
+  /** It was given out to us, and `addEverywhere` failed with it. */
+  unfenced?: ProducerIdentity | undefined;
+}
+
+/** Somebody took a newer epoch since, or the coordinator took this one away. */
+const overtaken: ReadonlySet<string> = new Set(['KAFKA_FENCED', 'KAFKA_PRODUCER_LOST']);
 
 /**
  * A producer to write with. An epoch fences the older ones of its producer id, and of no other; and ids have 32,767 epochs, so that once
@@ -47,22 +59,54 @@ export interface ProducerQuestions {
  * say so), and then asks on until the id is another. Between the two nobody has written under the old id, and whoever comes after a crash
  * begins again.
  *
+ * Asked anew after a failure it goes on with the producer that it had (`memory`), so that a coordinator that refuses to add partitions, for however long, costs
+ * no epochs: there are 264 of them from the first reserved one to where no transaction may be begun any more, and behind these an id ends without a fence
+ * (`onUnfenced`). Each process that starts meanwhile costs one.
+ *
  * `fencesFirst`: also without that need, every partition has refused older producers when this resolves, and not only from our first
  * write to it on.
  * @throws whatever the questions throw; asked anew, it goes on.
  */
 export async function takeProducer(
   questions: ProducerQuestions,
-  { fencesFirst }: { readonly fencesFirst: boolean },
+  { fencesFirst, memory = {} }: { readonly fencesFirst: boolean; readonly memory?: FenceMemory },
 ): Promise<ProducerIdentity> {
-  let fenced: ProducerIdentity | undefined;
+  let fenced = await fencedAtLast(questions, memory);
+  let before = fenced;
   for (;;) {
     const producer = await questions.take();
+    if (before && before.producerId !== producer.producerId && !isOf(fenced, before))
+      questions.onUnfenced?.(before);
+    before = producer;
     const step = epochStep(producer, fenced, fencesFirst);
     if (step === 'write') return producer;
     if (step === 'ask again') continue;
+    memory.unfenced = producer;
     await questions.addEverywhere(producer);
+    memory.unfenced = undefined;
     // True when the next epoch is given out, and used by nobody before.
     fenced = producer;
   }
+}
+
+/** What an earlier opening had begun, carried out; undefined if it had begun nothing, or somebody came since. */
+async function fencedAtLast(
+  { addEverywhere }: ProducerQuestions,
+  memory: FenceMemory,
+): Promise<ProducerIdentity | undefined> {
+  const { unfenced } = memory;
+  if (!unfenced) return undefined;
+  try {
+    await addEverywhere(unfenced);
+  } catch (thrown) {
+    if (!(thrown instanceof KafkaError) || !overtaken.has(thrown.code)) throw thrown;
+    memory.unfenced = undefined;
+    return undefined;
+  }
+  memory.unfenced = undefined;
+  return unfenced;
+}
+
+function isOf(one: ProducerIdentity | undefined, { producerId }: ProducerIdentity): boolean {
+  return one?.producerId === producerId;
 }

@@ -9,6 +9,7 @@ import {
   takeProducer,
   TopicDirectory,
   Transactions,
+  type FenceMemory,
   type ProducerIdentity,
   type ProducerQuestions,
   type TopicPartition,
@@ -70,6 +71,8 @@ export class KafkaPublisher implements Publisher {
   /** Topics that event types are routed to. */
   readonly #routed: readonly DeclaredTopic[];
   readonly #declared: readonly DeclaredTopic[];
+  /** By transactional id. */
+  readonly #fences = new Map<string, FenceMemory>();
 
   constructor(options: KafkaPublisherOptions) {
     this.#options = options;
@@ -146,22 +149,31 @@ export class KafkaPublisher implements Publisher {
     const partitions = partitionsOf(this.#declared);
     const questions: ProducerQuestions = {
       take: () => fence(cluster, transactionalId, coordinatorWithinMs, transactionTimeoutMs),
-      addEverywhere: (identity) => {
-        const producerId = String(identity.producerId);
-        const { producerEpoch } = identity;
-        if (producerEpoch >= firstReservedEpoch)
+      addEverywhere: async (identity) => {
+        if (identity.producerEpoch >= firstReservedEpoch)
           log.info(
-            { component: 'kafka', transactionalId, producerId, producerEpoch },
+            { component: 'kafka', transactionalId, ...textOf(identity) },
             'the epochs of a producer id end: another one is asked for, which takes a moment',
           );
         const { signal } = new AbortController();
-        return new Transactions({
+        await new Transactions({
           ...{ cluster, transactionalId, identity, withinMs: coordinatorWithinMs, signal },
-        }).add(partitions);
+        })
+          .add(partitions)
+          .catch((thrown: unknown) => {
+            throw notFencedYet(thrown);
+          });
       },
+      onUnfenced: (identity) =>
+        log.warn(
+          { component: 'kafka', transactionalId, ...textOf(identity) },
+          'a producer id has ended, and it is not known that every partition refuses it: a relay that stood still since then could still append something old; if one did, outbound verify shows it',
+        ),
     };
+    const memory = this.#fences.get(transactionalId) ?? {};
+    this.#fences.set(transactionalId, memory);
     try {
-      return await takeProducer(questions, { fencesFirst: delivery === 'exactly-once' });
+      return await takeProducer(questions, { fencesFirst: delivery === 'exactly-once', memory });
     } catch (thrown) {
       throw thrown instanceof KafkaError
         ? await explainConcurrent(cluster, transactionalId, thrown)
@@ -243,5 +255,20 @@ export class KafkaPublisher implements Publisher {
 function partitionsOf(topics: readonly DeclaredTopic[]): TopicPartition[] {
   return topics.flatMap(({ topic, partitions }) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
+  );
+}
+
+function textOf({ producerId, producerEpoch }: ProducerIdentity) {
+  return { producerId: String(producerId), producerEpoch };
+}
+
+/** Why nothing is published yet, in words that say so. */
+function notFencedYet(thrown: unknown): unknown {
+  if (!(thrown instanceof KafkaError)) return thrown;
+  const { code, kafkaCode } = thrown;
+  return new KafkaError(
+    code,
+    `every partition has to refuse older producers before anything is published, and the coordinator did not take them into the transaction for it: ${thrown.message}`,
+    { cause: thrown, ...(kafkaCode === undefined ? {} : { kafkaCode }) },
   );
 }
