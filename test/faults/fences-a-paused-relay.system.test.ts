@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { forceCompaction } from '../support/force-compaction.ts';
 import { judgePipeline } from '../support/judge-pipeline.ts';
 import { presetEpochs } from '../support/preset-epoch.ts';
+import type { RelayProcess } from '../support/relay-process.ts';
 import { TestPipeline } from '../support/test-pipeline.ts';
 import { startTestStack, type TestStack } from '../support/test-stack.ts';
 import { zombieRounds } from './zombie-rounds.ts';
@@ -11,6 +12,13 @@ import { zombieRounds } from './zombie-rounds.ts';
 const rounds = Number(process.env['FENCE_ROUNDS'] ?? 4);
 /** `FENCE_EPOCHS=end`: the first relay that stands still has the last epoch that is written with, and its successor another producer id. */
 const isAtTheEnd = process.env['FENCE_EPOCHS'] === 'end';
+
+/** The id under which Kafka knows the relay's first session. */
+async function producerIdOf(relay: RelayProcess): Promise<string> {
+  const { producerId } = await relay.log('producer open, older ones fenced');
+  expect(producerId).toMatch(/^\d+$/);
+  return String(producerId);
+}
 
 /**
  * I3, I4: a relay that stood still while another took its slot wakes with batches ready to send. Behind a newer version, an old one
@@ -28,8 +36,10 @@ describe('a relay that wakes up after its successor began', () => {
 
   it(`appends nothing stale, in ${rounds} rounds, waits as standby, and after a compaction each key has its newest`, async () => {
     await using pipeline = await TestPipeline.create(stack);
+    let firstId: unknown;
     if (isAtTheEnd) {
       const first = await pipeline.startRelay();
+      firstId = await producerIdOf(first);
       await first.terminate();
       await presetEpochs(stack.kafka, (transactionalId) =>
         transactionalId.startsWith('outbound-') ? firstReservedEpoch - 2 : undefined,
@@ -44,6 +54,8 @@ describe('a relay that wakes up after its successor began', () => {
     expect(verdict.violations).toEqual([]);
 
     const relay = await pipeline.startRelay();
+    // Else the epochs had not ended, and nothing of this was tried.
+    if (isAtTheEnd) expect(await producerIdOf(relay)).not.toBe(firstId);
     const { before, after } = await forceCompaction(pipeline, 'catalog.product');
     await relay.terminate();
     const { rows } = await pipeline.sql.query<{ id: string; version: string; is_deleted: boolean }>(
