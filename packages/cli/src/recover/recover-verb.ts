@@ -11,6 +11,7 @@ import { emitMissingAgain, type Backlog } from './backlog.ts';
 import { look } from './look.ts';
 import { bridge, createInterimSlot, followFailovers, installSlot } from './new-slot.ts';
 import { refuseTooMuchLog } from './log-room.ts';
+import { readOtherSlots } from './other-slots.ts';
 import { previewText } from './preview-text.ts';
 import { readSlotFacts } from './slot-facts.ts';
 import { judgeLostSlot, type SlotVerdict } from './slot-verdict.ts';
@@ -113,6 +114,7 @@ async function inSession(
     overtakenKeys: backlog.overtaken.length,
     logBytes: backlog.logBytes,
     failover: verdict.isFailover,
+    otherSlots: await readOtherSlots(session, settings.slot),
   };
   output.note(previewText(preview));
   if (options.parkUnknown !== true) refuseUnknownTypes(backlog);
@@ -124,7 +126,8 @@ async function inSession(
   await context.confirm(`Make slot "${settings.slot}" anew and publish what is missing?`, {
     yes: options.yes === true,
   });
-  return recorded(pool, { verb: 'recover', parameters: { ...preview } }, (operation) =>
+  const parameters = { ...preview, otherSlots: preview.otherSlots.join(' ') };
+  return recorded(pool, { verb: 'recover', parameters }, (operation) =>
     rebuild(
       {
         context,

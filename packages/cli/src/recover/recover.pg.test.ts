@@ -10,6 +10,7 @@ import {
   prepareBacklog,
   type Backlog,
 } from './backlog.ts';
+import { readOtherSlots } from './other-slots.ts';
 import { storedHere } from './uncovered.ts';
 import { eventually } from '../../../../test/support/eventually.ts';
 import { outbound } from '../test-support/outbound.ts';
@@ -106,6 +107,16 @@ describe.each<PostgresMajor>([18, 15])('a recovery on Postgres %i', (major) => {
       data[0] === 0x49 ? [data.subarray(13, 13 + 36).toString('latin1')] : [],
     );
   }
+
+  test('who else reads the outbox is known: also a relay whose slot is lost at present', async () => {
+    await admin.query("select pg_create_logical_replication_slot('search', 'pgoutput')");
+    await admin.query("select pg_create_logical_replication_slot('outbound', 'pgoutput')");
+    await admin.query("select pg_create_physical_replication_slot('standby')");
+    await admin.query(
+      "insert into relay_slot (slot_name, system_identifier, created_lsn) values ('outbound', '1', '0/1'), ('billing', '1', '0/1')",
+    );
+    expect(await readOtherSlots(session, slot)).toEqual(['billing', 'search']);
+  });
 
   test('what the topics do not have comes first, each entity in order of versions, then what is new', async () => {
     await published(await commit(1, 1), await commit(1, 2), await commit(2, 1));
