@@ -162,6 +162,8 @@ export function redriveWorld() {
       return {
         dispatcher,
         failures,
+        /** Gives it the partition, from this offset on. */
+        assign: (from: number): void => assign(0, from),
         /** Handles everything that is in the topic, and commits it. */
         async read(): Promise<void> {
           const from = dispatcher.find({ topic, partition: 0 })?.tracker.reached ?? 0n;

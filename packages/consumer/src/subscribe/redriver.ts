@@ -30,7 +30,7 @@ export interface RedriverOptions {
   /** The partition, if it is ours now. */
   readonly find: (
     at: TopicPartition,
-  ) => Pick<PartitionWork, 'committed' | 'highWatermark'> | undefined;
+  ) => Pick<PartitionWork, 'committed' | 'highWatermark' | 'life'> | undefined;
   /** How many partitions the topic has; undefined while it is not there. */
   readonly partitionsOf: (topic: string) => number | undefined;
   /** Nothing of the partition may be begun now. */
@@ -64,6 +64,11 @@ export class Redriver {
   /** What was done and the journal does not say yet, by queue. */
   readonly #unwritten = new Map<string, RedriveProgress>();
   #book: RedriveBook | undefined;
+  /**
+   * In which life of its partition each task was begun. What the journal says of a queue is known from before that life on; if another member had the
+   * partition in between, it may have handed out what a task of before takes for waiting.
+   */
+  readonly #lives = new WeakMap<RedriveTask, Life>();
 
   constructor(options: RedriverOptions) {
     this.#options = options;
@@ -110,12 +115,7 @@ export class Redriver {
       const request = book.request(progress);
       if (request && this.#isOurs(request)) await port.tell(progress);
     }
-    const tasks = new Map(
-      book
-        .open()
-        .filter((request) => this.#isOurs(request))
-        .map((request) => [queueName(request), new RedriveTask(request, book.progress(request))]),
-    );
+    const tasks = await this.#tasks(book);
     if (tasks.size === 0) return true;
     const from = whereToBegin(tasks.values());
     // Where a letter of the key is written today, if partitions were added.
@@ -138,6 +138,25 @@ export class Redriver {
     });
     if (isWhole && !signal.aborted) await this.#finish(tasks, ends);
     return true;
+  }
+
+  /** What is asked for keys of partitions that are ours. */
+  async #tasks(book: RedriveBook): Promise<Map<string, RedriveTask>> {
+    const { port, find } = this.#options;
+    const tasks = new Map<string, RedriveTask>();
+    const ours = book.open().flatMap((request) => {
+      const life = this.#isOurs(request) ? find(this.#whereOf(request))?.life : undefined;
+      return life ? [{ request, life }] : [];
+    });
+    // Behind the lives: what members before us have written is in it.
+    if (ours.length === 0 || (await port.look()) !== book) return tasks;
+    for (const { request, life } of ours) {
+      if (!book.isOpen(request) || book.request(request)?.id !== request.id) continue;
+      const task = new RedriveTask(request, book.progress(request));
+      this.#lives.set(task, life);
+      tasks.set(queueName(request), task);
+    }
+    return tasks;
   }
 
   #isOurs(request: RedriveRequest): boolean {
@@ -220,6 +239,7 @@ export class Redriver {
       );
     const at = this.#whereOf(task.request);
     const outcome = await alone(at, async (life) => {
+      if (life !== this.#lives.get(task)) return 'given-up';
       await port.tell(this.#progress(task));
       if (isPaused(at)) return 'given-up';
       const done = await deliver(letter, life);
@@ -266,7 +286,7 @@ export class Redriver {
           });
           do {
             const task = each[next];
-            if (life.isEnding || task === undefined) return false;
+            if (life.isEnding || task === undefined || life !== this.#lives.get(task)) return false;
             next += 1;
             await this.#end(at, life, task, late.get(queueName(task.request)) ?? []);
           } while (clock.nowMs() < untilMs);
