@@ -163,7 +163,7 @@ export function redriveWorld() {
         dispatcher,
         failures,
         /** Gives it the partition, from this offset on. */
-        assign: (from: number): void => assign(0, from),
+        assign: (from: number) => assign(0, from),
         /** Handles everything that is in the topic, and commits it. */
         async read(): Promise<void> {
           const from = dispatcher.find({ topic, partition: 0 })?.tracker.reached ?? 0n;

@@ -26,12 +26,16 @@ export interface WaitingKey {
   readonly aggregateType: string;
   readonly aggregateId: string;
   readonly state: ParkedState;
+  /** Where in the log the last decision about it was made, as `source_lsn` has it. */
+  readonly place: string;
   readonly letters: readonly DeadLetter[];
 }
 
 /** How a key stands by the journal. */
 export interface JournalledKey {
   readonly state: ParkedState;
+  /** As `WaitingKey` has it. */
+  readonly place: string;
   /** That decision: a letter came again, and still could not be published. */
   readonly isKept: boolean;
 }
@@ -57,9 +61,10 @@ export async function readJournal(
   const keys = new Map<string, JournalledKey>();
   await readWhole(source, source.topics.parkedKeys.topic, ({ headers }) => {
     const entry = parkedEntryFromText(headers[parkedEntryHeader] ?? '');
-    if (!entry || !counts(headers[recordHeader.sourceLsn] ?? '')) return;
+    const place = headers[recordHeader.sourceLsn] ?? '';
+    if (!entry || !counts(place)) return;
     const key = parkedKeyText(entry.aggregateType, entry.aggregateId);
-    if (entry.after) keys.set(key, { state: entry.after, isKept: entry.kind === 'kept' });
+    if (entry.after) keys.set(key, { state: entry.after, place, isKept: entry.kind === 'kept' });
     else keys.delete(key);
   });
   return keys;
@@ -99,12 +104,13 @@ export async function readWaitingKeys(
     if (known) known.push(kept);
     else letters.set(key, [kept]);
   });
-  return Array.from(keys).flatMap(([key, { state }]): WaitingKey[] => {
+  return Array.from(keys).flatMap(([key, { state, place }]): WaitingKey[] => {
     const [aggregateType = '', aggregateId = ''] = JSON.parse(key) as string[];
     const waiting = {
       aggregateType,
       aggregateId,
       state,
+      place,
       letters: waitingLetters(state, letters.get(key) ?? []),
     };
     return isMeant(waiting, filter) ? [waiting] : [];

@@ -131,6 +131,7 @@ describe.each<PostgresMajor>([18, 15])('what a recovery finds missing on Postgre
         ...{ since: '0/1:0', count, done: 0, code: 'EVENT_REFUSED' },
         ...{ type: changes, at: '', ...ends },
       },
+      place: '0/1:0@00000000',
       letters,
     };
     waiting.push(waitingKey);

@@ -43,7 +43,8 @@ describe('a source position', () => {
       { ...identity, slot: 't' },
     ].map(sourceFingerprint);
     expect(new Set(prints).size).toBe(4);
-    expect(sourceFingerprint({ ...identity, timeline: 2 })).toBe(prints[0]);
+    const promoted = { ...identity, timeline: 2 };
+    expect(sourceFingerprint(promoted)).toBe(prints[0]);
     for (const print of prints) expect(print).toMatch(/^[0-9a-f]{8}$/);
   });
 
