@@ -306,30 +306,6 @@ describe('a redrive of dead letters', () => {
     expect(world.book.open()).toHaveLength(1);
   });
 
-  it('hands out no letter behind a later one that another member handled, which had the partition in between', async () => {
-    const member = await parked();
-    world.broken.clear();
-    world.ask('a');
-    let isOver = false;
-    world.onRead = async (offset) => {
-      if (offset !== 1n || isOver) return;
-      isOver = true;
-      const at = [{ topic: 't', partition: 0 }];
-      member.dispatcher.lose(at);
-      const other = await world.member(4);
-      await other.read();
-      await other.round();
-      other.dispatcher.lose(at);
-      member.assign(4);
-      await member.read();
-    };
-    await member.round().catch(() => undefined);
-    await member.round();
-    expect(isOver).toBe(true);
-    expect(ofA()).toEqual(['a 1', 'a 2', 'a 3']);
-    expect(world.book.progress(queue)).toMatchObject({ state: 'done', handled: 3 });
-  });
-
   it('does nothing for a partition that is another member’s', async () => {
     const member = await parked();
     world.broken.clear();

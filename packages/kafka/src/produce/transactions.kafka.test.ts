@@ -75,14 +75,10 @@ it('ends an open transaction by taking its own epoch away, so that readers go on
 });
 
 it('tells an epoch that the coordinator took away by time from one that a newer producer fenced', async () => {
-  const { producer, read, at } = await rig();
+  const { producer, at } = await rig();
   const one = await producer(1000);
   await one.transactions.add([at]);
-  expect(await one.write('never')).toEqual({ code: 0 });
-  expect(await one.transactions.wasAbortedByTime()).toBe(false);
-  await eventually(async () => (await read().catch(() => undefined))?.isWhole, {
-    timeoutMs: 30_000,
-  });
+  await eventually(() => one.transactions.wasAbortedByTime(), { timeoutMs: 60_000 });
   await expect(one.transactions.commit()).rejects.toMatchObject({ code: 'KAFKA_FENCED' });
   expect(await one.write('late')).toEqual({ code: invalidProducerEpoch });
   expect(await one.transactions.wasAbortedByTime()).toBe(true);
