@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseJson } from '@outbound/contract';
-import { amountFromText, amountToText, money } from './money.ts';
+import { parseJson, readingForm } from '@outbound/contract';
+import { amountFromText, amountToText, money, moneyAmount } from './money.ts';
 
 const read = (amount: string, currency = 'EUR') =>
   money.safeParse(parseJson(`{"amount":${amount},"currency":"${currency}"}`));
@@ -76,4 +76,14 @@ test('a price is closed', () => {
 test('text that is no amount is refused on its way out of the database', () => {
   expect(() => amountFromText('-1.0000')).toThrow(RangeError);
   expect(() => amountFromText('NaN')).toThrow(RangeError);
+});
+
+test('no amount is read that a double would round', () => {
+  const amount = readingForm(moneyAmount);
+  expect(amount.parse(99.95)).toBe(99.95);
+  expect(amount.safeParse(0.1 + 0.2).success).toBe(false);
+});
+
+test('a currency that is no longer taken stays readable', () => {
+  expect(readingForm(money).safeParse({ amount: 1, currency: 'QQQ' }).success).toBe(true);
 });

@@ -1,12 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  changeRoute,
-  defineEventType,
-  stateRoute,
-  eventJsonSchema,
-  eventTypeRegistry,
-  topics,
-} from '@outbound/contract';
+import { eventJsonSchema, topics } from '@outbound/contract';
 import { eventTypes } from './event-types.ts';
 import { productChange } from './product-change.ts';
 
@@ -84,46 +77,5 @@ describe('a published schema', () => {
 
   test('never allows additional properties but in the attributes', () => {
     expect(text).not.toContain('"additionalProperties":true');
-  });
-});
-
-describe('a registry', () => {
-  const tick = (name: string, partitions = 1) =>
-    defineEventType({
-      ...productChange,
-      name,
-      routes: [changeRoute('bench.tick', { partitions, retentionMs: dayMs })],
-    });
-
-  test('refuses one name twice', () => {
-    expect(() => eventTypeRegistry([productChange, productChange])).toThrow('declared twice');
-  });
-
-  test('lets event types share a topic, declared alike', () => {
-    expect(topics(eventTypeRegistry([tick('a.b'), tick('a.c')]))).toHaveLength(1);
-    expect(() => eventTypeRegistry([tick('a.b'), tick('a.c', 2)])).toThrow(
-      'event type a.c: topic bench.tick is declared differently elsewhere',
-    );
-  });
-});
-
-describe('a declaration', () => {
-  const route = stateRoute('catalog.thing', { partitions: 1, retentionMs: dayMs });
-  const define = (changed: object) => () => defineEventType({ ...productChange, ...changed });
-
-  test.each([
-    [{ name: 'Product' }, 'the name must be'],
-    [{ version: '1.0' }, 'version 1.0 is not semver'],
-    [{ routes: [] }, 'it has no route'],
-    [{ routes: [{ ...route, topic: 'Has_Capitals' }] }, 'is not a topic name'],
-    [{ routes: [route, route] }, 'routed to twice'],
-    [{ routes: [{ ...route, partitions: 0 }] }, 'at least one partition'],
-    [{ routes: [{ ...route, cleanupPolicy: 'delete' }] }, 'a tombstone means nothing there'],
-  ])('that breaks a rule names the event type and the field: %j', (changed, message) => {
-    expect(define(changed)).toThrow(message);
-  });
-
-  test('is frozen', () => {
-    expect(Object.isFrozen(productChange)).toBe(true);
   });
 });

@@ -1,10 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { currency } from './currency.ts';
-import { productChange } from './events/product-change.ts';
-import { moneyAmount } from './money.ts';
-import { readingForm, storedForm } from '@outbound/contract';
+import { readingForm, storedForm } from './reading-form.ts';
 
 /** A schema with what its declaration takes, what a later producer might write, and what is neither. */
 interface Case {
@@ -194,6 +191,7 @@ describe('the reading form', () => {
   });
 
   it('drops lists of codes, lengths, patterns, formats and refinements, and keeps types', () => {
+    const currency = z.string().refine((code) => ['EUR', 'USD'].includes(code));
     expect(readingForm(currency).parse('QQQ')).toBe('QQQ');
     expect(readingForm(z.uuidv7()).parse('any')).toBe('any');
     expect(readingForm(z.iso.datetime()).safeParse(1).success).toBe(false);
@@ -203,15 +201,19 @@ describe('the reading form', () => {
     expect(readingForm(z.string().trim().min(9)).parse(' a ')).toBe('a');
   });
 
-  it('keeps the check that a transformation relies on: no amount is read that a double would round', () => {
-    const amount = readingForm(moneyAmount);
-    expect(amount.parse(99.95)).toBe(99.95);
-    expect(amount.safeParse(0.1 + 0.2).success).toBe(false);
+  it('keeps the check that a transformation relies on', () => {
+    const cents = z
+      .number()
+      .refine((value) => Number.isInteger(value))
+      .transform((value) => value / 100);
+    expect(readingForm(cents).parse(250)).toBe(2.5);
+    expect(readingForm(cents).safeParse(0.5).success).toBe(false);
   });
 
   it('is made once for a schema, and leaves the schema as it is', () => {
-    expect(readingForm(productChange.value)).toBe(readingForm(productChange.value));
-    expect(productChange.value.safeParse({}).success).toBe(false);
+    const schema = z.strictObject({ id: z.uuidv7() });
+    expect(readingForm(schema)).toBe(readingForm(schema));
+    expect(schema.safeParse({ id: 'any' }).success).toBe(false);
   });
 });
 
