@@ -35,8 +35,9 @@ export const idempotencyKeyTable = pgTable(
   (table) => [
     primaryKey({ name: 'idempotency_key_pkey', columns: [table.scope, table.key] }),
     index('idempotency_key_created_at_idx').on(table.createdAt),
-    check('idempotency_key_key_check', sql`char_length(key) between 1 and 255`),
-    check('idempotency_key_request_hash_check', sql`octet_length(request_hash) = 32`),
-    check('idempotency_key_response_status_check', sql`response_status between 100 and 599`),
+    check(
+      'idempotency_key_sound_check',
+      sql`public.idempotency_key_is_sound(key, request_hash, response_status)`,
+    ),
   ],
 );

@@ -59,20 +59,11 @@ export const productTable = pgTable(
       index('product_to_purge_idx')
         .on(table.deletedAt)
         .where(sql`deleted_at is not null and purged_at is null`),
-      check('product_sku_check', sql`sku ~ '^[A-Za-z0-9._-]{1,64}$'`),
-      check('product_name_check', sql`char_length(name) between 1 and 200`),
-      check('product_description_check', sql`char_length(description) <= 4000`),
-      check('product_brand_check', sql`char_length(brand) between 1 and 100`),
-      check('product_category_check', sql`char_length(category) between 1 and 64`),
-      check('product_price_check', sql`(price_amount is null) = (price_currency is null)`),
-      check('product_price_amount_check', sql`price_amount >= 0`),
-      check('product_price_currency_check', sql`price_currency ~ '^[A-Z]{3}$'`),
+      // Sizes, forms and codes: one function with all the rules (migrations/0029_sound_rows.sql).
       check(
-        'product_attributes_check',
-        sql`json_typeof(attributes) = 'object' and octet_length(attributes::text) <= 65536`,
+        'product_sound_check',
+        sql`public.product_is_sound(sku, name, description, brand, category, price_amount, price_currency, attributes, status, version)`,
       ),
-      check('product_status_check', sql`status in ('DRAFT', 'ACTIVE', 'DISCONTINUED')`),
-      check('product_version_check', sql`version >= 1`),
     ];
   },
 );

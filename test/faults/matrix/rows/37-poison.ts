@@ -49,7 +49,7 @@ export const row: FaultRow = {
       keyless: await refusal(insert(null)),
     };
     await pipeline.sql.query(`
-      alter table outbox drop constraint outbox_payload_check;
+      alter table outbox drop constraint outbox_sound_check;
       alter table outbox alter aggregateid drop not null;`);
 
     const relay = await pipeline.startRelay();
