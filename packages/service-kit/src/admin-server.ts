@@ -12,7 +12,10 @@ export interface CheckResult {
   readonly detail?: string;
 }
 
-/** Asks one dependency now. Throwing, or taking longer than a second, means "unknown", which is not ready (I11). */
+/**
+ * Asks one dependency now. Throwing, or taking longer than a second, means "unknown", which is not ready (I11). An answer that lies in the process's sockets when the second is over
+ * counts: a process that was busy has not heard it yet, which says nothing about who gave it.
+ */
 export type ReadinessCheck = () => CheckResult | Promise<CheckResult>;
 
 export interface AdminServer {
@@ -86,10 +89,9 @@ export async function startAdminServer({
 async function runCheck(check: ReadinessCheck, timeoutMs: number): Promise<CheckResult> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<CheckResult>((resolve) => {
-    timer = setTimeout(
-      () => resolve({ ok: false, detail: `unknown: no answer within ${timeoutMs} ms` }),
-      timeoutMs,
-    );
+    const unknown = { ok: false, detail: `unknown: no answer within ${timeoutMs} ms` };
+    // A loop that stood still runs its timers before it reads its sockets, and immediates after them.
+    timer = setTimeout(() => setImmediate(resolve, unknown), timeoutMs);
   });
   const asked = (async () => check())().catch((error: unknown) => {
     // The code and not the message: a driver's message may quote a connection string.

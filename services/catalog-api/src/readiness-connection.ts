@@ -1,9 +1,17 @@
 import type { CheckResult, PostgresConnection } from '@outbound/service-kit';
 import pg from 'pg';
-import { judgeDatabase, neededPrivileges, type DatabaseFacts } from './readiness.ts';
+import {
+  believed,
+  judgeDatabase,
+  neededPrivileges,
+  type DatabaseFacts,
+  type Verdict,
+} from './readiness.ts';
 
 /** Longer than the admin server waits for a check, which then says "unknown": what comes late is for the next question. */
 const timeoutMs = 5_000;
+/** After this time an answer is late. Who asks for readiness waits a second at the most by default (Kubernetes' `timeoutSeconds`), and so does the admin server. */
+const lateMs = 300;
 
 const values = neededPrivileges
   .map(([table, privilege]) => `(${pg.escapeLiteral(table)}, ${pg.escapeLiteral(privilege)})`)
@@ -40,15 +48,29 @@ export class ReadinessConnection {
   readonly #connection: PostgresConnection;
   #client: pg.Client | undefined;
   #underWay: Promise<CheckResult> | undefined;
+  #last: Verdict | undefined;
 
   constructor(connection: PostgresConnection) {
     this.#connection = connection;
   }
 
-  /** Questions that come while one is under way get its answer. @throws what the driver says */
-  check(): Promise<CheckResult> {
+  /**
+   * Questions that come while one is under way get its answer, or what was found last where that is late (`believed`). A connection that broke is no lateness: then nothing is believed.
+   * @throws what the driver says
+   */
+  async check(): Promise<CheckResult> {
     this.#underWay ??= this.#ask().finally(() => (this.#underWay = undefined));
-    return this.#underWay;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      // As in the admin server: what lies in the socket is read first.
+      timer = setTimeout(() => setImmediate(() => resolve(undefined)), lateMs);
+    });
+    try {
+      const found = await Promise.race([this.#underWay, late]);
+      return found ?? believed(this.#last, performance.now()) ?? (await this.#underWay);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async close(): Promise<void> {
@@ -58,11 +80,14 @@ export class ReadinessConnection {
   }
 
   async #ask(): Promise<CheckResult> {
+    const askedAtMs = performance.now();
     const client = this.#client ?? (await this.#connect());
     // A server that stands still answers nothing, not even that it was cancelled.
     const silence = setTimeout(() => client.connection.stream.destroy(), timeoutMs + 1_000);
     try {
-      return judgeDatabase(await readFacts(client));
+      const verdict = judgeDatabase(await readFacts(client));
+      this.#last = { verdict, askedAtMs };
+      return verdict;
     } catch (error) {
       this.#drop(client);
       throw error;
@@ -86,6 +111,7 @@ export class ReadinessConnection {
 
   #drop(client: pg.Client): void {
     if (this.#client === client) this.#client = undefined;
+    this.#last = undefined;
     void client.end().catch(() => undefined);
   }
 }

@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events';
+import { connect } from 'node:net';
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -128,6 +129,31 @@ describe('readyz', () => {
     expect(statuses).toContain(200);
   });
 
+  it('is green once every connection of the pool is open, so that nobody who comes then waits for one', async () => {
+    const service = await catalog.startAnother({ poolSize: '7' });
+    await becomes(service, 200);
+    const metrics = await (await fetch(`http://127.0.0.1:${service.adminPort}/metrics`)).text();
+    expect(metrics).toMatch(/^catalog_db_pool_connections 7$/m);
+    expect(metrics).toMatch(/^catalog_db_pool_idle_connections 7$/m);
+  });
+
+  it('is green through a moment in which the server says nothing, and red when that lasts', async () => {
+    const service = await catalog.startAnother();
+    await becomes(service, 200);
+    await catalog.postgres.pause();
+    try {
+      const late = await readiness(service);
+      expect(late).toEqual({
+        status: 200,
+        detail: expect.stringMatching(/late; \d+ ms ago all was well/) as string,
+      });
+      await becomes(service, 503, /unknown/);
+    } finally {
+      await catalog.postgres.resume();
+    }
+    await becomes(service, 200);
+  });
+
   it('asks by one connection, however often it is asked', async () => {
     const service = await catalog.startAnother();
     await becomes(service, 200);
@@ -143,29 +169,92 @@ describe('readyz', () => {
   });
 });
 
-describe('a service that is asked to stop', () => {
-  it('is red first and still answers, each time with the end of the connection; then it is gone', async () => {
-    const grace = new EventEmitter();
-    const clock: Clock = {
-      ...systemClock,
-      sleep: async (ms) => {
-        grace.emit('begins', ms);
-        await once(grace, 'ends');
-      },
-    };
-    const config = testConfig(catalog.apiUrl, { stopGraceMs: '4000' });
-    const service = await startService(config, quietLogger(), 'test', clock);
-    await becomes(service, 200);
+/** A service whose grace on a stop begins and ends when the test says so. */
+async function startStoppable() {
+  const grace = new EventEmitter();
+  const clock: Clock = {
+    ...systemClock,
+    sleep: async (ms) => {
+      grace.emit('begins', ms);
+      await once(grace, 'ends');
+    },
+  };
+  const config = testConfig(catalog.apiUrl, { stopGraceMs: '4000' });
+  const service = await startService(config, quietLogger(), 'test', clock);
+  const base = `http://127.0.0.1:${service.port}`;
+  const stop = async () => {
     const begins = once(grace, 'begins');
     const closed = service.close();
     expect(await begins).toEqual([4_000]);
+    return closed;
+  };
+  return { service, base, stop, endGrace: () => void grace.emit('ends') };
+}
+
+/** A connection by hand, and all that came on it. */
+function opened(port: number) {
+  const socket = connect(port, '127.0.0.1');
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  return { socket, text: () => text, closed: once(socket, 'close') };
+}
+
+const creation = (sku: string) => {
+  const body = `{"sku":"${sku}","name":"N"}`;
+  return `POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+};
+const isThere = async (sku: string) => {
+  const { rows } = await catalog.admin.query('select from product where sku = $1', [sku]);
+  return rows.length === 1;
+};
+
+describe('a service that is asked to stop', () => {
+  it('is red first and still answers, each time with the end of the connection; then it is gone', async () => {
+    const { service, base, stop, endGrace } = await startStoppable();
+    await becomes(service, 200);
+    const closed = stop();
+    await becomes(service, 503);
     expect(await readiness(service, 'service')).toEqual({ status: 503, detail: 'stopping' });
-    const base = `http://127.0.0.1:${service.port}`;
     const reply = await send(base, 'POST', '/products', { body: '{"sku":"LATE","name":"N"}' });
     expect(reply.status).toBe(201);
     expect(reply.headers.get('connection')).toBe('close');
-    grace.emit('ends');
+    endGrace();
     await closed;
     await expect(send(base, 'GET', '/products')).rejects.toThrow();
+  });
+
+  it('does nothing of what was sent ahead behind the answer that ends its connection (RFC 9112 9.6)', async () => {
+    const { service, stop, endGrace } = await startStoppable();
+    const { socket, text, closed: cut } = opened(service.port);
+    const closed = stop();
+    socket.write(creation('AHEAD-1') + creation('AHEAD-2'));
+    await cut;
+    expect(text().match(/HTTP\/1\.1 \d{3}/g)).toEqual(['HTTP/1.1 201']);
+    endGrace();
+    await closed;
+    expect([await isThere('AHEAD-1'), await isThere('AHEAD-2')]).toEqual([true, false]);
+  });
+
+  it('does what has half arrived when the grace is over, and refuses it not', async () => {
+    const { service, base, stop, endGrace } = await startStoppable();
+    const { socket, text, closed: cut } = opened(service.port);
+    const [head = '', body = ''] = creation('HALF').split(/(?=Content-Type)/);
+    socket.write(head);
+    await once(socket, 'connect');
+    const closed = stop();
+    // The connection is known to the server once another one, which came later, is answered.
+    expect((await send(base, 'GET', '/event-types')).status).toBe(200);
+    endGrace();
+    await eventually(() =>
+      send(base, 'GET', '/event-types').then(
+        () => false,
+        () => true,
+      ),
+    );
+    socket.write(body);
+    await cut;
+    await closed;
+    expect(text()).toMatch(/^HTTP\/1\.1 201 [\s\S]*connection: close/i);
+    expect(await isThere('HALF')).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { judgeDatabase, neededMigration, type DatabaseFacts } from './readiness.ts';
+import { believed, judgeDatabase, neededMigration, type DatabaseFacts } from './readiness.ts';
 
 const right: DatabaseFacts = {
   role: 'outbound_api',
@@ -35,6 +35,18 @@ test.each<[string, Partial<DatabaseFacts>, RegExp]>([
   ['that is read-only', { isReadOnly: true }, /default_transaction_read_only/],
 ])('a database %s is not, and the remedy is said', (_, facts, detail) => {
   expect(judge(facts)).toEqual({ ok: false, detail: expect.stringMatching(detail) as string });
+});
+
+test('while an answer is late the last one counts for some seconds, and only what was well', () => {
+  const well = { verdict: { ok: true }, askedAtMs: 1_000 };
+  expect(believed(well, 1_700)).toEqual({
+    ok: true,
+    detail: 'the answer is late; 700 ms ago all was well',
+  });
+  expect(believed(well, 6_000)).toMatchObject({ ok: true });
+  expect(believed(well, 6_001)).toBeUndefined();
+  expect(believed({ ...well, verdict: { ok: false } }, 1_001)).toBeUndefined();
+  expect(believed(undefined, 1_001)).toBeUndefined();
 });
 
 test('the migration that this code needs is there', () => {

@@ -54,3 +54,26 @@ export function judgeDatabase(facts: DatabaseFacts, needed = neededMigration): C
     );
   return { ok: true };
 }
+
+/** What the database was found to be, and when it was asked, in ms of a clock that is never set back. */
+export interface Verdict {
+  readonly verdict: CheckResult;
+  readonly askedAtMs: number;
+}
+
+/** How long what was well is believed while the next answer is late. */
+export const believedMs = 5_000;
+
+/**
+ * What readiness says while an answer is late: that all is well, if it was at most `believedMs` ago. On a machine that is busy every answer is late, on every instance at once; if late meant red, there would be
+ * none that a balancer could send to, of a service that works. Undefined if nothing is known (I11): never asked, too long ago, or not well at the time.
+ */
+export function believed(last: Verdict | undefined, nowMs: number): CheckResult | undefined {
+  if (last === undefined || !last.verdict.ok) return undefined;
+  const ageMs = Math.round(nowMs - last.askedAtMs);
+  if (ageMs > believedMs) return undefined;
+  return {
+    ok: true,
+    detail: `the answer is late; ${ageMs} ms ago all was well`,
+  };
+}

@@ -14,6 +14,7 @@ import { BoundedPool } from './bounded-pool.ts';
 import type { ApiConfig } from './config.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { createApiMetrics } from './metrics.ts';
+import { onceDone } from './once-done.ts';
 import { ReadinessConnection } from './readiness-connection.ts';
 
 /** A running service. */
@@ -21,8 +22,8 @@ export interface CatalogService {
   readonly port: number;
   readonly adminPort: number;
   /**
-   * Stops. **Order**: readyz is red at once; for `stopGraceMs` requests are still answered, each with `Connection: close`; then new ones are refused, those under
-   * way are finished, and what they used is closed.
+   * Stops. **Order**: readyz is red at once; for `stopGraceMs` requests are still answered, each with `Connection: close`; then no more connections are
+   * taken, what is under way or comes on an open one is finished, and what that used is closed.
    */
   readonly close: () => Promise<void>;
 }
@@ -60,7 +61,8 @@ export async function startService(
     idle_in_transaction_session_timeout: statementTimeoutMs,
   };
   const pool = new BoundedPool(
-    { ...connection, max: config.poolSize, idleTimeoutMillis: 30_000 },
+    // Kept open: when another instance stops, this one needs all of them at once.
+    { ...connection, max: config.poolSize, min: config.poolSize },
     {
       maxWaiting: config.poolQueueSize,
       silenceMs: statementTimeoutMs + 5_000,
@@ -98,6 +100,7 @@ export async function startService(
   );
   const timeouts = () => pool.transactionTimeouts();
   const readiness = new ReadinessConnection(postgres);
+  const connections = onceDone(() => pool.open());
   let isStopping = false;
   const app = await createApi({
     db,
@@ -123,6 +126,7 @@ export async function startService(
     checks: {
       service: () => (isStopping ? { ok: false, detail: 'stopping' } : { ok: true }),
       database: () => readiness.check(),
+      connections,
       ...(keys === undefined ? {} : { token_keys: () => ({ ok: keys.isUsable() }) }),
     },
   });

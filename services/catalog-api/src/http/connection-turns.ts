@@ -18,7 +18,8 @@ interface Line {
 /**
  * Works on one request of a connection at a time, and on each in a turn of the event loop of its own: a caller who sends hundreds without waiting for an answer (pipelining,
  * RFC 9112 9.3.2) would else have all of them begun in the turn in which they arrive, and everybody else wait for them. Whoever sends more than `maxWaitingRequests` ahead gets the answers to those, the last with
- * `Connection: close`, and sends the rest again, as that rule wants.
+ * `Connection: close`, and sends the rest again, as that rule wants. Behind an answer
+ * that ended the connection nothing more of it is begun (RFC 9112 9.6), and neither where the caller has gone: nobody would hear what became of it.
  */
 export class ConnectionTurns {
   readonly #lines = new WeakMap<Socket, Line>();
@@ -62,7 +63,7 @@ function begin(line: Line, response: ServerResponse, done: () => void): void {
   response.once('close', () => {
     const next = line.waiting.shift();
     if (next === undefined) line.isBusy = false;
-    else setImmediate(next);
+    else setImmediate(() => (response.req.socket.writable ? next() : line.waiting.splice(0)));
   });
   done();
 }

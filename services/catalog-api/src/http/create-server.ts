@@ -47,7 +47,7 @@ export interface ServerLimits extends Limits, AnswerLimits, StreamSettings {
  * The HTTP server without routes, and what must be called after the last route (`watchMethods`): flow ids, limits, problem+json for whatever goes wrong, metrics and one log line per request.
  *
  * Fastify answers some errors by itself in another shape; each of these ways is closed here: its errors (`setErrorHandler`), unroutable
- * URLs (`frameworkErrors`), unknown paths, requests during a shutdown (`return503OnClosing`), and what Node's parser refuses
+ * URLs (`frameworkErrors`), unknown paths, requests during a shutdown (`return503OnClosing`: what has come on a connection that is still open is done), and what Node's parser refuses
  * (`clientErrorHandler`, `requireHostHeader`, `checkExpectation`).
  */
 export function createServer(options: {
@@ -143,19 +143,6 @@ export function createServer(options: {
   turns.register(app);
   app.addHook('onRequest', (request, reply, done) => {
     reply.raw.setHeader('x-flow-id', request.id);
-    if (isClosing) {
-      done(
-        new ApiError(
-          'SHUTTING_DOWN',
-          'This instance is stopping. Nothing was written; try again.',
-          {
-            retryAfterSeconds: 1,
-            headers: { connection: 'close' },
-          },
-        ),
-      );
-      return;
-    }
     done(refusalOfHead(request));
   });
   app.addHook('onSend', (_request, reply, payload, done) => {
