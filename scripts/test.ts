@@ -54,20 +54,21 @@ const lacksDocker = () =>
     ? undefined
     : 'no Docker engine answers: start one, or leave the suite out with --without docker';
 
-const vitest = (project: string) => (report: string) =>
-  [
+/** Runs projects of vitest.config.ts. */
+const vitest =
+  (...projects: readonly string[]) =>
+  (report: string): readonly [string, ...string[]] => [
     'npx',
     'vitest',
     'run',
-    '--project',
-    project,
+    ...projects.flatMap((project) => ['--project', project]),
     '--reporter',
     'default',
     '--reporter',
     'json',
     '--outputFile.json',
     report,
-  ] as const;
+  ];
 
 const suites: readonly Suite[] = [
   { name: 'unit', run: vitest('unit') },
@@ -86,10 +87,10 @@ const suites: readonly Suite[] = [
     ],
   },
   { name: 'pg', run: vitest('pg'), lacks: () => lacksPostgres15() ?? lacksPgBouncer() },
-  { name: 'kafka', run: vitest('kafka'), lacks: lacksKafka },
+  { name: 'kafka', run: vitest('kafka', 'kafka-alone'), lacks: lacksKafka },
   {
     name: 'system',
-    run: vitest('system'),
+    run: vitest('system', 'system-alone'),
     lacks: () => lacksPostgres15() ?? lacksKafka() ?? lacksOutsiders(),
   },
   { name: 'docker', run: vitest('docker'), lacks: lacksDocker },
