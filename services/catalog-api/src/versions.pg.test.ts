@@ -1,5 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDatabase } from '@outbound/outbox';
+import pg from 'pg';
 import { uuidv7 } from 'uuidv7';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { purgeDeleted } from './catalog/purge.ts';
+import { productAggregate } from './products/product-aggregate.ts';
 import { startCatalog, type TestCatalog } from './test-support/catalog-service.ts';
 import { expectProblem } from './test-support/expect-problem.ts';
 import { send } from './test-support/http-client.ts';
@@ -145,6 +149,33 @@ describe('the versions of an entity', () => {
     expect(again.status).toBe(201);
     expect(shown(await page(`${path}/versions`))).toEqual(['C 5 again']);
     expect(shown(await page(next))).toEqual([]);
+  });
+
+  it('of one whose data was dropped after its days and that was created again are those since, though the outbox still has the others', async () => {
+    const { path } = await create();
+    await patch(path, '{"name":"a person"}');
+    const { next = '' } = await page(`${path}/versions?limit=1`);
+    await call('DELETE', path, undefined, { 'if-match': '*' });
+    const api = new pg.Pool({ connectionString: catalog.apiUrl });
+    try {
+      const context = { db: createDatabase(api), timeouts: () => Promise.resolve(undefined) };
+      await purgeDeleted(context, productAggregate, new Date(Date.now() + 60_000), 1_000);
+    } finally {
+      await api.end();
+    }
+    expectProblem(await call('GET', `${path}/versions`), 404, 'not-found');
+    const again = await call('PUT', path, `{"sku":"V-purged","name":"again"}`, {
+      'if-none-match': '*',
+    });
+    expect(again.status).toBe(201);
+    expect(shown(await page(`${path}/versions`))).toEqual(['C 4 again']);
+    expect(shown(await page(next))).toEqual([]);
+    await patch(path, '{"name":"later"}');
+    await call('DELETE', path, undefined, { 'if-match': '*' });
+    await call('PUT', path, `{"sku":"V-purged","name":"once more"}`, { 'if-none-match': '*' });
+    expect(shown(await page(`${path}/versions`))).toEqual([
+      ...['C 7 once more', 'D 6 later', 'U 5 later', 'C 4 again'],
+    ]);
   });
 
   it('are found by the index, in each partition alone', async () => {
