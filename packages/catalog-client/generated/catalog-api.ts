@@ -79,7 +79,7 @@ export interface paths {
         };
         /**
          * Gives all products of one moment as a stream
-         * @description The first line names the position in the log: the events of catalog.product-change from there on, taken by version, lead from this state to any later one. Without the last line the stream broke; go on behind the last id that came by `after`, and keep the first position.
+         * @description The first line names the position in the log: the events of catalog.product-change from there on, taken by version, lead from this state to any later one. Without the last line the stream broke; go on behind the last id that came by `after`, and keep the first position. With filters there may be empty lines. What of the filtered fits no more is said by its events alone, so whoever follows them asks the same of each event.
          */
         get: operations["export_products"];
         put?: never;
@@ -208,7 +208,7 @@ export interface paths {
         };
         /**
          * Gives all categories of one moment as a stream
-         * @description The first line names the position in the log: the events of catalog.category-change from there on, taken by version, lead from this state to any later one. Without the last line the stream broke; go on behind the last id that came by `after`, and keep the first position.
+         * @description The first line names the position in the log: the events of catalog.category-change from there on, taken by version, lead from this state to any later one. Without the last line the stream broke; go on behind the last id that came by `after`, and keep the first position. With filters there may be empty lines. What of the filtered fits no more is said by its events alone, so whoever follows them asks the same of each event.
          */
         get: operations["export_categories"];
         put?: never;
@@ -2008,6 +2008,51 @@ export interface operations {
             query?: {
                 /** @description Goes on behind this id, with the state of now: the last that came before a break. */
                 after?: string;
+                /** @description Only those with this sku, or one of these: as several parameters, or joined by commas. */
+                sku?: string[];
+                /** @description Only those with this brand, or one of these: as several parameters; a comma is part of a value. */
+                brand?: string[];
+                /** @description Only those with this category, or one of these: as several parameters, or joined by commas. */
+                category?: string[];
+                /** @description Only those with this status, or one of these: as several parameters, or joined by commas. */
+                status?: ("DRAFT" | "ACTIVE" | "DISCONTINUED")[];
+                /**
+                 * @description Only those changed later than this.
+                 * @example 2026-01-31T12:00:00.000Z
+                 */
+                updated_after?: string;
+                /**
+                 * @description Not less than this; exact.
+                 * @example 19.99
+                 */
+                price_min?: string;
+                /**
+                 * @description Not more than this; exact.
+                 * @example 19.99
+                 */
+                price_max?: string;
+                /**
+                 * @description Only amounts in this currency; needed with the other two, and to sort.
+                 * @example EUR
+                 */
+                price_currency?: string;
+                /**
+                 * @description Only those with this attribute, as key:value; of several, all. A number or boolean is compared as it is written.
+                 * @example [
+                 *       "color:red"
+                 *     ]
+                 */
+                attribute?: string[];
+                /**
+                 * @description Only those whose name or description has each of these words, whole and in any case, at the moment of the export.
+                 * @example leather boots
+                 */
+                q?: string;
+                /**
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large. The others are not in the answer then, not even those that its schema requires: that is the schema of the answer without `fields`.
+                 * @example (id,version)
+                 */
+                fields?: string;
             };
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
@@ -2044,6 +2089,8 @@ export interface operations {
                              */
                             at: string;
                             after?: string;
+                            /** @description The filters and fields that were asked for: it is not all there is. */
+                            query?: string;
                         };
                     } | {
                         /**
@@ -2929,6 +2976,11 @@ export interface operations {
                 /** @description From a link of a page; opaque. */
                 cursor?: string;
                 limit?: number;
+                /**
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large. The others are not in the answer then, not even those that its schema requires: that is the schema of the answer without `fields`.
+                 * @example (id,version)
+                 */
+                fields?: string;
             };
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
@@ -2942,7 +2994,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for, as it is now. */
+            /** @description What was asked for, as it is now. With `fields` only what was chosen, so members that the schema requires may be missing. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */
@@ -4412,6 +4464,18 @@ export interface operations {
             query?: {
                 /** @description Goes on behind this id, with the state of now: the last that came before a break. */
                 after?: string;
+                /** @description Only those with this code, or one of these: as several parameters, or joined by commas. */
+                code?: string[];
+                /**
+                 * @description Only those changed later than this.
+                 * @example 2026-01-31T12:00:00.000Z
+                 */
+                updated_after?: string;
+                /**
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large. The others are not in the answer then, not even those that its schema requires: that is the schema of the answer without `fields`.
+                 * @example (id,version)
+                 */
+                fields?: string;
             };
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
@@ -4448,6 +4512,8 @@ export interface operations {
                              */
                             at: string;
                             after?: string;
+                            /** @description The filters and fields that were asked for: it is not all there is. */
+                            query?: string;
                         };
                     } | {
                         /**
@@ -5121,6 +5187,11 @@ export interface operations {
                 /** @description From a link of a page; opaque. */
                 cursor?: string;
                 limit?: number;
+                /**
+                 * @description Only these fields of each (rule 157): names in brackets, or ! and those that are left out. Cheaper where it leaves out what is large. The others are not in the answer then, not even those that its schema requires: that is the schema of the answer without `fields`.
+                 * @example (id,version)
+                 */
+                fields?: string;
             };
             header?: {
                 /** @description Names the request in logs and events (rule 233). */
@@ -5134,7 +5205,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for, as it is now. */
+            /** @description What was asked for, as it is now. With `fields` only what was chosen, so members that the schema requires may be missing. */
             200: {
                 headers: {
                     /** @description Names the request in logs and events: the one that was sent, or a new one (rule 233). */

@@ -9,13 +9,14 @@ import {
   openExport,
   sendImport,
   type CatalogExport,
+  type ExportedText,
   type ImportRequest,
 } from './streams.ts';
 
 export type { components as CatalogComponents, paths as CatalogPaths };
 export { sendBatch, sendBatches, type BatchRequest, type ItemResult } from './batches.ts';
 export { RefusedError } from './refused-error.ts';
-export type { CatalogExport, ImportRequest } from './streams.ts';
+export type { CatalogExport, ExportedText, ImportRequest } from './streams.ts';
 export {
   createSender,
   NoAnswerError,
@@ -39,11 +40,20 @@ type ListOf<Path extends ListPath> = paths[Path] extends {
 }
   ? Item
   : never;
-type QueryOf<Path extends ListPath> = paths[Path] extends {
+type QueryOf<Path extends keyof paths> = paths[Path] extends {
   get: { parameters: { query?: infer Query } };
 }
   ? NonNullable<Query>
   : never;
+/** Paths that have an export. */
+type ExportPath = {
+  [Path in ListPath]: `${Path}/export` extends keyof paths ? Path : never;
+}[ListPath];
+/** What an export may be asked for: filters, and fields with the id among them. */
+type ExportQuery<Path extends ExportPath> = Omit<
+  QueryOf<Extract<`${Path}/export`, keyof paths>>,
+  'after'
+>;
 
 /** The catalog API, typed by its OpenAPI document: paths, parameters, bodies and answers. */
 export interface CatalogClient extends Client<paths> {
@@ -59,11 +69,25 @@ export interface CatalogClient extends Client<paths> {
     items: BatchRequest['items'],
     options?: Pick<BatchRequest, 'key' | 'batchSize' | 'signal'>,
   ) => AsyncGenerator<ItemResult, void, undefined>;
-  /** Every entity of one moment, as a stream that goes on where it broke off. @throws RefusedError, NoAnswerError */
-  readonly exportOf: <Path extends ListPath>(
+  /** Every entity of one moment that the filters let through, as a stream that goes on where it broke off. @throws RefusedError, NoAnswerError */
+  readonly exportOf: <Path extends ExportPath>(
     path: Path,
-    options?: { readonly signal?: AbortSignal },
+    options?: { readonly query?: ExportQuery<Path>; readonly signal?: AbortSignal },
   ) => Promise<CatalogExport<ListOf<Path>>>;
+  /**
+   * The same, each entity as the text that the API wrote, to the digit.
+   * @param options.query by the names of the API; it says what it does not take.
+   * @param options.after goes on behind this id: of an export that ended before its end, whose position is the one to keep.
+   * @throws RefusedError, NoAnswerError
+   */
+  readonly exportTextOf: (
+    path: ExportPath,
+    options?: {
+      readonly query?: Readonly<Record<string, string | readonly string[]>>;
+      readonly after?: string;
+      readonly signal?: AbortSignal;
+    },
+  ) => Promise<CatalogExport<ExportedText>>;
   /** Any number of items in one stream, which is sent again under its key where it broke off; see `sendImport`. @throws RefusedError, NoAnswerError */
   readonly importInto: (
     method: ImportRequest['method'],
@@ -100,20 +124,35 @@ export function createCatalogClient({
   const open = createOpener(retry, async () => ({ ...headers, ...(await authorize()) }));
   const send: Send = (exchange) =>
     sendWithToken({ ...exchange, headers: { ...headers, ...exchange.headers } });
-  const all: CatalogClient['all'] = (path, { query, signal } = {}) => {
+  const urlOf = (path: string, query: object | undefined): string => {
     const url = new URL(`${base}${path}`);
     for (const [name, value] of Object.entries<unknown>({ ...query }))
       for (const each of [value].flat())
         if (each !== undefined)
           url.searchParams.append(name, typeof each === 'string' ? each : JSON.stringify(each));
-    return itemsOf(send, url.href, signal);
+    return url.href;
   };
+  const all: CatalogClient['all'] = (path, { query, signal } = {}) =>
+    itemsOf(send, urlOf(path, query), signal);
   const many: CatalogClient['many'] = (method, path, items, options = {}) =>
     sendBatches(send, { ...options, method, url: `${base}${path}`, items });
-  const exportOf: CatalogClient['exportOf'] = (path, { signal } = {}) =>
-    openExport(open, `${base}${path}/export`, signal);
+  const exportOf: CatalogClient['exportOf'] = <Path extends ExportPath>(
+    path: Path,
+    { query, signal }: { readonly query?: ExportQuery<Path>; readonly signal?: AbortSignal } = {},
+  ) =>
+    openExport(open, {
+      url: urlOf(`${path}/export`, query),
+      signal,
+      toItem: ({ value }) => value as ListOf<Path>,
+    });
+  const exportTextOf: CatalogClient['exportTextOf'] = (path, { query, after, signal } = {}) =>
+    openExport(open, {
+      url: urlOf(`${path}/export`, query),
+      ...{ after, signal },
+      toItem: ({ id, text }): ExportedText => ({ id, text }),
+    });
   const importInto: CatalogClient['importInto'] = (method, path, items, options = {}) =>
     sendImport(open, { ...options, method, url: `${base}${path}/import`, items });
   const client = createClient<paths>({ baseUrl: base, fetch: asFetch(send) });
-  return Object.assign(client, { all, many, exportOf, importInto, send });
+  return Object.assign(client, { all, many, exportOf, exportTextOf, importInto, send });
 }

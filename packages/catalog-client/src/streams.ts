@@ -9,17 +9,26 @@ import {
 } from './repeat-exchange.ts';
 import { isPassing } from './retry-plan.ts';
 
-/** Every live entity of a list, and from where the topic goes on. */
+/** Every live entity of a list, or those that filters leave, and from where the topic goes on. */
 export interface CatalogExport<Item> {
   /** Position in the log: every change committed before it is in the export. */
   readonly position: string;
   /** When the snapshot was taken, RFC 3339. */
   readonly at: string;
+  /** The line that says so, as the API wrote it. */
+  readonly head: string;
   /**
    * The entities by id. A stream that breaks off goes on behind the last one that came, in a snapshot of its own; the position stays the first one, as it must (docs/api.md, "Export").
    * @throws RefusedError, NoAnswerError
    */
   readonly items: AsyncGenerator<Item, void, undefined>;
+}
+
+/** An entity as the API wrote it: every digit is there. */
+export interface ExportedText {
+  readonly id: string;
+  /** JSON, one line without its end. */
+  readonly text: string;
 }
 
 /** An answer that is read as it comes. */
@@ -72,11 +81,11 @@ export function createOpener(retry: RetryOptions, authorize: Authorize): Open {
   };
 }
 
-/** The next line as an object; undefined at the end, and where the stream broke. */
+/** The next line as an object, and its text; undefined at the end, and where the stream broke. */
 async function nextLine({ lines }: OpenStream, signal: AbortSignal | undefined) {
   try {
     const { value } = await lines.next();
-    return value === undefined ? undefined : (JSON.parse(value) as Line);
+    return value === undefined ? undefined : { line: JSON.parse(value) as Line, text: value };
   } catch {
     signal?.throwIfAborted();
     return undefined;
@@ -94,14 +103,20 @@ interface Line {
 /** Streams that may break off one after the other without anything new. */
 const maxFruitless = 5;
 
-/**
- * Opens an export.
- * @param url of the export, such as `https://catalog.example.com/products/export`.
- */
+/** What of an export is wanted, and how. */
+export interface ExportRequest<Item> {
+  /** Of the export, such as `https://catalog.example.com/products/export`, with its filters. */
+  readonly url: string;
+  /** Goes on behind this id: the last that came of an export that ended before its end. */
+  readonly after?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly toItem: (exported: ExportedText & { readonly value: unknown }) => Item;
+}
+
+/** Opens an export. @throws RefusedError, NoAnswerError */
 export async function openExport<Item>(
   open: Open,
-  url: string,
-  signal?: AbortSignal,
+  { url, after: firstAfter, signal, toItem }: ExportRequest<Item>,
 ): Promise<CatalogExport<Item>> {
   const from = async (after: string | undefined) => {
     const target = new URL(url);
@@ -116,35 +131,38 @@ export async function openExport<Item>(
   const begin = async (after: string | undefined) => {
     for (let fruitless = 1; ; fruitless += 1) {
       const stream = await from(after);
-      const head = (await nextLine(stream, signal))?.export;
-      if (head !== undefined) return { stream, head };
+      const first = await nextLine(stream, signal);
+      const begun = first?.line.export;
+      if (first !== undefined && begun !== undefined) return { stream, begun, head: first.text };
+      await stream.lines.return?.();
       if (fruitless >= maxFruitless) throw brokenOff('GET', url);
     }
   };
-  const first = await begin(undefined);
+  const { stream, begun, head } = await begin(firstAfter);
   return {
-    ...first.head,
-    items: itemsOf<Item>(first.stream, begin, { url, signal }),
+    ...{ position: begun.position, at: begun.at, head },
+    items: itemsOf(stream, begin, { url, after: firstAfter, signal, toItem }),
   };
 }
 
 async function* itemsOf<Item>(
   first: OpenStream,
   begin: (after: string | undefined) => Promise<{ readonly stream: OpenStream }>,
-  { url, signal }: { readonly url: string; readonly signal: AbortSignal | undefined },
+  { url, after: firstAfter, signal, toItem }: ExportRequest<Item>,
 ): AsyncGenerator<Item, void, undefined> {
   let stream = first;
-  let after: string | undefined;
+  let after = firstAfter;
   for (let fruitless = 1; ;) {
     let count = 0;
     try {
       for (;;) {
-        const line = await nextLine(stream, signal);
-        if (line?.end !== undefined && line.end.count === count) return;
-        if (line?.id === undefined) break;
+        const next = await nextLine(stream, signal);
+        if (next?.line.end !== undefined && next.line.end.count === count) return;
+        if (next?.line.id === undefined) break;
+        const { line: value, text } = next;
         count += 1;
-        after = line.id;
-        yield line as Item;
+        after = next.line.id;
+        yield toItem({ id: after, text, value });
       }
     } finally {
       await stream.lines.return?.();
@@ -187,7 +205,7 @@ export async function* sendImport(
     );
     try {
       for (;;) {
-        const line = await nextLine(stream, signal);
+        const line = (await nextLine(stream, signal))?.line;
         if (line?.end !== undefined) return;
         if (line?.line === undefined || !isItemResult(line)) {
           const status = line?.problem?.status;

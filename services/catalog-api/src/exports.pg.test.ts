@@ -23,6 +23,32 @@ beforeAll(async () => {
 });
 afterAll(() => catalog.close());
 
+/** Whoever reads the row with this id as the API waits there until the gate is opened. */
+async function closeGateAt(id: string) {
+  const { admin } = catalog;
+  await admin.query(`
+    create function pass_gate() returns boolean language plpgsql as
+      $$ begin perform pg_advisory_xact_lock_shared(4711); return true; end $$;
+    create policy gate on product to outbound_api using (case when id = '${id}' then pass_gate() else true end);
+    alter table product enable row level security;
+    select pg_advisory_lock(4711)`);
+  return {
+    /** For how long somebody has waited, by the server's clock; -1 if nobody does. */
+    waitedMs: async (): Promise<number> => {
+      const { rows } = await admin.query<{ ms: number }>(
+        `select coalesce(max(extract(epoch from clock_timestamp() - query_start)) * 1000, -1)::int as ms
+          from pg_stat_activity where wait_event = 'advisory' and query not like '%insert into%'`,
+      );
+      return rows[0]?.ms ?? -1;
+    },
+    open: () => admin.query('select pg_advisory_unlock_all()'),
+    [Symbol.asyncDispose]: async () => {
+      await admin.query(`select pg_advisory_unlock_all();
+        alter table product disable row level security; drop policy gate on product; drop function pass_gate()`);
+    },
+  };
+}
+
 const idOf = (i: number): string => `019376e4-8c3a-7c7e-a1b2-${i.toString(16).padStart(12, '0')}`;
 const exportOf = (url: string, query = ''): Promise<Reply> =>
   send(url, 'GET', `/products/export${query}`);
@@ -106,23 +132,23 @@ describe('the position', () => {
       await catalog.admin.query(`alter system set synchronous_standby_names = '${name}'`);
       await catalog.admin.query('select pg_reload_conf()');
     };
-    await standby('nobody');
-    await eventually(async () => {
-      const { rows } = await catalog.admin.query('show synchronous_standby_names');
-      return (rows[0] as Record<string, unknown>)['synchronous_standby_names'] === 'nobody';
-    });
-    const created = send(catalog.url, 'POST', '/products', {
-      body: '{"sku":"IN-LOG","name":"N"}',
-    });
-    await eventually(async () => {
-      const { rows } = await catalog.admin.query(
-        `select 1 from pg_stat_activity where wait_event = 'SyncRep'`,
-      );
-      return rows.length > 0;
-    });
-    let isThere = false;
+    let created: Promise<Reply>;
     let exported: Promise<Reply>;
+    // Whatever happens, or all that comes after waits for nobody.
     try {
+      await standby('nobody');
+      await eventually(async () => {
+        const { rows } = await catalog.admin.query('show synchronous_standby_names');
+        return (rows[0] as Record<string, unknown>)['synchronous_standby_names'] === 'nobody';
+      });
+      created = send(catalog.url, 'POST', '/products', { body: '{"sku":"IN-LOG","name":"N"}' });
+      await eventually(async () => {
+        const { rows } = await catalog.admin.query(
+          `select 1 from pg_stat_activity where wait_event = 'SyncRep'`,
+        );
+        return rows.length > 0;
+      });
+      let isThere = false;
       exported = exportOf(catalog.url).finally(() => (isThere = true));
       // It has asked who writes, and waits.
       await eventually(async () => {
@@ -158,7 +184,11 @@ describe('the position', () => {
     };
     const writers = [0, 1, 2].map(write);
     const exports: string[] = [];
-    for (let i = 0; i < 6; i++) exports.push((await exportOf(catalog.url)).text);
+    for (let i = 0; i < 6; i++) {
+      const { status, text } = await exportOf(catalog.url);
+      expect(status, text.slice(0, 500)).toBe(200);
+      exports.push(text);
+    }
     isWriting = false;
     await Promise.all(writers);
     const events = await committedEvents(catalog);
@@ -233,15 +263,20 @@ async function committedEvents({ admin }: TestCatalog) {
 
 describe('an export that breaks', () => {
   it('does not look whole: it says why, has no end, and the connection is cut', async () => {
-    const service = await catalog.startAnother({ exportTimeoutMs: '100' });
-    const url = `http://127.0.0.1:${service.port}`;
-    await catalog.admin.query('begin; lock table product in access exclusive mode');
-    const held = openExport(url);
-    await catalog.admin.query(`select pg_sleep(0.2)`);
-    await catalog.admin.query('rollback');
-    const { text, isWhole } = await readRest(await held);
-    const last = linesOf(text).at(-1);
-    expect(last).toMatchObject({ problem: { type: '/problems/unavailable' } });
+    const timeoutMs = 1_000;
+    const service = await catalog.startAnother({ exportTimeoutMs: String(timeoutMs) });
+    // In what is read first: however slow the rest is, it began in time.
+    await using gate = await closeGateAt(idOf(1));
+    const reading = openExport(`http://127.0.0.1:${service.port}`).then(readRest);
+    // It began to read before this question of it did.
+    await eventually(async () => (await gate.waitedMs()) > timeoutMs);
+    await gate.open();
+    const { text, isWhole } = await reading;
+    const lines = linesOf(text);
+    expect(lines.at(-1)).toMatchObject({ problem: { type: '/problems/unavailable' } });
+    // What was being read is told, and nothing behind it.
+    const last = String(lines.at(-2)?.['id']);
+    expect(last >= idOf(1) && last < idOf(count)).toBe(true);
     expect(isWhole).toBe(false);
   });
 
@@ -273,5 +308,85 @@ describe('an export that breaks', () => {
     await eventually(async () => (await snapshotsHeld()) === 0);
     await eventually(async () => (await openExport(url)).statusCode === 200);
     reader.destroy();
+  });
+});
+
+describe('an export of some', () => {
+  const first = 2_000;
+  beforeAll(async () => {
+    await catalog.admin.query(`
+      insert into product (id, sku, name, description, brand, price_amount, price_currency, attributes, status, version, updated_at)
+      select format('019376e4-8c3a-7c7e-a1b2-%s', lpad(to_hex(i), 12, '0'))::uuid, 'F-' || i, 'Boot ' || i, case when i % 3 = 0 then 'Leather' end,
+        'B, ' || i % 2, i / 100.0, case when i % 5 = 0 then 'USD' else 'EUR' end,
+        json_build_object('color', case when i % 7 = 0 then 'red' else 'blue' end, 'a=b', 'c', 'a', case when i % 2 = 0 then 'b=c' else 'd' end),
+        case when i % 100 = 0 then 'DRAFT' else 'ACTIVE' end, 1, timestamptz '2026-01-01 00:00Z' + i * interval '1 second'
+      from generate_series(${first}, ${first} + 1999) i`);
+  });
+  const numbers = (fits: (i: number) => boolean): readonly string[] =>
+    Array.from({ length: 2_000 }, (_, i) => first + i)
+      .filter(fits)
+      .map(idOf);
+  /** Of what was made here. */
+  const idsOf = (text: string): readonly string[] =>
+    linesOf(text).flatMap(({ id }) =>
+      typeof id === 'string' && id >= idOf(first) && id < idOf(first + 2_000) ? [id] : [],
+    );
+
+  it.each<[query: string, fits: (i: number) => boolean]>([
+    ['status=DRAFT', (i) => i % 100 === 0],
+    ['brand=B%2C%200&brand=B%2C%201&status=DRAFT', (i) => i % 100 === 0],
+    ['brand=B%2C%201&status=DRAFT', () => false],
+    ['price_min=20.01&price_max=20.06&price_currency=EUR', (i) => i <= 2_006 && i % 5 !== 0],
+    ['attribute=color:red&price_currency=USD', (i) => i % 35 === 0],
+    ['attribute=a:b%3Dc', (i) => i % 2 === 0],
+    ['q=leather%20BOOT&attribute=color:red', (i) => i % 21 === 0],
+    ['brand=B%2C%200&updated_after=2026-01-01T01:06:30.000Z', (i) => i > 3_990 && i % 2 === 0],
+  ])('has those that fit %s, by id, and no other', async (query, fits) => {
+    const { status, text } = await exportOf(catalog.url, `?${query}`);
+    expect(status).toBe(200);
+    const wanted = numbers(fits);
+    expect(idsOf(text)).toEqual(wanted);
+    expect(linesOf(text).at(-1)).toMatchObject({ end: { count: linesOf(text).length - 2 } });
+    const { query: said } = linesOf(text)[0]?.['export'] as Record<string, string>;
+    expect([...new URLSearchParams(said)].sort()).toEqual([...new URLSearchParams(query)].sort());
+    const middle = wanted[Math.floor(wanted.length / 2)];
+    if (middle === undefined) return;
+    const rest = await exportOf(catalog.url, `?${query}&after=${middle}`);
+    expect(idsOf(rest.text)).toEqual(wanted.filter((id) => id > middle));
+  });
+
+  it('is that of one moment, and knows what was committed before it by its words at once', async () => {
+    const query = '?status=DRAFT&attribute=color:green';
+    const [at, other] = [idOf(first + 700), idOf(first + 900)];
+    const paint = (id: string, color: string) =>
+      catalog.admin.query(
+        `update product set version = version + 1, attributes = json_build_object('color', $2::text) where id = $1`,
+        [id, color],
+      );
+    await paint(at, 'green');
+    await paint(other, 'green');
+    await using gate = await closeGateAt(at);
+    const reading = exportOf(catalog.url, query);
+    await eventually(async () => (await gate.waitedMs()) > 0);
+    await paint(other, 'red');
+    await gate.open();
+    expect(idsOf((await reading).text)).toEqual([at, other]);
+    expect(idsOf((await exportOf(catalog.url, query)).text)).toEqual([at]);
+  });
+
+  it('has the fields that were asked for, the id among them', async () => {
+    const { text } = await exportOf(catalog.url, '?status=DRAFT&fields=!(attributes,description)');
+    const [head, one] = text.split('\n');
+    expect(head).toContain('"query":"status=DRAFT&fields=');
+    expect(Object.keys(JSON.parse(one ?? '') as object)).toEqual([
+      ...['id', 'sku', 'name', 'brand', 'price', 'status', 'version', 'created_at', 'updated_at'],
+    ]);
+    expect((await exportOf(catalog.url, '?sku=F-2000&fields=(id,version)')).text).toContain(
+      `\n{"id":"${idOf(first)}","version":1}\n`,
+    );
+    for (const query of ['fields=(sku)', 'fields=!(id)', 'sort=-id', 'price_min=1', 'cursor=a'])
+      expectProblem(await exportOf(catalog.url, `?${query}`), 400, 'validation-failed');
+    const none = await send(catalog.url, 'GET', '/categories/export?q=leather');
+    expectProblem(none, 400, 'validation-failed');
   });
 });

@@ -1,7 +1,8 @@
 import pg from 'pg';
 import { createDatabase } from '@outbound/outbox';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { listEntities, maxFew } from './catalog/list.ts';
+import { listEntities } from './catalog/list.ts';
+import { maxFew } from './catalog/read-page.ts';
 import { listQuery, readListQuery } from './http/list-query.ts';
 import { productAggregate } from './products/product-aggregate.ts';
 import type { Aggregate } from './catalog/aggregate.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { maxFew, maxLookedAt } from './catalog/list.ts';
+import { maxFew, maxLookedAt } from './catalog/read-page.ts';
 import { startCatalog, type TestCatalog } from './test-support/catalog-service.ts';
 import { ExplainedLists, fillProducts, queryCases } from './test-support/many-products.ts';
 

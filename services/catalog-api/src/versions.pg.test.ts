@@ -96,6 +96,18 @@ describe('the versions of an entity', () => {
     );
   });
 
+  it('have the fields that were asked for, each as it was written, over all pages', async () => {
+    const { path, reply } = await create(',"price":{"amount":1.50,"currency":"EUR"}');
+    const patched = await patch(path, '{"price":{"amount":12345678.9000}}');
+    const chosen = (whole: string, version: number): string =>
+      `"data":{${/"price":\{[^}]*\}/.exec(whole)?.[0]},"version":${version}}}]`;
+    const { text } = await call('GET', `${path}/versions?fields=(version,price)&limit=1`);
+    expect(text).toContain(chosen(patched.text, 2));
+    const { next = '', first } = JSON.parse(text) as Page;
+    expect(new URL(first, catalog.url).searchParams.get('fields')).toBe('(price,version)');
+    expect((await call('GET', next)).text).toContain(chosen(reply.text, 1));
+  });
+
   it('count each version once, whatever was written again, and a snapshot only where its change is gone', async () => {
     const { id, path } = await create();
     await patch(path, '{"name":"second"}');

@@ -1,5 +1,5 @@
 import { and, eq, gt, inArray, isNotNull, isNull, sql, type SQL } from 'drizzle-orm';
-import type { Aggregate } from './aggregate.ts';
+import type { Aggregate, Search } from './aggregate.ts';
 import type { ListFilters, SortOrder } from './list-filters.ts';
 import {
   orderBy,
@@ -11,7 +11,7 @@ import {
   type Lead,
   type ListOrder,
 } from './list-order.ts';
-import { foundIds, isFound, searchQuery } from './search-query.ts';
+import { documentOf, foundIds, isFound, searchQuery } from './search-query.ts';
 
 /** A filter that may leave so few that they can all be looked at, in whatever order is wanted. */
 export interface Candidate {
@@ -86,6 +86,24 @@ export function planChanges(aggregate: Aggregate, filters: ListFilters, before: 
   };
 }
 
+/**
+ * The plan of a snapshot: by id, and what is found by words is judged by the row itself, since the search is a second or two behind. Nothing is counted first: whoever asks reads all of it
+ * anyway, and some of the rows at a time.
+ */
+export function planSnapshot(aggregate: Aggregate, filters: ListFilters): ListPlan {
+  const { search } = aggregate;
+  const { attributes, text: _words, ...others } = filters;
+  const query = searchQuery(filters);
+  const plan = planList(aggregate, { ...others, attributes: [] }, { by: 'id', descending: false });
+  const found =
+    query === undefined || search === undefined
+      ? []
+      : [
+          sql`case when ${documentOf(search)} @@ ${query} then ${and(sql`true`, ...ambiguousParts(search, attributes))} else false end`,
+        ];
+  return { ...plan, rest: [...plan.rest, ...found], candidates: [] };
+}
+
 function orderOf(aggregate: Aggregate, { by, descending }: SortOrder): ListOrder {
   const { table, money } = aggregate;
   if (by === 'updated_at') return orderByMoment(table.updatedAt, table.id, descending);
@@ -110,15 +128,24 @@ function partsOf(aggregate: Aggregate, filters: ListFilters): readonly Part[] {
       ids: (most) => foundIds(search, query, most),
       order: undefined,
     });
-    // The word of `a=b` with c is that of a with `b=c`. Only of what was found: no other JSON need be readable.
-    const ambiguous = filters.attributes.filter(({ key, value }) => `${key}${value}`.includes('='));
-    for (const { key, value } of ambiguous)
+    // Only of what was found: no other JSON need be readable.
+    for (const part of ambiguousParts(search, filters.attributes))
       parts.push({
-        condition: sql`case when ${isFound(search, sql`${table.id}`, query)} then ${search.attributes} ->> ${key} = ${value} else false end`,
+        condition: sql`case when ${isFound(search, sql`${table.id}`, query)} then ${part} else false end`,
         order: undefined,
       });
   }
   return parts.filter((part) => part !== undefined);
+}
+
+/** The word of `a=b` with c is that of a with `b=c`: what tells them apart. */
+function ambiguousParts(
+  { attributes: column }: Search,
+  attributes: ListFilters['attributes'],
+): readonly SQL[] {
+  return attributes
+    .filter(({ key, value }) => `${key}${value}`.includes('='))
+    .map(({ key, value }) => sql`${column} ->> ${key} = ${value}`);
 }
 
 function equalPart(

@@ -1,31 +1,17 @@
-import { and, getTableName, sql, type SQL } from 'drizzle-orm';
 import type { Aggregate } from './aggregate.ts';
 import { assertSameHistory, readHorizon, type ChangesHorizon } from './changes-horizon.ts';
 import { decodeCursor, encodeCursor, filterHash, foreignCursor, type Cursor } from './cursor.ts';
 import { filterTexts, type ListFilters, type SortOrder } from './list-filters.ts';
-import {
-  assertKey,
-  behind,
-  orderBy,
-  placeBeforeAll,
-  reversed,
-  upTo,
-  type Lead,
-  type Place,
-} from './list-order.ts';
-import { planChanges, planList, type Candidate, type ListPlan } from './list-plan.ts';
+import { assertKey, placeBeforeAll, reversed, type Place } from './list-order.ts';
+import { planChanges, planList } from './list-plan.ts';
 import { pageOf } from './page-of.ts';
-import { readPageRows, type PageRow, type PageRows } from './page-rows.ts';
+import type { PageRow } from './page-rows.ts';
+import { readPage } from './read-page.ts';
 import { read, type CommandContext, type Reading } from './unit-of-work.ts';
 
 /** Most entities of a page, and how many it has if nobody asks. */
 export const maxLimit = 1_000;
 export const defaultLimit = 100;
-
-/** Most rows that are looked at one by one for a page: it ends there, with what it has, and `next` goes on. */
-export const maxLookedAt = 5_000;
-/** A filter that leaves so many or fewer is taken as the way to the rows, in whatever order they are wanted. */
-export const maxFew = 5_000;
 
 /** The place before all others, in an order of transactions. */
 const firstId = '00000000-0000-0000-0000-000000000000';
@@ -163,88 +149,4 @@ async function horizonOf(
   if (before === undefined || history === undefined) return readHorizon(db, aggregate);
   if (!/^\d{1,19}$/.test(before)) throw foreignCursor();
   return { before, history };
-}
-
-/** Rows in the plan's order behind a place; `end` is up to where rows were looked at, if there may be more behind it. */
-async function readPage(
-  db: Reading,
-  aggregate: Aggregate,
-  plan: ListPlan,
-  after: Place | undefined,
-  request: Pick<ListRequest, 'limit' | 'maxBytes' | 'fields'>,
-): Promise<PageRows & { readonly end: Place | undefined }> {
-  const { table } = aggregate;
-  const { order, branches, rest } = plan;
-  const name = sql.identifier(getTableName(table));
-  const from = (lead?: Lead) => (after === undefined ? undefined : behind(order, after, lead));
-  const { fields } = request;
-  const without = Object.keys(aggregate.entity.shape).filter(
-    (field) => fields !== undefined && !fields.includes(field),
-  );
-  const page = { ...request, order, without };
-  // Each with its own end, or the planner might take all rows of a value and sort them.
-  const first = (most: number): SQL => {
-    const each = branches.map(
-      ({ condition, lead }) =>
-        sql`(select * from ${table} where ${and(condition, from(lead))} order by ${orderBy(order, lead)} limit ${most})`,
-    );
-    return sql`(${sql.join(each, sql` union all `)}) as ${name}`;
-  };
-  if (rest.length === 0) {
-    const rows = first(request.limit + 1);
-    const found = await readPageRows(db, table, { ...page, from: rows, where: [] });
-    return { ...found, end: undefined };
-  }
-  const few = await fewest(db, plan.candidates);
-  if (few !== undefined) {
-    // The fences keep the planner from going through everything instead, in the wanted order or not.
-    const rows = sql`(select ${name}.* from (${few.ids(maxFew + 1)}) as few
-      cross join lateral (select * from ${table} where ${table.id} = few.id offset 0) as ${name} offset 0) as ${name}`;
-    const any = branches.map(({ condition }) => condition);
-    const where = [from() ?? sql`true`, sql`(${sql.join(any, sql` or `)})`, ...few.rest];
-    const found = await readPageRows(db, table, { ...page, from: rows, where });
-    return { ...found, end: undefined };
-  }
-  const end = await placeAt(db, plan, first(maxLookedAt), maxLookedAt);
-  // The same question again. With the end as a bound in it the planner would take two bounds of one order for a quarter of all rows, and go through the whole table.
-  const rows = sql`(select * from ${first(maxLookedAt)} where ${end === undefined ? sql`true` : upTo(order, end)} order by ${orderBy(order)} offset 0) as ${name}`;
-  return { ...(await readPageRows(db, table, { ...page, from: rows, where: rest })), end };
-}
-
-/** The candidate that leaves the fewest, if those are few. */
-async function fewest(
-  db: Reading,
-  candidates: readonly Candidate[],
-): Promise<Candidate | undefined> {
-  if (candidates.length === 0) return undefined;
-  const counts = candidates.map(
-    ({ ids }) => sql`(select count(*)::int from (${ids(maxFew + 1)}) as counted)`,
-  );
-  const { rows } = await db.execute<{ counts: number[] }>(
-    sql`select array[${sql.join(counts, sql`, `)}] as counts`,
-  );
-  const left = rows[0]?.counts ?? [];
-  const least = Math.min(...left);
-  return least > maxFew ? undefined : candidates[left.indexOf(least)];
-}
-
-/** The place of the row with this number in what an index gives; undefined if there are fewer. */
-async function placeAt(
-  db: Reading,
-  { order }: ListPlan,
-  rows: SQL,
-  number: number,
-): Promise<Place | undefined> {
-  const { column, id } = order;
-  const key = column === undefined ? sql`''` : keyText(order);
-  const { rows: found } = await db.execute<{ id: string; key: string }>(
-    sql`select ${id} as id, ${key} as key from ${rows} order by ${orderBy(order)} limit 1 offset ${number - 1}`,
-  );
-  return found[0];
-}
-
-function keyText({ column }: ListPlan['order']): SQL {
-  return column?.getSQLType().startsWith('timestamp') === true
-    ? sql`(extract(epoch from ${column}) * 1000)::bigint::text`
-    : sql`${column}::text`;
 }

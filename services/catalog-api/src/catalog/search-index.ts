@@ -2,6 +2,7 @@ import { inTransaction } from '@outbound/outbox';
 import { searchProgressTable } from '@outbound/schemas';
 import { eq, getTableName, sql, type SQL } from 'drizzle-orm';
 import type { Aggregate, Search } from './aggregate.ts';
+import { documentOf } from './search-query.ts';
 import { transactionOptions, type CommandContext } from './unit-of-work.ts';
 
 const firstId = '00000000-0000-0000-0000-000000000000';
@@ -81,7 +82,7 @@ function writeChanges(
   limit: number,
 ): SQL {
   const found = sql.identifier(getTableName(search.table));
-  const document = sql`${sql.identifier(search.documentFunction)}(${sql.join([...search.documentOf], sql`, `)})`;
+  const document = documentOf(search);
   return sql`
     with changed as materialized (
       select ${table.id} as id, ${table.changedIn} as changed_in, ${table.deletedAt} is null as is_live,

@@ -27,6 +27,11 @@ export function isFound({ table }: Search, id: SQL, query: SQL): SQL {
   return sql`exists (select from ${name} as searched where searched.id = ${id} and searched.document @@ ${query})`;
 }
 
+/** The words of a row, made of it as the search makes them. */
+export function documentOf({ documentFunction, documentOf: columns }: Search): SQL {
+  return sql`${sql.identifier(documentFunction)}(${sql.join([...columns], sql`, `)})`;
+}
+
 /** The word that an attribute is among the words of a document, quoted for a `tsquery`. */
 export function attributeWord({ key, value }: ListFilters['attributes'][number]): string {
   const word = `=${key}=${value}`.replaceAll('\\', '\\\\').replaceAll("'", "''");

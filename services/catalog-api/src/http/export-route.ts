@@ -6,16 +6,18 @@ import type { ApiError } from '../errors.ts';
 import type { RouteServices } from './route-services.ts';
 import type { Server } from './server.ts';
 import { fairTurn } from './fair-turn.ts';
+import { pickFields } from './fields.ts';
 import { asApiError } from './framework-errors.ts';
+import { exportQuery, parametersOf, readFilters } from './list-query.ts';
 import { ndjsonMediaType } from './media-type.ts';
 import { toProblem } from './problem.ts';
-import { answers, exportQuery, exportLines, flowHeaders } from './request-schemas.ts';
+import { answers, exportLines, flowHeaders } from './request-schemas.ts';
 
 /** A part is sent when it has so many characters: small ones would cost a write each. */
 const partLength = 65_536;
 
 /**
- * `GET /<plural>/export`: every live entity as it is at one moment, one a line, in the text that events carry. The first line names the position in the log from which the topic goes on, the last one
+ * `GET /<plural>/export`: every live entity, or those that filters leave, as it is at one moment, one a line, in the text that events carry. The first line names the position in the log from which the topic goes on, the last one
  * says that this is all.
  */
 export function registerExportRoute(
@@ -32,18 +34,21 @@ export function registerExportRoute(
       exposeHeadRoute: false,
       schema: {
         summary: `Gives all ${plural} of one moment as a stream`,
-        description: `The first line names the position in the log: the events of ${eventType.name} from there on, taken by version, lead from this state to any later one. Without the last line the stream broke; go on behind the last id that came by \`after\`, and keep the first position.`,
+        description: `The first line names the position in the log: the events of ${eventType.name} from there on, taken by version, lead from this state to any later one. Without the last line the stream broke; go on behind the last id that came by \`after\`, and keep the first position. With filters there may be empty lines. What of the filtered fits no more is said by its events alone, so whoever follows them asks the same of each event.`,
         operationId: `export_${plural}`,
         tags: [plural],
         headers: flowHeaders,
-        querystring: exportQuery,
+        querystring: exportQuery(aggregate),
         response: answers({ 200: exportLines(aggregate) }),
       },
     },
     async (request, reply) => {
-      const { after } = request.query;
+      const { after, fields } = request.query;
       const place = streams.places.take('export', contextOf(request).principal);
-      const opening = openSnapshot(snapshots, aggregate);
+      const opening = openSnapshot(snapshots, aggregate, {
+        filters: readFilters(aggregate, request.query),
+        fields,
+      });
       whenClosed(reply.raw, () => {
         opening.then(
           (opened) => opened.close(),
@@ -55,6 +60,8 @@ export function registerExportRoute(
       const parts = await begun(
         exportParts(aggregate, snapshot, {
           after,
+          query: new URLSearchParams([...parametersOf(request.query)]).toString(),
+          fields,
           assertGoesOn: streams.watchExport(),
           onRead: (bytes) => place.hold('read', bytes),
         }),
@@ -76,10 +83,15 @@ async function* exportParts(
   snapshot: Snapshot,
   {
     after,
+    query,
+    fields,
     assertGoesOn,
     onRead,
   }: {
     readonly after: string | undefined;
+    /** What was asked for of all, as a query; '' for all. */
+    readonly query: string;
+    readonly fields: readonly string[] | undefined;
     readonly assertGoesOn: () => void;
     readonly onRead: (bytes: number) => void;
   },
@@ -93,17 +105,17 @@ async function* exportParts(
       position,
       at,
       ...(after === undefined ? {} : { after }),
+      ...(query === '' ? {} : { query }),
     },
   });
   let count = 0;
   let last = after;
   for (;;) {
     assertGoesOn();
-    const { rows, hasMore, bytes } = await snapshot.readAfter(last);
+    const { rows, bytes, next } = await snapshot.readAfter(last);
     onRead(bytes);
-    for (const { place, decode } of rows) {
-      part += line(aggregate.toEntity(decode()));
-      last = place.id;
+    for (const { decode } of rows) {
+      part += line(pickFields(aggregate.toEntity(decode()), fields));
       count += 1;
       if (part.length >= partLength) {
         yield part;
@@ -111,7 +123,12 @@ async function* exportParts(
       }
       await takeTurn();
     }
-    if (!hasMore) break;
+    if (next === undefined) break;
+    last = next;
+    // Where little is found for long, whoever waits has to see that it goes on.
+    if (rows.length > 0) continue;
+    yield part === '' ? '\n' : part;
+    part = '';
   }
   // Before the last line is taken: a snapshot must not be held by somebody who has all of it.
   snapshot.close();

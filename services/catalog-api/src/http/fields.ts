@@ -35,7 +35,7 @@ export function fieldsParameter(entity: z.ZodObject) {
 
 /** The entity's fields of these names, in its own order. */
 export function pickFields(
-  entity: Entity,
+  entity: Entity | Readonly<Record<string, unknown>>,
   fields: readonly string[] | undefined,
 ): Readonly<Record<string, unknown>> {
   if (fields === undefined) return { ...entity };

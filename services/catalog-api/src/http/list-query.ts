@@ -1,4 +1,4 @@
-import { amountFromText } from '@outbound/schemas';
+import { amountFromText, entityId } from '@outbound/schemas';
 import { z } from 'zod';
 import type { Aggregate, Filter } from '../catalog/aggregate.ts';
 import { defaultOrder, type ListFilters, type SortOrder } from '../catalog/list-filters.ts';
@@ -26,29 +26,51 @@ function moneyNames(name: string) {
   return { min: `${name}_min`, max: `${name}_max`, currency: `${name}_currency` };
 }
 
-/** Query of a list: its filters, an order, the fields that are wanted, a cursor, a limit, and nothing else. Several values are several parameters (Zalando rule 154: style form, exploded). */
-export function listQuery(aggregate: Aggregate) {
-  const { filters, money, search } = aggregate;
+/** The parameters of the filters. Several values are several parameters (Zalando rule 154: style form, exploded). */
+function filterParameters({ filters, money, search }: Aggregate) {
   const names = money && moneyNames(money.name);
+  return {
+    ...Object.fromEntries(
+      Object.entries(filters).map(([name, filter]) => [name, valuesParameter(name, filter)]),
+    ),
+    updated_after: momentParameter.optional(),
+    ...(names === undefined
+      ? {}
+      : {
+          [names.min]: amountParameter.optional().describe('Not less than this; exact.'),
+          [names.max]: amountParameter.optional().describe('Not more than this; exact.'),
+          [names.currency]: currencyParameter
+            .optional()
+            .describe('Only amounts in this currency; needed with the other two, and to sort.'),
+        }),
+    ...(search === undefined
+      ? {}
+      : { attribute: attributeParameter.optional(), q: textParameter.optional() }),
+  };
+}
+
+/** Whether a range or an order of amounts is asked for without saying of which currency: where that is missing, and what is wrong. */
+function missingCurrency(
+  { money }: Aggregate,
+  query: Readonly<Record<string, unknown>>,
+): { readonly name: string; readonly message: string } | undefined {
+  if (money === undefined) return undefined;
+  const names = moneyNames(money.name);
+  if (query[names.currency] !== undefined) return undefined;
+  const needs = [names.min, names.max].some((name) => name in query);
+  if (!needs && !String(query['sort']).endsWith(money.name)) return undefined;
+  return {
+    name: names.currency,
+    message: `is needed with ${names.min}, ${names.max} and sort=${money.name}: amounts of different currencies have no order`,
+  };
+}
+
+/** Query of a list: its filters, an order, the fields that are wanted, a cursor, a limit, and nothing else. */
+export function listQuery(aggregate: Aggregate) {
   return z
     .strictObject({
       ...limitQuery,
-      ...Object.fromEntries(
-        Object.entries(filters).map(([name, filter]) => [name, valuesParameter(name, filter)]),
-      ),
-      updated_after: momentParameter.optional(),
-      ...(names === undefined
-        ? {}
-        : {
-            [names.min]: amountParameter.optional().describe('Not less than this; exact.'),
-            [names.max]: amountParameter.optional().describe('Not more than this; exact.'),
-            [names.currency]: currencyParameter
-              .optional()
-              .describe('Only amounts in this currency; needed with the other two, and to sort.'),
-          }),
-      ...(search === undefined
-        ? {}
-        : { attribute: attributeParameter.optional(), q: textParameter.optional() }),
+      ...filterParameters(aggregate),
       sort: z
         .enum(sortsOf(aggregate))
         .optional()
@@ -58,13 +80,43 @@ export function listQuery(aggregate: Aggregate) {
       fields: fieldsParameter(aggregate.entity).optional(),
     })
     .superRefine((query, context) => {
-      if (names === undefined || query[names.currency as keyof typeof query] !== undefined) return;
-      const needs = [names.min, names.max].some((name) => name in query);
-      if (needs || String(query.sort).endsWith(money?.name ?? ''))
+      const missing = missingCurrency(aggregate, query);
+      if (missing !== undefined)
+        context.addIssue({ code: 'custom', path: [missing.name], message: missing.message });
+    });
+}
+
+/** Query of an export: the filters of the list, fields with the id among them, and where it goes on. */
+export function exportQuery(aggregate: Aggregate) {
+  return z
+    .strictObject({
+      after: entityId
+        .optional()
+        .describe(
+          'Goes on behind this id, with the state of now: the last that came before a break.',
+        ),
+      ...filterParameters(aggregate),
+      updated_after: momentParameter.optional().describe('Only those changed later than this.'),
+      ...(aggregate.search === undefined
+        ? {}
+        : {
+            q: textParameter
+              .optional()
+              .describe(
+                'Only those whose name or description has each of these words, whole and in any case, at the moment of the export.',
+              ),
+          }),
+      fields: fieldsParameter(aggregate.entity).optional(),
+    })
+    .superRefine((query, context) => {
+      const missing = missingCurrency(aggregate, query);
+      if (missing !== undefined)
+        context.addIssue({ code: 'custom', path: [missing.name], message: missing.message });
+      if (query.fields?.includes('id') === false)
         context.addIssue({
           code: 'custom',
-          path: [names.currency],
-          message: `is needed with ${names.min}, ${names.max} and sort=${money?.name}: amounts of different currencies have no order`,
+          path: ['fields'],
+          message: 'must leave id: an export that breaks off goes on behind the last one',
         });
     });
 }
@@ -76,11 +128,11 @@ function sortsOf({ money }: Aggregate): readonly string[] {
   ]);
 }
 
-/** What a checked query asks for. */
-export function readListQuery(
+/** The filters that a checked query has. */
+export function readFilters(
   aggregate: Aggregate,
   query: Readonly<Record<string, unknown>>,
-): ListQuery {
+): ListFilters {
   const { money } = aggregate;
   const text = (name: string): string | undefined =>
     typeof query[name] === 'string' ? query[name] : undefined;
@@ -95,7 +147,7 @@ export function readListQuery(
   const [min, max] = [names && text(names.min), names && text(names.max)];
   const updatedAfter = query['updated_after'] as Date | undefined;
   const words = text('q');
-  const filters: ListFilters = {
+  return {
     equals,
     attributes: (query['attribute'] as ListFilters['attributes'] | undefined) ?? [],
     ...(updatedAfter === undefined ? {} : { updatedAfter }),
@@ -110,12 +162,22 @@ export function readListQuery(
         }),
     ...(words === undefined ? {} : { text: words }),
   };
+}
+
+/** What a checked query asks for. */
+export function readListQuery(
+  aggregate: Aggregate,
+  query: Readonly<Record<string, unknown>>,
+): ListQuery {
+  const text = (name: string): string | undefined =>
+    typeof query[name] === 'string' ? query[name] : undefined;
+  const filters = readFilters(aggregate, query);
   return {
     cursor: text('cursor'),
     limit: Number(query['limit']),
     fields: query['fields'] as readonly string[] | undefined,
     filters,
-    sort: readSort(text('sort'), money?.name) ?? defaultOrder(filters),
+    sort: readSort(text('sort'), aggregate.money?.name) ?? defaultOrder(filters),
     parameters: parametersOf(query),
   };
 }
@@ -127,9 +189,10 @@ function readSort(sort: string | undefined, moneyName: string | undefined): Sort
   return { by, descending: sort.startsWith('-') };
 }
 
-function parametersOf(query: Readonly<Record<string, unknown>>): ListQuery['parameters'] {
+/** The parameters of a checked query as they can be sent again, but for where a page or a stream begins. */
+export function parametersOf(query: Readonly<Record<string, unknown>>): ListQuery['parameters'] {
   return Object.entries(query).flatMap(([name, value]): [string, string][] => {
-    if (name === 'limit' || name === 'cursor' || value === undefined) return [];
+    if (['limit', 'cursor', 'after'].includes(name) || value === undefined) return [];
     if (name === 'fields') return [[name, `(${(value as readonly string[]).join(',')})`]];
     if (name === 'attribute')
       return (value as ListFilters['attributes']).map((each) => [

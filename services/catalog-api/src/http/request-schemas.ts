@@ -1,4 +1,4 @@
-import { entityId, moment } from '@outbound/schemas';
+import { moment } from '@outbound/schemas';
 import { z } from 'zod';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import { defaultLimit, maxLimit } from '../catalog/list.ts';
@@ -139,13 +139,6 @@ export const batchAnswerSchema = z.object({
   ),
 });
 
-/** Query of an export. */
-export const exportQuery = z.strictObject({
-  after: entityId
-    .optional()
-    .describe('Goes on behind this id, with the state of now: the last that came before a break.'),
-});
-
 /** A stream of lines in the document, where one schema stands for each of them. */
 interface LineStream {
   readonly description: string;
@@ -171,6 +164,10 @@ export function exportLines({ entity, plural }: Aggregate) {
             ),
           at: moment.describe('When that was, by the clock that gives events their time.'),
           after: z.string().optional(),
+          query: z
+            .string()
+            .optional()
+            .describe('The filters and fields that were asked for: it is not all there is.'),
         }),
       }),
       entity,

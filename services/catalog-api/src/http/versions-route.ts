@@ -1,4 +1,4 @@
-import { stringifyJson } from '@outbound/contract';
+import { isJsonObject, parseJson, stringifyJson } from '@outbound/contract';
 import { z } from 'zod';
 import type { Aggregate } from '../catalog/aggregate.ts';
 import { listVersions } from '../catalog/versions.ts';
@@ -6,6 +6,8 @@ import type { RouteServices } from './route-services.ts';
 import { callerOf } from './bound-memory.ts';
 import type { Server } from './server.ts';
 import { readEntityId } from './entity-id.ts';
+import { fieldsParameter, pickFields } from './fields.ts';
+import { parametersOf } from './list-query.ts';
 import { jsonMediaType } from './media-type.ts';
 import { pageLinks } from './page-links.ts';
 import { answers, flowHeaders, idParams, limitQuery } from './request-schemas.ts';
@@ -29,13 +31,16 @@ export function registerVersionsRoute(
         tags: [plural],
         headers: flowHeaders,
         params: idParams,
-        querystring: z.strictObject(limitQuery),
+        querystring: z.strictObject({
+          ...limitQuery,
+          fields: fieldsParameter(aggregate.entity).optional(),
+        }),
         response: answers({ 200: versionsSchema(aggregate) }),
       },
     },
     async (request, reply) => {
       const id = readEntityId(request.params.id);
-      const { cursor, limit } = request.query;
+      const { cursor, limit, fields } = request.query;
       const page = await listVersions(contextOf(request), aggregate, {
         ...{ id, cursor, limit, maxBytes: pageBytes },
       });
@@ -43,23 +48,35 @@ export function registerVersionsRoute(
       answersInFlight.assertRoomForPage(page.bytes, caller);
       answersInFlight.hold(reply.raw, page.bytes, caller);
       const links = pageLinks({
-        ...{ publicUrl, path: `/${plural}/${id}/versions`, parameters: [], limit, cursor },
+        ...{
+          publicUrl,
+          path: `/${plural}/${id}/versions`,
+          parameters: parametersOf({ fields }),
+          limit,
+          cursor,
+        },
         ...{ prev: undefined, next: page.next, changes: undefined },
       });
       const head = stringifyJson({
         ...links,
         ...(page.keptSince === undefined ? {} : { kept_since: page.keptSince }),
       }).slice(0, -1);
-      // The data goes through as it was written: nothing of it is read here.
+      // All of the data goes through as it was written: nothing of it is read here.
       const items = page.versions.map(
         ({ version, operation, occurredAt, data }) =>
-          `{"version":${version},"operation":"${operation}","occurred_at":${stringifyJson(occurredAt)},"data":${data}}`,
+          `{"version":${version},"operation":"${operation}","occurred_at":${stringifyJson(occurredAt)},"data":${fields === undefined ? data : pickedText(data, fields)}}`,
       );
       return reply
         .header('content-type', jsonMediaType)
         .send(Buffer.from(`${head},"items":[${items.join(',')}]}`));
     },
   );
+}
+
+/** The chosen fields of an entity's JSON, each as it was written, to the digit. */
+function pickedText(data: string, fields: readonly string[]): string {
+  const entity = parseJson(data);
+  return stringifyJson(isJsonObject(entity) ? pickFields(entity, fields) : entity);
 }
 
 function versionsSchema({ entity }: Aggregate) {
