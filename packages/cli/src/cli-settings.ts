@@ -32,14 +32,14 @@ export const cliSchema = z.object({
   kafkaBrokers: kafkaSettings('outbound-cli').kafkaBrokers.optional(),
   apiUrl: httpUrl()
     .optional()
-    .describe('The catalog API, for import and doctor')
+    .describe('The catalog API, for export, import and doctor')
     .meta({ example: 'http://127.0.0.1:8080' }),
   apiToken: z
     .string()
     .regex(/^[A-Za-z0-9\-._~+/]+=*$/, 'expected a bearer token')
     .optional()
     .describe(
-      'Access token for the catalog API, for import (scope catalog.product.write or catalog.category.write)',
+      'Access token for the catalog API, for export (scope catalog.product.read or catalog.category.read) and import (….write)',
     )
     .meta({ secret: true }),
   issuerDirectory: z

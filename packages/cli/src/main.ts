@@ -10,7 +10,10 @@ const stop = new AbortController();
 // `outbound tail | head`: whoever reads has gone, which is no error of ours. What runs may end in good order.
 let hasReader = true;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code !== 'EPIPE') {
+    process.stderr.write(`outbound: OUTPUT_FAILED: standard output: ${error.message}\n`);
+    process.exit(exitCodes.failed);
+  }
   hasReader = false;
   stop.abort();
 });
@@ -31,6 +34,9 @@ const exitCode = await runCli(
     env: process.env,
     out: process.stdout,
     err: process.stderr,
+    writeBytes: (bytes, taken) => {
+      process.stdout.write(bytes, taken);
+    },
     signal: stop.signal,
     version: packageJson.version,
     localEnvFile: join(

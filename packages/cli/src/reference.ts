@@ -4,7 +4,7 @@ import { addVerbs, createProgram } from './run-cli.ts';
 import type { ListedVerb } from './verb.ts';
 
 const meanings: Readonly<Record<ExitCode, string>> = {
-  0: 'done; also a `tail` or a `--watch` that was ended by Ctrl-C, and a pipe whose reader has gone',
+  0: 'done; also a `tail` or a `--watch` that was ended by Ctrl-C, and a pipe whose reader has gone (but of an `export`, which is not whole then: 1)',
   1: 'failed, in a way that no other code names',
   2: 'the command line or a setting is wrong; nothing was done',
   3: 'it worked, and the answer is that something is not as it should be: differences, a fault, a break, refused rows',

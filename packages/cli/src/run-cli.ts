@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Environment } from '@outbound/service-kit';
 import { Command, CommanderError, Option } from 'commander';
 import { cliPrefix } from './cli-prefix.ts';
-import { Output, type TextStream } from './console/output.ts';
+import { Output, type TextStream, type WriteBytes } from './console/output.ts';
 import { hasSettings, overFile, readEnvFile } from './env-file.ts';
 import { CliError, exitCodes, type ExitCode } from './exit-codes.ts';
 import { safeText } from './records/safe-text.ts';
@@ -28,6 +28,7 @@ export interface CliHost {
   readonly env: Environment;
   readonly out: TextStream;
   readonly err: TextStream;
+  readonly writeBytes?: WriteBytes;
   readonly signal: AbortSignal;
   readonly version: string;
   /** File that `npm start` writes; read if nothing else says where the pipeline is. */
@@ -53,6 +54,7 @@ export async function runCli(host: CliHost, verbs: readonly ListedVerb[]): Promi
         err: host.err,
         isJson,
         noColor: Boolean(host.env['NO_COLOR']),
+        writeBytes: host.writeBytes,
       });
       const env = settingsEnvironment(host, options, output);
       // Loaded here, because what a verb stands on takes most of the time that a start takes.

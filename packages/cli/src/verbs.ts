@@ -86,6 +86,14 @@ export const verbs: readonly ListedVerb[] = [
     load: async () => (await import('./erase/erase-verb.ts')).addErase,
   },
   {
+    name: 'export',
+    usage: '<what>',
+    description:
+      'all entities of one moment, or those that filters leave, as NDJSON, with the position from which the topic goes on; ' +
+      'a run into a file that broke off goes on with --resume',
+    load: async () => (await import('./export/export-verb.ts')).addExport,
+  },
+  {
     name: 'import',
     usage: '<file>',
     description:

@@ -13,6 +13,9 @@ export interface TextStream {
   write(text: string): boolean;
 }
 
+/** Writes bytes to standard output, and tells when it has them, or why not. */
+export type WriteBytes = (bytes: Uint8Array, taken: (error?: Error | null) => void) => void;
+
 /**
  * Where a verb's answer goes. With `--json` the answer is JSON on standard output and nothing else is; without, text
  * for people. Progress, questions
@@ -29,6 +32,7 @@ export class Output {
   readonly isTerminal: boolean;
   readonly #out: TextStream;
   readonly #err: TextStream;
+  readonly #writeBytes: WriteBytes;
   readonly #columns: number | undefined;
   #isLineOpen = false;
 
@@ -37,7 +41,11 @@ export class Output {
     readonly err: TextStream;
     readonly isJson: boolean;
     readonly noColor: boolean;
+    /** Needed by verbs whose answer is bytes. */
+    readonly writeBytes?: WriteBytes | undefined;
   }) {
+    this.#writeBytes =
+      options.writeBytes ?? ((_bytes, taken) => taken(new Error('standard output takes no bytes')));
     this.#out = options.out;
     this.#err = options.err;
     this.isJson = options.isJson;
@@ -63,6 +71,21 @@ export class Output {
   /** Bytes as they are, without a newline: for format strings. */
   raw(text: string): void {
     this.#out.write(text);
+  }
+
+  /** Bytes as they are; resolves when the system has them, so that no more is made than is taken. @throws what writing says, EPIPE too */
+  bytes(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#writeBytes(bytes, (error) => {
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  }
+
+  /** Takes the line of progress away. */
+  endProgress(): void {
+    this.#err.write(this.#clearLine());
   }
 
   /** Something a person should know that is not the answer. */

@@ -24,6 +24,8 @@ export interface BatchClientOptions {
   /** Access token; without it the API has to admit everybody. */
   readonly token: string | undefined;
   readonly path: string;
+  /** PUT: items say what they are put under. */
+  readonly method: 'POST' | 'PUT';
   /** How long an API that does not answer, or asks to be left alone, is waited for. */
   readonly patienceMs: number;
   /** Told before each pause. */
@@ -53,7 +55,7 @@ export class BatchClient {
     items: Items,
     { key, signal }: { readonly key: string; readonly signal: AbortSignal },
   ): Promise<BatchResult> {
-    const { apiUrl, token, path, patienceMs, onWait } = this.#options;
+    const { apiUrl, token, path, method, patienceMs, onWait } = this.#options;
     let retries = 0;
     let lastWhy = 'gives no answer';
     const send = createSender(
@@ -73,7 +75,7 @@ export class BatchClient {
     let results: readonly ItemResult[];
     try {
       results = await sendBatch(send, {
-        method: 'POST',
+        method,
         url: `${apiUrl}${path}`,
         texts,
         key,
@@ -84,7 +86,7 @@ export class BatchClient {
         throw this.#unavailable(`gives no answer (${error.reason})`);
       if (!(error instanceof RefusedError)) throw error;
       if (passing.has(error.status)) throw this.#unavailable(`answers ${error.status}`);
-      throw refused(`${apiUrl}${path}`, error, items.length);
+      throw refused(`${method} ${apiUrl}${path}`, error, items.length);
     }
     if (results.some(({ status }) => passing.has(status))) throw this.#unavailable(lastWhy);
     const made = results.filter(({ status }) => status === 201);
@@ -120,7 +122,7 @@ function itemError({ status, problem }: ItemResult, line: number): LineError {
   };
 }
 
-function refused(url: string, { status, text }: RefusedError, count: number): CliError {
+function refused(request: string, { status, text }: RefusedError, count: number): CliError {
   const { title, detail } =
     status === 207
       ? { title: 'it does not say what became of each row', detail: `of ${count}` }
@@ -131,7 +133,7 @@ function refused(url: string, { status, text }: RefusedError, count: number): Cl
       : 'is OUTBOUND_API_URL the catalog API?';
   return new CliError(
     'API_REFUSED',
-    `POST ${url} is answered ${status}: ${title}${detail === '' ? '' : `: ${detail}`} (${hint})`,
+    `${request} is answered ${status}: ${title}${detail === '' ? '' : `: ${detail}`} (${hint})`,
   );
 }
 

@@ -6,25 +6,35 @@ import { CliError, exitCodes } from '../exit-codes.ts';
 const holderSchema = z.object({ pid: z.int().min(1), host: z.string() });
 type Holder = z.output<typeof holderSchema>;
 
+/** What is told of a file that somebody else is at. */
+export interface LockAbout {
+  readonly code: string;
+  /** `imports` this file. */
+  readonly does: string;
+}
+
 /** Beside the state that it guards. */
 export function lockPath(state: string): string {
   return `${state}.lock`;
 }
 
 /**
- * Sees to it that one process at a time imports a file: two would write one state and one list of refused rows over
+ * Sees to it that one process at a time imports a file, or exports to it: two would write one state and one list of refused rows over
  * each other. A lock whose process ended without a word (a kill) is taken over; between the look at it and that is a
  * moment in which two may both do it.
  * @returns what gives it back.
- * @throws CliError IMPORT_BUSY, exit 6: nothing was done.
+ * @throws CliError IMPORT_BUSY, or what `about` says, exit 6: nothing was done.
  */
-export async function lockImport(path: string): Promise<() => Promise<void>> {
+export async function lockImport(
+  path: string,
+  about: LockAbout = { code: 'IMPORT_BUSY', does: 'imports' },
+): Promise<() => Promise<void>> {
   const mine = `${JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder)}\n`;
   if (!(await isMade(path, mine))) {
     const holder = await readHolder(path);
-    if (holder === undefined || !isGone(holder)) throw busy(path, holder);
+    if (holder === undefined || !isGone(holder)) throw busy(path, holder, about);
     await rm(path, { force: true });
-    if (!(await isMade(path, mine))) throw busy(path, await readHolder(path));
+    if (!(await isMade(path, mine))) throw busy(path, await readHolder(path), about);
   }
   return () => rm(path, { force: true });
 }
@@ -61,11 +71,11 @@ function isGone({ pid, host }: Holder): boolean {
   }
 }
 
-function busy(path: string, holder: Holder | undefined): CliError {
+function busy(path: string, holder: Holder | undefined, { code, does }: LockAbout): CliError {
   const who = holder ? `process ${holder.pid} on ${holder.host}` : 'somebody';
   return new CliError(
-    'IMPORT_BUSY',
-    `${who} imports this file (${path}); nothing was done: wait for the end of it, and remove the lock only if there is ` +
+    code,
+    `${who} ${does} this file (${path}); nothing was done: wait for the end of it, and remove the lock only if there is ` +
       'no such process any more',
     { exitCode: exitCodes.busy },
   );

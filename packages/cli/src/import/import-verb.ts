@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { InvalidArgumentError, Option } from 'commander';
 import type { CliContext } from '../context.ts';
-import { exitCodes, type ExitCode } from '../exit-codes.ts';
+import { CliError, exitCodes, type ExitCode } from '../exit-codes.ts';
 import type { AddVerb } from '../verb.ts';
 import { apiAddress } from './api-address.ts';
 import { BatchClient } from './batch-client.ts';
@@ -9,6 +9,7 @@ import { chunksOf } from './chunks.ts';
 import { csvRows } from './csv-rows.ts';
 import { dryRun } from './dry-run.ts';
 import { ErrorFile } from './error-file.ts';
+import { exportedRows } from './exported-rows.ts';
 import { planFields, rowToJson, type MapOptions } from './field-map.ts';
 import { inspectFile, readText } from './import-file.ts';
 import { lockImport, lockPath } from './import-lock.ts';
@@ -42,6 +43,7 @@ interface Options extends MapOptions {
   readonly errors?: string;
   readonly resume?: boolean;
   readonly dryRun?: boolean;
+  readonly exported: boolean;
 }
 
 const maxChunkChars = 2_000_000;
@@ -80,6 +82,11 @@ export const addImport: AddVerb = (verb, bind) => {
       '--errors <file>',
       'where rows that were refused are listed (default: FILE.errors.ndjson; FILE.dry-run.errors.ndjson)',
     )
+    .option(
+      '--exported',
+      'the file is one of outbound export: each entity is created under the id that it has',
+      false,
+    )
     .option('--resume', 'go on where the last run of this file stopped')
     .option('--dry-run', 'only check the rows against the schema; nothing is sent')
     .option('--rate <rows>', 'rows a second at the most', count)
@@ -94,10 +101,14 @@ Examples:
   outbound import diamonds.csv.gz --into products --map name=title --map price.amount=cost \\
     --set price.currency=USD --map attributes.carat:number=carat --ignore-others
   outbound import products.csv --into products --resume
+  outbound import categories.ndjson.gz --into categories --exported
 
 A column that is called like a field needs no --map; an empty cell is an absent field. A kind (:number, :boolean, :string, :json) is held to: a cell
 that is none is refused with its row. {row} counts the rows with data from 1, {line} is the line in the file. NDJSON without --map and --set goes out as it stands;
-with them a member that becomes nothing is refused with its row, unless --ignore-others.`,
+with them a member that becomes nothing is refused with its row, unless --ignore-others. With --exported nothing that is there is replaced (412); versions begin at 1, and
+created_at and updated_at anew; categories come before the products that name them.
+
+Rows go in batches, several at once, and not as one stream: a run that goes on sends what was not answered, where a stream is sent again from its beginning.`,
     )
     .action(bind(importFile));
 };
@@ -106,6 +117,7 @@ async function importFile(context: CliContext, path: string, options: Options): 
   const { output, signal } = context;
   const isDry = options.dryRun === true;
   const target = targetOf(options.into);
+  assertExported(path, options);
   const send = isDry ? dryRun(target) : sender(context, target, options);
   const file = await inspectFile(path, signal);
   const state = statePath(path);
@@ -199,9 +211,20 @@ async function startingPoint(
 
 /** Of what decides the chunks, and where their errors go. */
 function optionsHash(options: Options): string {
-  const { into, format, delimiter, map, set, ignoreOthers, batch, errors = null } = options;
+  const {
+    into,
+    format,
+    delimiter,
+    map,
+    set,
+    ignoreOthers,
+    batch,
+    errors = null,
+    exported,
+  } = options;
+  const decides = [into, format, delimiter, map, set, ignoreOthers, batch, errors];
   return createHash('sha256')
-    .update(JSON.stringify([into, format, delimiter, map, set, ignoreOthers, batch, errors]))
+    .update(JSON.stringify(exported ? [...decides, exported] : decides))
     .digest('hex');
 }
 
@@ -221,14 +244,33 @@ function rowsOf(
         return (cell, place) => rowToJson(sources, fields, place, cell);
       },
     });
+  if (options.exported) return exportedRows(text, { isDry: options.dryRun === true });
   const sources = planFields(fields, undefined, options);
   if (sources.length === 0 && !options.ignoreOthers) return ndjsonRows(text);
   const plan = { sources, fields, ignoreOthers: options.ignoreOthers };
   return ndjsonRows(text, (object, place) => objectToJson(plan, place, object));
 }
 
-function sender(context: CliContext, { path }: ImportTarget, { patience }: Options): SendChunk {
+/** @throws CliError USAGE for what would change what was exported */
+function assertExported(path: string, options: Options): void {
+  const { exported, map, set, ignoreOthers } = options;
+  const isPlain = map.length === 0 && set.length === 0 && !ignoreOthers;
+  if (!exported || (isPlain && formatOf(path, options) === 'ndjson')) return;
+  throw new CliError(
+    'USAGE',
+    '--exported takes NDJSON as outbound export has written it: say it without --map, --set and --ignore-others' +
+      (formatOf(path, options) === 'csv' ? ', and with --format ndjson' : ''),
+    { exitCode: exitCodes.usage },
+  );
+}
+
+function sender(
+  context: CliContext,
+  { path }: ImportTarget,
+  { patience, exported }: Options,
+): SendChunk {
   const client = new BatchClient({
+    method: exported ? 'PUT' : 'POST',
     apiUrl: context.apiUrl(),
     token: context.settings.apiToken,
     path,

@@ -2,35 +2,48 @@ import { isJsonObject, parseJson, type JsonObject } from '@outbound/contract';
 import type { RowPlace } from './field-source.ts';
 import { maxRowChars, toRow, unreadable, type ImportRow } from './import-row.ts';
 
+/** An object as it is to be sent; undefined for one that is no row. */
+export type ConvertObject = (object: JsonObject, place: RowPlace) => string | undefined;
+
 /**
  * Rows of NDJSON text: one object a line; empty lines are left out. What cannot be read is an error of its line.
- * @param convert the object as it is to be sent; without it, the line goes out as it stands, to the digit.
+ * @param convert without it, the line goes out as it stands, to the digit.
  */
 export async function* ndjsonRows(
   text: AsyncIterable<string>,
-  convert?: (object: JsonObject, place: RowPlace) => string,
+  convert?: ConvertObject,
 ): AsyncGenerator<ImportRow> {
   let row = 0;
   for await (const { line, text: whole } of lines(text)) {
     if (whole?.trim() === '') continue;
     row += 1;
-    if (whole === undefined) yield unreadable(line, `it has more than ${maxRowChars} characters`);
-    else yield objectRow(whole, { row, line }, convert);
+    if (whole === undefined) {
+      yield unreadable(line, `it has more than ${maxRowChars} characters`);
+      continue;
+    }
+    const made = objectRow(whole, { row, line }, convert);
+    if (made === undefined) row -= 1;
+    else yield made;
   }
 }
 
 function objectRow(
   text: string,
   place: RowPlace,
-  convert: ((object: JsonObject, place: RowPlace) => string) | undefined,
-): ImportRow {
+  convert: ConvertObject | undefined,
+): ImportRow | undefined {
   let isObject = true;
+  let isRow = true;
   const row = toRow(place.line, () => {
     const value = parseJson(text);
     isObject = isJsonObject(value);
     if (!isJsonObject(value)) return '';
-    return convert === undefined ? text.trim() : convert(value, place);
+    if (convert === undefined) return text.trim();
+    const converted = convert(value, place);
+    isRow = converted !== undefined;
+    return converted ?? '';
   });
+  if (!isRow) return undefined;
   return isObject ? row : unreadable(place.line, 'it is no JSON object');
 }
 

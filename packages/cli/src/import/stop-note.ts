@@ -4,6 +4,8 @@ import type { ImportState } from './import-state.ts';
 /** Faults of the file itself: a try again meets them again, and once they are mended it is another file. */
 const ofTheFile: ReadonlySet<string> = new Set([
   'IMPORT_CSV_BROKEN',
+  'IMPORT_EXPORT_CUT',
+  'IMPORT_EXPORT_PART',
   'IMPORT_FILE_UNREADABLE',
   'IMPORT_NOT_UTF8',
 ]);

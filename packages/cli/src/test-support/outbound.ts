@@ -1,4 +1,5 @@
 import type { Environment } from '@outbound/service-kit';
+import type { WriteBytes } from '../console/output.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { runCli } from '../run-cli.ts';
 import type { ListedVerb } from '../verb.ts';
@@ -24,6 +25,7 @@ export async function outbound(
     localEnvFile,
     onNote = () => undefined,
     onAnswer = () => undefined,
+    writeBytes,
   }: {
     readonly env?: Environment;
     readonly verbs?: readonly ListedVerb[];
@@ -34,6 +36,8 @@ export async function outbound(
     readonly onNote?: (text: string) => void;
     /** The same of standard output. */
     readonly onAnswer?: (text: string) => void;
+    /** Takes bytes of the answer; else they are in `out`, a character each. */
+    readonly writeBytes?: WriteBytes;
   } = {},
 ): Promise<Run> {
   let out = '';
@@ -44,6 +48,12 @@ export async function outbound(
       env,
       out: { isTTY, columns: 100, write: (text) => ((out += text), onAnswer(text), true) },
       err: { isTTY, columns: 100, write: (text) => ((err += text), onNote(text), true) },
+      writeBytes:
+        writeBytes ??
+        ((bytes, taken) => {
+          out += Buffer.from(bytes).toString('latin1');
+          taken();
+        }),
       signal,
       version: '1.2.3',
       ...(localEnvFile === undefined ? {} : { localEnvFile }),
