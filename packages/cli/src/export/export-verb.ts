@@ -108,7 +108,9 @@ async function exportEntities(
       signal,
       ...(from?.last === undefined ? {} : { after: from.last }),
     })
-    .catch((error: unknown) => Promise.reject(stopped(error)));
+    .catch((error: unknown) => {
+      throw stopped(error);
+    });
   const head = headSchema.parse(JSON.parse(opened.head)).export;
   const file = path === undefined ? undefined : await PartFile.open(path, from);
   if (file !== undefined) context.onClose(() => file.close());
@@ -140,7 +142,7 @@ async function exportEntities(
     }
   } catch (error) {
     output.endProgress();
-    return await broken(error, { file, state, bytes, stopped, context });
+    return broken(error, { file, state, bytes, stopped, context });
   }
   await file?.finish();
   const summary: ExportSummary = {
