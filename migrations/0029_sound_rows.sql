@@ -94,6 +94,9 @@ grant execute on function product_is_sound(text, text, text, text, text, numeric
   outbox_is_sound(text, text, text, bigint, character, json, json, timestamptz),
   idempotency_key_is_sound(text, bytea, integer) to public;
 
+-- In the order of every writer. In another one each try would fail for as long as writers come: one that has the product already waits behind us for the outbox, and we for him.
+lock table idempotency_key, product, outbox in access exclusive mode;
+
 -- Not validated here: that reads every row, while everybody waits for these locks. One statement for each table, so there is no moment without the rules.
 alter table outbox
   drop constraint outbox_aggregateid_check,
