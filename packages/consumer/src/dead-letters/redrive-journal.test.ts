@@ -74,6 +74,28 @@ describe('the journal of redrives', () => {
     expect(book.wentBack()).toEqual([]);
   });
 
+  it.each([
+    ['done', 3n, 'failed', 2n, 'done'],
+    ['running', 3n, 'failed', 2n, 'running'],
+    ['failed', 2n, 'running', 3n, 'running'],
+    ['failed', 2n, 'running', 2n, 'failed'],
+    ['failed', 2n, 'running', 1n, 'failed'],
+    ['failed', 2n, 'done', 3n, 'done'],
+    ['running', 2n, 'failed', 2n, 'failed'],
+    ['done', 3n, 'running', 4n, 'done'],
+  ] as const)(
+    'takes a request that is %s up to %d, and then is said to be %s up to %d, for %s',
+    (before, then, said, now, state) => {
+      const book = new RedriveBook();
+      book.add(request('1'));
+      book.add(progress('1', before, { '0': then }));
+      book.add(progress('1', said, { '0': now }));
+      const done = { '0': now > then ? now : then };
+      expect(book.progress(queue)).toMatchObject({ state, done });
+      expect(book.open()).toHaveLength(state === 'running' ? 1 : 0);
+    },
+  );
+
   it('says where the furthest letter was, however far back the last record is', () => {
     const book = new RedriveBook();
     const at = (offset: bigint) => ({ partition: 0, offset, timestampMs: 1 });

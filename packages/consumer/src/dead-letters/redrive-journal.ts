@@ -217,14 +217,18 @@ function furthest(
 ): RedriveProgress {
   const done: Record<string, bigint> = { ...before.done };
   let isLess = false;
+  let isMore = false;
   for (const partition of new Set([...Object.keys(before.done), ...Object.keys(entry.done)])) {
     const [then, now] = [before.done[partition] ?? -1n, entry.done[partition] ?? -1n];
     done[partition] = now > then ? now : then;
     isLess ||= now < then;
+    isMore ||= now > then;
   }
+  // Whoever knows less of the same request has lost the partition since, and what it has come to is not what the request has. And a failure that somebody has gone beyond is none.
+  const goesOn = before.state === 'failed' && isMore;
   const isOver =
     before.request === entry.request
-      ? before.state !== 'running' && entry.state === 'running'
+      ? isLess || (before.state !== 'running' && entry.state === 'running' && !goesOn)
       : before.request === asked;
   if (!isLess && !isOver) return entry;
   const { last } = entry;

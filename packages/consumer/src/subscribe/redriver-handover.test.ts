@@ -31,3 +31,26 @@ it('hands out no letter behind a later one that another member handled, which ha
     ...{ state: 'done', handled: 3 },
   });
 });
+
+it('does not say of what another member has carried out that it failed, when it comes back and says what it could not say before', async () => {
+  const world = redriveWorld();
+  const member = await world.member();
+  world.broken.add('a 1');
+  for (const version of [1, 2, 3]) world.write('a', version);
+  await member.read();
+  world.ask('a');
+  world.onStep = (what) => {
+    if (what === 'tell failed') throw new Error('cut off');
+  };
+  await expect(member.round()).rejects.toThrow('cut off');
+  member.dispatcher.lose([{ topic: 't', partition: 0 }]);
+  world.onStep = () => undefined;
+  world.broken.clear();
+  const other = await world.member(3);
+  await other.read();
+  await other.round();
+  const done = world.book.progress({ group: 'g', topic: 't', key: 'a' });
+  expect(done).toMatchObject({ state: 'done', handled: 3 });
+  await member.round();
+  expect(world.book.progress({ group: 'g', topic: 't', key: 'a' })).toEqual(done);
+});
