@@ -22,18 +22,23 @@ const aborting: ReadonlySet<string> = new Set([
   'CompleteAbort',
 ]);
 
+/** By how much an abort by time raises the epoch at the most: once to fence, and once more with KIP-890, as each end of a transaction does. */
+const mostByTime = 2;
+
 /**
  * Whether the coordinator has taken this producer's epoch away by itself, because its transaction took too long: it aborts under a higher epoch of the
- * same producer id (one or two higher), and gives that one to nobody. (For a moment a newer producer that is being opened looks the same: its coordinator aborts first, and
- * gives an epoch out then.) Pure.
+ * same producer id (one or two higher), and gives that one to nobody. A higher one is of an abort of a newer producer, whether that one has ended since or not. (For a moment a newer
+ * producer that is being opened looks the same: its coordinator aborts first, and gives an epoch out then.) Pure.
  */
 export function isAbortedByTime(
   facts: Pick<TransactionFacts, 'state' | 'producer'>,
   { producerId, producerEpoch }: ProducerIdentity,
 ): boolean {
+  const raisedBy = facts.producer.producerEpoch - producerEpoch;
   return (
     aborting.has(facts.state) &&
     facts.producer.producerId === producerId &&
-    facts.producer.producerEpoch > producerEpoch
+    raisedBy > 0 &&
+    raisedBy <= mostByTime
   );
 }

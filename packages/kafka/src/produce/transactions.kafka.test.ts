@@ -86,6 +86,10 @@ it('tells an epoch that the coordinator took away by time from one that a newer 
   expect(await one.transactions.wasAbortedByTime()).toBe(false);
   await newer.transactions.add([at]);
   expect(await one.transactions.wasAbortedByTime()).toBe(false);
+  // Nor is it one when that one has ended, and its own transaction was aborted.
+  await newer.transactions.retire([at], 10_000);
+  await eventually(() => newer.transactions.wasAbortedByTime(), { timeoutMs: 60_000 });
+  expect(await one.transactions.wasAbortedByTime()).toBe(false);
 });
 
 it('asks the coordinator which partitions a transaction is still over', async () => {
