@@ -71,6 +71,12 @@ export class RedriveTask {
     return true;
   }
 
+  /** What was to be handed out was not. **Order**: after `begin`. */
+  notBegun(): void {
+    const trying = this.#trying;
+    this.#trying = trying && trying.times > 1 ? { ...trying, times: trying.times - 1 } : undefined;
+  }
+
   /** The letter was handled, or needs no handling any more. */
   passed({ place, record }: DeadLetter, as: 'handled' | 'discarded' | 'repeated'): void {
     this.#done[place.partition] = place.offset;

@@ -54,3 +54,34 @@ it('does not say of what another member has carried out that it failed, when it 
   await member.round();
   expect(world.book.progress({ group: 'g', topic: 't', key: 'a' })).toEqual(done);
 });
+
+it.each(['paused', 'taken away'] as const)(
+  'does not count for a try what was never handed out, since the partition was %s while the journal was told of it',
+  async (how) => {
+    const world = redriveWorld();
+    const member = await world.member();
+    world.broken.add('a 1');
+    for (const version of [1, 2, 3]) world.write('a', version);
+    await member.read();
+    world.broken.clear();
+    world.ask('a');
+    for (let time = 0; time < 4; time += 1) {
+      let isOver = false;
+      world.onStep = (what) => {
+        if (isOver || what !== 'tell running') return;
+        isOver = true;
+        if (how === 'paused') member.dispatcher.pause();
+        else member.dispatcher.lose([{ topic: 't', partition: 0 }]);
+      };
+      await member.round();
+      expect(isOver).toBe(true);
+      if (how === 'paused') member.dispatcher.resume();
+      else member.assign(3);
+      await member.read();
+    }
+    expect(world.handled).toEqual([]);
+    world.onStep = () => undefined;
+    await member.round();
+    expect(world.handled).toEqual(['a 1', 'a 2', 'a 3']);
+  },
+);

@@ -234,14 +234,19 @@ export class Redriver {
         letter,
         new ConsumerError(
           'HANDLER_FAILED',
-          `it was handed out ${mostTries} times, and each time the process ended before the handler did: see why, then redrive again`,
+          `it was handed out ${mostTries} times, and each time the process ended, or its partition went to another member, before the handler had: see why, then redrive again`,
         ),
       );
     const at = this.#whereOf(task.request);
     const outcome = await alone(at, async (life) => {
       if (life !== this.#lives.get(task)) return 'given-up';
       await port.tell(this.#progress(task));
-      if (isPaused(at)) return 'given-up';
+      if (isPaused(at) || !life.mayBegin) {
+        // Nobody was handed it, so it is no try; where this is not written, it counts as one.
+        task.notBegun();
+        await port.tell(this.#progress(task));
+        return 'given-up';
+      }
       const done = await deliver(letter, life);
       if (life.isAbandoned) return 'given-up';
       if (done === 'handled') {
