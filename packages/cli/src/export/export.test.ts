@@ -184,8 +184,8 @@ describe('an export into a file', () => {
     await writeFile(state, text.slice(1));
     expect(await resume()).toContain('EXPORT_STATE_BROKEN');
     await writeFile(state, text);
-    await writeFile(`${state}.lock`, JSON.stringify({ pid: process.pid, host: hostname() }));
-    expect(await resume()).toContain(`EXPORT_BUSY: process ${process.pid}`);
+    await writeFile(`${state}.lock`, JSON.stringify({ pid: process.ppid, host: hostname() }));
+    expect(await resume()).toContain(`EXPORT_BUSY: process ${process.ppid}`);
     await rm(`${state}.lock`);
     expect(await resume()).toBe('');
     expect(await readFile(file, 'utf8')).toBe(whole(numbers));

@@ -28,7 +28,7 @@ test('one of many that try at once gets the lock, and the next one when it is gi
 });
 
 test.each([
-  ['runs', () => holder(process.pid), `process ${process.pid} on ${hostname()} imports`],
+  ['runs', () => holder(process.ppid), `process ${process.ppid} on ${hostname()} imports`],
   ['is on another machine', () => holder(deadPid(), 'elsewhere'), 'on elsewhere imports'],
   ['does not say who it is', () => '', 'somebody imports'],
 ])('the lock of one that %s is left to it', async (_, textOf, message) => {
@@ -47,4 +47,14 @@ test('the lock of one that was killed is taken over', async () => {
   const unlock = await lockImport(path);
   expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ pid: process.pid, host: hostname() });
   await unlock();
+});
+
+test('the lock of an earlier life is taken over: a container that was killed starts again with the name and the number that it had', async () => {
+  await writeFile(path, holder(process.pid));
+  const unlock = await lockImport(path);
+  await expect(lockImport(path)).rejects.toMatchObject({ code: 'IMPORT_BUSY' });
+  await unlock();
+  await (
+    await lockImport(path)
+  )();
 });

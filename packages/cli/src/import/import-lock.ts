@@ -13,6 +13,9 @@ export interface LockAbout {
   readonly does: string;
 }
 
+/** The locks that this process has or tries to get: any other with its number was left by an earlier process. */
+const held = new Set<string>();
+
 /** Beside the state that it guards. */
 export function lockPath(state: string): string {
   return `${state}.lock`;
@@ -20,8 +23,9 @@ export function lockPath(state: string): string {
 
 /**
  * Sees to it that one process at a time imports a file, or exports to it: two would write one state and one list of refused rows over
- * each other. A lock whose process ended without a word (a kill) is taken over; between the look at it and that is a
- * moment in which two may both do it.
+ * each other. A lock whose process ended without a word (a kill) is taken over, also where this process has the number
+ * that it had, as in a container that was started again; between the look at it and that is a moment in which two may
+ * both do it.
  * @returns what gives it back.
  * @throws CliError IMPORT_BUSY, or what `about` says, exit 6: nothing was done.
  */
@@ -29,14 +33,27 @@ export async function lockImport(
   path: string,
   about: LockAbout = { code: 'IMPORT_BUSY', does: 'imports' },
 ): Promise<() => Promise<void>> {
-  const mine = `${JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder)}\n`;
-  if (!(await isMade(path, mine))) {
-    const holder = await readHolder(path);
-    if (holder === undefined || !isGone(holder)) throw busy(path, holder, about);
-    await rm(path, { force: true });
-    if (!(await isMade(path, mine))) throw busy(path, await readHolder(path), about);
+  if (held.has(path)) throw busy(path, await readHolder(path), about);
+  held.add(path);
+  try {
+    await take(path, about);
+  } catch (error) {
+    held.delete(path);
+    throw error;
   }
-  return () => rm(path, { force: true });
+  return async () => {
+    await rm(path, { force: true });
+    held.delete(path);
+  };
+}
+
+async function take(path: string, about: LockAbout): Promise<void> {
+  const mine = `${JSON.stringify({ pid: process.pid, host: hostname() } satisfies Holder)}\n`;
+  if (await isMade(path, mine)) return;
+  const holder = await readHolder(path);
+  if (holder === undefined || !isGone(holder)) throw busy(path, holder, about);
+  await rm(path, { force: true });
+  if (!(await isMade(path, mine))) throw busy(path, await readHolder(path), about);
 }
 
 /** In one step: of two that try, one makes it. */
@@ -62,6 +79,7 @@ async function readHolder(path: string): Promise<Holder | undefined> {
 /** Of processes on other machines, or in other containers, nothing is known here. */
 function isGone({ pid, host }: Holder): boolean {
   if (host !== hostname()) return false;
+  if (pid === process.pid) return true;
   try {
     process.kill(pid, 0);
     return false;
