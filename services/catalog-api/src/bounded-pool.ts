@@ -51,9 +51,9 @@ export class BoundedPool extends pg.Pool {
    * @throws what opening throws, if none could be had: a server that gives fewer is worked with.
    */
   async open(): Promise<void> {
-    const opening = Array.from({ length: this.options.max - this.totalCount }, async () =>
-      (await this.connect()).release(),
-    );
+    // Whoever asks gets an idle one first: so as many more have to ask.
+    const missing = this.options.max - this.totalCount + this.idleCount;
+    const opening = Array.from({ length: missing }, async () => (await this.connect()).release());
     const outcomes = await Promise.allSettled(opening);
     const failed = outcomes.find((each) => each.status === 'rejected');
     if (failed !== undefined && outcomes.every(({ status }) => status === 'rejected'))

@@ -102,6 +102,7 @@ export class ReadinessConnection {
       application_name: 'catalog-api-readiness',
       connectionTimeoutMillis: timeoutMs,
       keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
     });
     client.on('error', () => this.#drop(client));
     await client.connect();

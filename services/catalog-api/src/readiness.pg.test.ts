@@ -1,11 +1,11 @@
 import { EventEmitter, once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { quietLogger, systemClock, type Clock } from '@outbound/service-kit';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../../test/support/eventually.ts';
 import { migrateDatabase } from './migrations/migrate-database.ts';
 import { neededMigration } from './readiness.ts';
@@ -135,6 +135,49 @@ describe('readyz', () => {
     const metrics = await (await fetch(`http://127.0.0.1:${service.adminPort}/metrics`)).text();
     expect(metrics).toMatch(/^catalog_db_pool_connections 7$/m);
     expect(metrics).toMatch(/^catalog_db_pool_idle_connections 7$/m);
+  });
+
+  it('is green with every connection open where some were open before it was asked', async () => {
+    const service = await catalog.startAnother({ poolSize: '7' });
+    const base = `http://127.0.0.1:${service.port}`;
+    await Promise.all([1, 2, 3].map(() => send(base, 'GET', '/products')));
+    await becomes(service, 200);
+    const metrics = await (await fetch(`http://127.0.0.1:${service.adminPort}/metrics`)).text();
+    expect(metrics).toMatch(/^catalog_db_pool_connections 7$/m);
+  });
+
+  it('has the pool opened again where the server has ended its connections', async () => {
+    const service = await catalog.startAnother({ poolSize: '7' });
+    const connections = async (): Promise<number> => {
+      const metrics = await fetch(`http://127.0.0.1:${service.adminPort}/metrics`);
+      return Number(/^catalog_db_pool_connections (\d+)$/m.exec(await metrics.text())?.[1]);
+    };
+    await becomes(service, 200);
+    await catalog.admin.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'catalog-api'",
+    );
+    await eventually(async () => (await connections()) < 7);
+    await eventually(async () => {
+      expect((await readiness(service)).status).toBe(200);
+      return (await connections()) === 7;
+    });
+  });
+
+  it('stands on connections that are probed before anything on the way forgets them', async () => {
+    const probed = vi.spyOn(Socket.prototype, 'setKeepAlive');
+    try {
+      const service = await catalog.startAnother({ poolSize: '3' });
+      await becomes(service, 200);
+      const port = Number(new URL(catalog.apiUrl).port);
+      const delays = probed.mock.contexts.flatMap(({ remotePort }, call) =>
+        remotePort === port ? [probed.mock.calls[call]] : [],
+      );
+      // The pool's and the one of readiness.
+      expect(delays.length).toBeGreaterThanOrEqual(4);
+      expect(delays).toEqual(delays.map(() => [true, 10_000]));
+    } finally {
+      probed.mockRestore();
+    }
   });
 
   it('is green through a moment in which the server says nothing, and red when that lasts', async () => {

@@ -14,7 +14,7 @@ import { BoundedPool } from './bounded-pool.ts';
 import type { ApiConfig } from './config.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { createApiMetrics } from './metrics.ts';
-import { onceDone } from './once-done.ts';
+import { poolCheck } from './pool-check.ts';
 import { ReadinessConnection } from './readiness-connection.ts';
 
 /** A running service. */
@@ -53,7 +53,9 @@ export async function startService(
     ...postgres,
     application_name: 'catalog-api',
     connectionTimeoutMillis: config.connectionTimeoutMs,
+    // Idle connections stay: without this the system probes them after two hours, and what forgets them on the way, or a host that vanished, is met by a request.
     keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
   };
   const limits = {
     statement_timeout: statementTimeoutMs,
@@ -100,7 +102,7 @@ export async function startService(
   );
   const timeouts = () => pool.transactionTimeouts();
   const readiness = new ReadinessConnection(postgres);
-  const connections = onceDone(() => pool.open());
+  const connections = poolCheck(pool);
   let isStopping = false;
   const app = await createApi({
     db,
