@@ -1,6 +1,7 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { build, type OutputFile, type Plugin } from 'esbuild';
+import { isBeingWritten, replaceFile } from './replace-file.ts';
 
 /** What is bundled: workspaces with their entry points. */
 export const bundled = {
@@ -23,11 +24,12 @@ export const npmStaysOutside: Plugin = {
 
 /**
  * Bundles entry points of services and of the command line into their dist/ folders (about a second). Workspace packages are
- * compiled in; everything from npm stays an import, so that the lockfile decides what runs.
+ * compiled in; everything from npm stays an import, so that the lockfile decides what runs. Each file takes the place of
+ * the one before it in one step, the entry points last: what starts meanwhile reads whole ones.
  */
 export async function bundle(workspaces: readonly BundledWorkspace[]): Promise<void> {
   for (const workspace of workspaces) {
-    const { metafile } = await build({
+    const { outputFiles } = await build({
       entryPoints: bundled[workspace].map((entry) => `${workspace}/${entry}`),
       outdir: `${workspace}/dist`,
       bundle: true,
@@ -37,20 +39,26 @@ export async function bundle(workspaces: readonly BundledWorkspace[]): Promise<v
       target: 'node20',
       format: 'esm',
       sourcemap: true,
-      metafile: true,
+      write: false,
       logLevel: 'warning',
       plugins: [npmStaysOutside],
     });
-    removeOthers(
-      `${workspace}/dist`,
-      new Set(Object.keys(metafile.outputs).map((file) => basename(file))),
+    const entries = new Set(
+      bundled[workspace].map((entry) => basename(entry).replace(/ts$/, 'js')),
     );
+    const isEntry = ({ path }: OutputFile): boolean => entries.has(basename(path));
+    mkdirSync(`${workspace}/dist`, { recursive: true });
+    const parts = outputFiles.filter((file) => !isEntry(file));
+    for (const { path, contents } of [...parts, ...outputFiles.filter(isEntry)])
+      replaceFile(path, contents);
+    removeOthers(`${workspace}/dist`, new Set(outputFiles.map(({ path }) => basename(path))));
   }
 }
 
 /** Parts of earlier builds have other names; they go once the new ones are there, so that no start meets a gap. */
 function removeOthers(folder: string, built: ReadonlySet<string>): void {
-  for (const name of readdirSync(folder)) if (!built.has(name)) rmSync(`${folder}/${name}`);
+  for (const name of readdirSync(folder))
+    if (!built.has(name) && !isBeingWritten(name)) rmSync(`${folder}/${name}`, { force: true });
 }
 
 export const isBundled = (workspace: string): workspace is BundledWorkspace =>
