@@ -30,10 +30,20 @@ export class BoundedPool extends pg.Pool {
   /** Undefined until the first connection has shown it. */
   #keepsTimeouts: boolean | undefined;
   readonly #seen = new WeakSet<pg.PoolClient>();
+  readonly #inUse = new Set<pg.PoolClient>();
+  #isCut = false;
 
   constructor(config: pg.PoolConfig, limits: PoolLimits) {
     super({ ...config, ...limits.timeouts });
     this.#limits = limits;
+    this.on('acquire', (client) => this.#inUse.add(client));
+    this.on('release', (_error, client) => this.#inUse.delete(client));
+  }
+
+  /** Breaks the connections that are in use and gives no more: whoever waits for a statement has an error now, and not when the server's timeout comes. For a stop, when nobody waits for an answer any more. */
+  cut(): void {
+    this.#isCut = true;
+    for (const client of this.#inUse) client.connection.stream.destroy();
   }
 
   /**
@@ -74,6 +84,10 @@ export class BoundedPool extends pg.Pool {
   }
 
   async #connect(): Promise<pg.PoolClient> {
+    if (this.#isCut)
+      throw new ApiError('SHUTTING_DOWN', 'This instance is stopping. Nothing was written.', {
+        retryAfterSeconds: 1,
+      });
     // A request only queues when no connection is idle and none may be opened.
     const mustWait = this.idleCount === 0 && this.totalCount >= this.options.max;
     if (mustWait && this.waitingCount >= this.#limits.maxWaiting)

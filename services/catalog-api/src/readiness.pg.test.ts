@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { eventually } from '../../../test/support/eventually.ts';
 import { migrateDatabase } from './migrations/migrate-database.ts';
 import { neededMigration } from './readiness.ts';
-import { startService, type CatalogService } from './service.ts';
+import { longestStopMs, startService, type CatalogService } from './service.ts';
 import { startCatalog, testConfig, type TestCatalog } from './test-support/catalog-service.ts';
 import { send } from './test-support/http-client.ts';
 
@@ -169,7 +169,7 @@ describe('readyz', () => {
       const service = await catalog.startAnother({ poolSize: '3' });
       await becomes(service, 200);
       const port = Number(new URL(catalog.apiUrl).port);
-      const delays = probed.mock.contexts.flatMap(({ remotePort }, call) =>
+      const delays = (probed.mock.contexts as Socket[]).flatMap(({ remotePort }, call) =>
         remotePort === port ? [probed.mock.calls[call]] : [],
       );
       // The pool's and the one of readiness.
@@ -213,7 +213,7 @@ describe('readyz', () => {
 });
 
 /** A service whose grace on a stop begins and ends when the test says so. */
-async function startStoppable() {
+async function startStoppable(overrides: Readonly<Record<string, string>> = {}) {
   const grace = new EventEmitter();
   const clock: Clock = {
     ...systemClock,
@@ -222,7 +222,7 @@ async function startStoppable() {
       await once(grace, 'ends');
     },
   };
-  const config = testConfig(catalog.apiUrl, { stopGraceMs: '4000' });
+  const config = testConfig(catalog.apiUrl, { stopGraceMs: '4000', ...overrides });
   const service = await startService(config, quietLogger(), 'test', clock);
   const base = `http://127.0.0.1:${service.port}`;
   const stop = async () => {
@@ -266,6 +266,21 @@ describe('a service that is asked to stop', () => {
     await expect(send(base, 'GET', '/products')).rejects.toThrow();
   });
 
+  it('ends the connection behind a refusal that no route gave, too', async () => {
+    const { service, stop, endGrace } = await startStoppable();
+    const { socket, text, closed: cut } = opened(service.port);
+    const closed = stop();
+    try {
+      socket.write('GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n');
+      await eventually(() => Promise.resolve(text().includes('\r\n\r\n')));
+      expect(text()).toMatch(/^HTTP\/1\.1 400 [\s\S]*connection: close/i);
+      await cut;
+    } finally {
+      endGrace();
+      await closed;
+    }
+  });
+
   it('does nothing of what was sent ahead behind the answer that ends its connection (RFC 9112 9.6)', async () => {
     const { service, stop, endGrace } = await startStoppable();
     const { socket, text, closed: cut } = opened(service.port);
@@ -299,5 +314,33 @@ describe('a service that is asked to stop', () => {
     await closed;
     expect(text()).toMatch(/^HTTP\/1\.1 201 [\s\S]*connection: close/i);
     expect(await isThere('HALF')).toBe(true);
+  });
+
+  it('is gone in its time where a change waits for a row that somebody has locked', async () => {
+    const { base, stop, endGrace } = await startStoppable({ statementTimeoutMs: '30000' });
+    const made = await send(base, 'POST', '/products', { body: '{"sku":"LOCKED","name":"N"}' });
+    const blocker = new pg.Client({ connectionString: catalog.adminUrl });
+    await blocker.connect();
+    await blocker.query("begin; select from product where sku = 'LOCKED' for update");
+    try {
+      const patch = send(base, 'PATCH', `/products/${String(made.json['id'])}`, {
+        body: '{"name":"M"}',
+        headers: { 'if-match': '*', 'content-type': 'application/merge-patch+json' },
+      }).catch((error: unknown) => error);
+      await eventually(async () => {
+        const { rows } = await catalog.admin.query(
+          "select from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'catalog-api'",
+        );
+        return rows.length > 0;
+      });
+      const closed = stop();
+      const beganMs = performance.now();
+      endGrace();
+      await closed;
+      expect(performance.now() - beganMs).toBeLessThan(longestStopMs({ stopGraceMs: 0 }));
+      expect(await patch).toBeInstanceOf(Error);
+    } finally {
+      await blocker.end();
+    }
   });
 });

@@ -158,12 +158,16 @@ export async function startService(
       isStopping = true;
       logger.info({ durationMs: config.stopGraceMs }, 'draining: readyz is red');
       await clock.sleep(config.stopGraceMs);
-      // Somebody who does not read an answer must not hold up the stop.
-      const cut = setTimeout(() => app.server.closeAllConnections(), longestFinishMs);
+      // Somebody who does not read an answer must not hold up the stop, and neither a row that is locked.
+      const cut = setTimeout(() => {
+        app.server.closeAllConnections();
+        pool.cut();
+        exportPool.cut();
+      }, longestFinishMs);
       await app.close();
-      clearTimeout(cut);
       await housekeeping.stop();
       await Promise.all([pool.end(), exportPool.end()]);
+      clearTimeout(cut);
       await readiness.close();
       await admin.close();
     },

@@ -71,6 +71,11 @@ export function createServer(options: {
   const turns = new ConnectionTurns();
   let isClosing = false;
 
+  /** Else a connection whose request was under way stays open, and the process with it, until the keep-alive timeout. */
+  const endWhileStopping = ({ raw }: Pick<FastifyReply, 'raw'>): void => {
+    if (isClosing || isStopping()) raw.setHeader('connection', 'close');
+  };
+
   const sendError = (
     thrown: unknown,
     request: FastifyRequest,
@@ -110,8 +115,10 @@ export function createServer(options: {
       answerClientError(error, socket, { turns, newFlowId: randomUUID });
     },
     // Such a request has no route, so it goes through no hook.
-    frameworkErrors: (thrown, request, reply) =>
-      writeProblem(reply.raw, asApiError(thrown), request.id),
+    frameworkErrors: (thrown, request, reply) => {
+      endWhileStopping(reply);
+      writeProblem(reply.raw, asApiError(thrown), request.id);
+    },
   }).withTypeProvider<ZodTypeProvider>();
 
   app.server.on('checkExpectation', (request, response) => {
@@ -146,8 +153,7 @@ export function createServer(options: {
     done(refusalOfHead(request));
   });
   app.addHook('onSend', (_request, reply, payload, done) => {
-    // Else a connection whose request was under way stays open, and the process with it, until the keep-alive timeout.
-    if (isClosing || isStopping()) reply.raw.setHeader('connection', 'close');
+    endWhileStopping(reply);
     done(null, payload);
   });
   // After the hook that sets the flow id, which their refusals need; who it is comes before what is sent.
