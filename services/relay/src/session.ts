@@ -55,11 +55,13 @@ export async function runSession(
   const finished = new AbortController();
   const stopped = AbortSignal.any([signal, ended.signal]);
   let heartbeat: Promise<void> | undefined;
+  let isStarted = false;
   try {
     pipeline.attach(stream);
     failPoint('after-slot-before-publisher');
     session = await openPublisher(parts, stream, { signal, stopped });
-    if (session) {
+    // A stream that has ended meanwhile can prove nothing; why it has ended is known.
+    if (session && ended.reason === undefined) {
       failPoint('after-fence-before-send');
       const current = session;
       heartbeat = beat(parts, finished.signal, () => {
@@ -75,6 +77,7 @@ export async function runSession(
       const flushedLsn = await stream.flushedLsn();
       if (!stopped.aborted) {
         pipeline.start(session, flushedLsn);
+        isStarted = true;
         observer.stateChanged('streaming');
         observer.sessionStarted(() => pipeline.gauges());
       }
@@ -82,14 +85,18 @@ export async function runSession(
     }
     const reason = ended.reason;
     if (signal.aborted) observer.stateChanged('stopping');
-    // Without a producer nothing that was read can go out.
+    // Before the start nothing that was read can go out.
     if (
-      session &&
+      isStarted &&
       (reason === undefined || reason === 'renew' || reason.recovery.action === 'halt')
     )
       await pipeline.drain(settings.drainMs);
     failPoint('after-drain-before-close');
     if (reason !== undefined && reason !== 'renew' && !signal.aborted) throw reason;
+  } catch (thrown) {
+    // What ended the stream comes first: what failed after it has failed because of it, and says nothing of the cause.
+    const { reason } = ended;
+    throw reason === undefined || reason === 'renew' || signal.aborted ? thrown : reason;
   } finally {
     finished.abort();
     pipeline.stop();
